@@ -1,0 +1,69 @@
+// What a decision says: verdict and stable reason, and on demand the explanation behind it.
+
+/** Stable reason codes: a closed vocabulary that events, pages and detections rely on. */
+export type Reason = 'allowed' | 'denied-by-rule' | 'no-rule-matched' | 'no-rule-for-app' | 'error';
+
+/** What a rule asks of an allowed request beyond letting it through. Durations are milliseconds. */
+export interface Obligations {
+  readonly stepUp?: { readonly mfa?: number; readonly phishingResistant?: boolean };
+  readonly readOnly?: boolean;
+  readonly redact?: string;
+  readonly rate?: { readonly requests: number; readonly per: number };
+  readonly record?: boolean;
+  readonly maxSession?: number;
+}
+
+/** The rule a verdict rests on, as people know it. */
+export interface RuleRef {
+  readonly id: string;
+  readonly because?: string;
+}
+
+/** A verdict is a frozen object shared between requests: it holds nothing of the request. */
+export interface Decision {
+  readonly verdict: 'allow' | 'deny';
+  readonly reason: Reason;
+  readonly rule?: RuleRef;
+  readonly obligations?: Obligations;
+  /** Shadow rules that matched: what the verdict would have been. */
+  readonly shadow?: readonly { readonly rule: string; readonly would: 'allow' | 'deny' }[];
+}
+
+/** One criterion that kept a rule from allowing (or made a deny rule match). */
+export interface Unmet {
+  /** The criterion's key in the document: `mfa`, `hours`, `device`, `who`, `methods`, … */
+  readonly criterion: string;
+  /** Stable code: `<criterion>-unknown`, `mfa-too-old`, `outside-hours`, `not-in-group`, … */
+  readonly code: string;
+  /** For an admin: what the rule asks and what the request had. */
+  readonly need: string;
+  readonly have: string;
+}
+
+/** The smallest change that would allow the request, checked by deciding again with it. */
+export type Remedy =
+  | {
+      readonly kind: 'step-up';
+      readonly maxAge?: number;
+      readonly acr?: string;
+      readonly phishingResistant?: boolean;
+    }
+  | { readonly kind: 'enrol-device' }
+  | { readonly kind: 'wait-until'; readonly at: number }
+  | { readonly kind: 'request-access' }
+  | { readonly kind: 'none' };
+
+/** Why a request was decided as it was. Only ever computed on deny or when somebody asks. */
+export interface Explanation {
+  readonly decision: Decision;
+  /** Rules of this app nearest to deciding otherwise, nearest first. */
+  readonly nearest: readonly {
+    readonly rule: string;
+    readonly effect: 'allow' | 'deny';
+    readonly unmet: readonly Unmet[];
+    readonly met: readonly string[];
+  }[];
+  readonly remedy: Remedy;
+  /** Whether the person may learn that the app exists: some allow rule's `who` includes them. */
+  readonly entitled: boolean;
+}
