@@ -1,0 +1,196 @@
+// Turns YAML text into plain values while remembering where each one stands; it must never expand a document
+// beyond the limits below, whatever anchors and nesting it uses.
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type ParsedNode,
+  parseDocument,
+} from 'yaml';
+
+/** Keys and list positions from the root of a document. */
+export type Path = readonly (string | number)[];
+
+/** A place in a text, counted from 1. */
+export interface Position {
+  readonly line: number;
+  readonly column: number;
+}
+
+/** Something wrong with the text itself, before any schema is asked. */
+export interface Fault {
+  readonly at: Position;
+  readonly path: Path;
+  readonly message: string;
+}
+
+/** What the text holds. `value` may be validated only when `wellFormed`; `faults` may hold more than syntax. */
+export interface Source {
+  readonly wellFormed: boolean;
+  readonly value: unknown;
+  readonly faults: readonly Fault[];
+  /** Where the value at `path` stands, or the nearest value around it that exists. */
+  locate(path: Path): Position;
+  /** Where the key that ends `path` stands. */
+  locateKey(path: Path): Position;
+}
+
+/** Deeper nesting is refused: no document needs it, and recursion over it could exhaust the stack. */
+export const MAX_DEPTH = 64;
+/** Uses of YAML aliases in one document, counted as they expand: stops "billion laughs". */
+export const MAX_ALIASES = 100;
+/** Values in one document after expansion. */
+export const MAX_VALUES = 2_000_000;
+
+const START: Position = { line: 1, column: 1 };
+const CORE_TAG = /^tag:yaml\.org,2002:(map|seq|str|int|float|bool|null)$/;
+
+/** Reads one YAML 1.2 document (JSON is one too). Never throws for bad text. */
+export function parseYaml(text: string): Source {
+  const lines = new LineCounter();
+  const document = parse(text, lines);
+  if (document === undefined) {
+    const fault = { at: START, path: [], message: `nested more than ${MAX_DEPTH} levels deep` };
+    return {
+      wellFormed: false,
+      value: undefined,
+      faults: [fault],
+      locate: () => START,
+      locateKey: () => START,
+    };
+  }
+  const place = (offset: number): Position => {
+    const { line, col } = lines.linePos(offset);
+    return line === 0 ? START : { line, column: col };
+  };
+  const syntax = document.errors.map(({ pos, message }) => ({
+    at: place(pos[0]),
+    path: [],
+    message: lowered(message),
+  }));
+  const locators = {
+    locate: (path: Path) => place(find(document.contents, path).value),
+    locateKey: (path: Path) => place(find(document.contents, path).key),
+  };
+  if (syntax.length > 0) return { wellFormed: false, value: undefined, faults: syntax, ...locators };
+  const conversion = new Conversion(place);
+  const value = conversion.convert(document.contents, [], 0);
+  if (value === null && conversion.faults.length === 0) {
+    const fault = { at: START, path: [], message: 'the document is empty' };
+    return { wellFormed: false, value, faults: [fault], ...locators };
+  }
+  return { wellFormed: !conversion.exhausted, value, faults: conversion.faults, ...locators };
+}
+
+type Parsed = Document.Parsed<ParsedNode, true>;
+
+/** Undefined when the parser ran out of stack, which only nesting without end can cause. */
+function parse(text: string, lineCounter: LineCounter): Parsed | undefined {
+  try {
+    return parseDocument<ParsedNode>(text, {
+      lineCounter,
+      version: '1.2',
+      prettyErrors: false,
+      stringKeys: true,
+      // Checked below with a set: the parser's own check compares every pair of keys.
+      uniqueKeys: false,
+      logLevel: 'error',
+    }) as Parsed;
+  } catch (error) {
+    if (error instanceof RangeError) return undefined;
+    throw error;
+  }
+}
+
+function lowered(message: string): string {
+  return message.charAt(0).toLowerCase() + message.slice(1);
+}
+
+/** One walk over the nodes, in the order of the text, within the limits. */
+class Conversion {
+  readonly faults: Fault[] = [];
+  exhausted = false;
+  readonly #anchors = new Map<string, ParsedNode>();
+  readonly #place: (offset: number) => Position;
+  #aliases = 0;
+  #values = 0;
+
+  constructor(place: (offset: number) => Position) {
+    this.#place = place;
+  }
+
+  convert(node: ParsedNode | null, path: (string | number)[], depth: number): unknown {
+    if (node === null || this.exhausted) return null;
+    this.#values += 1;
+    if (this.#values > MAX_VALUES) return this.#stop(node, path, `more than ${MAX_VALUES} values`);
+    if (depth > MAX_DEPTH) return this.#stop(node, path, `nested more than ${MAX_DEPTH} levels deep`);
+    if (isAlias(node)) {
+      this.#aliases += 1;
+      if (this.#aliases > MAX_ALIASES)
+        return this.#stop(node, path, `more than ${MAX_ALIASES} uses of aliases`);
+      const target = this.#anchors.get(node.source);
+      if (target !== undefined) return this.convert(target, path, depth + 1);
+      this.#fault(node, path, `alias *${node.source} is used before &${node.source} is complete`);
+      return null;
+    }
+    if (node.tag !== undefined && !CORE_TAG.test(node.tag))
+      this.#fault(node, path, `unknown tag ${node.tag}`);
+    const value = this.#plain(node, path, depth);
+    // Registered when complete, so that an anchor can never contain itself.
+    if (node.anchor !== undefined) this.#anchors.set(node.anchor, node);
+    return value;
+  }
+
+  #plain(node: ParsedNode, path: (string | number)[], depth: number): unknown {
+    if (isSeq<ParsedNode>(node)) {
+      return node.items.map((item, index) => this.convert(item, [...path, index], depth + 1));
+    }
+    if (!isMap<ParsedNode, ParsedNode | null>(node)) return isScalar(node) ? node.value : null;
+    const map: Record<string, unknown> = {};
+    for (const { key, value } of node.items) {
+      const name = isScalar(key) ? String(key.value) : '';
+      const inner = [...path, name];
+      if (name === '__proto__') this.#fault(key, inner, '`__proto__` cannot be used as a key');
+      else if (Object.hasOwn(map, name)) this.#fault(key, inner, `the key \`${name}\` is here twice`);
+      else map[name] = this.convert(value, inner, depth + 1);
+    }
+    return map;
+  }
+
+  #stop(node: ParsedNode, path: Path, message: string): null {
+    this.exhausted = true;
+    this.#fault(node, path, message);
+    return null;
+  }
+
+  #fault(node: ParsedNode, path: Path, message: string): void {
+    this.faults.push({ at: this.#place(node.range[0]), path: [...path], message });
+  }
+}
+
+/** Offsets of the value at `path` and of its key, following the text as far as it goes. */
+function find(root: ParsedNode | null, path: Path): { value: number; key: number } {
+  let node: ParsedNode | null = root;
+  let place = { value: root?.range[0] ?? 0, key: root?.range[0] ?? 0 };
+  for (const part of path) {
+    if (isMap<ParsedNode, ParsedNode | null>(node)) {
+      const pair = node.items.findLast(({ key }) => isScalar(key) && String(key.value) === part);
+      if (pair === undefined) return place;
+      const key = pair.key.range[0];
+      const empty = pair.value === null || pair.value.range[0] === pair.value.range[1];
+      place = { key, value: empty || pair.value === null ? key : pair.value.range[0] };
+      node = pair.value;
+    } else if (isSeq<ParsedNode>(node)) {
+      const item: ParsedNode | undefined = typeof part === 'number' ? node.items[part] : undefined;
+      if (item === undefined) return place;
+      place = { key: item.range[0], value: item.range[0] };
+      node = item;
+    } else {
+      return place;
+    }
+  }
+  return place;
+}
