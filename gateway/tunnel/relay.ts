@@ -1,0 +1,125 @@
+// What the rest of the gateway sees of the tunnels: the words for carrying one decided request to a connector
+// and for how that ended. Types only; it must never decide who may reach an app.
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type WebSocket from 'ws';
+
+/** The request head exactly as the app will get it. The relay adds nothing and takes nothing else from the client. */
+export interface ForwardHead {
+  readonly method: string;
+  /** Origin form with the query (`/a?b`), forwarded byte for byte. */
+  readonly path: string;
+  /**
+   * Flat `name, value, …`, cleaned of hop-by-hop fields and complete, `Host` included. `Content-Length` stays if the
+   * client sent one; `Transfer-Encoding` and `Connection` are regenerated from the frames. An upgrade keeps `Upgrade`.
+   */
+  readonly headers: readonly string[];
+}
+
+/** How an exchange ended. `closed` is the gateway's own wish (revocation, drain), `failed` has a `failure`. */
+export type RelayOutcome = 'completed' | 'client-aborted' | 'closed' | 'failed';
+
+/** Stable failure codes. Those of `timeout` kind are a 504, `overloaded` and `draining` a 503, the others a 502. */
+export type RelayFailure =
+  /** No connector that serves the app is connected. */
+  | 'no-connector'
+  /** The tunnel broke while the exchange was on it. */
+  | 'connector-lost'
+  /** The connector does not serve the app, or would not take the stream. */
+  | 'connector-refused'
+  /** The connector could not open a connection to the app. */
+  | 'app-unreachable'
+  /** The app did not answer in time, or went silent in the middle. */
+  | 'app-timeout'
+  /** The app broke the exchange, or answered something that is not HTTP. */
+  | 'app-error'
+  /** The head cannot be carried: illegal bytes, or larger than the limits of the protocol. */
+  | 'bad-head'
+  /** The gateway holds as many unread bytes as it may. */
+  | 'overloaded';
+
+export interface RelayResult {
+  readonly outcome: RelayOutcome;
+  readonly failure?: RelayFailure;
+  /** For logs: the connector's or our own words. Never show it to a client. */
+  readonly detail?: string;
+  /** False: nothing was written to the client, so the caller renders the answer. */
+  readonly headSent: boolean;
+  readonly status?: number;
+  /** Body bytes from the client, and to it. */
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  /** The connector that carried the (last) attempt. */
+  readonly connector?: string;
+}
+
+/** One exchange under way. */
+export interface Relay {
+  /** Never rejects. */
+  readonly done: Promise<RelayResult>;
+  /** Ends the stream at both sides, for example on revocation. The client's connection is destroyed once a head is out. */
+  close(reason: string): void;
+}
+
+export interface RelayOptions {
+  /** The sanitised response head just before it is written; the list may be edited in place. */
+  onHead?(status: number, headers: string[]): void;
+  /** The client waits for `100 Continue` (node's `checkContinue`): the relay sends it once a connector has the stream. */
+  expectContinue?: boolean;
+}
+
+/** Who dialled in, as proved by the connectors' listener, and what the configuration lets it serve. */
+export interface TunnelPeer {
+  readonly connector: string;
+  /** App ids that the gateway's configuration lets this connector serve. */
+  readonly apps: ReadonlySet<string>;
+  readonly address: string;
+  /** Serial number of the client certificate, hexadecimal. */
+  readonly serial: string;
+}
+
+/** A connected tunnel, after its hello. */
+export interface ConnectorStatus {
+  readonly connector: string;
+  readonly address: string;
+  readonly serial: string;
+  /** Apps it serves: what it offered and the configuration allows. */
+  readonly apps: readonly string[];
+  /** What it says it runs. An unproved word: for display only. */
+  readonly software: string;
+  /** Epoch milliseconds. */
+  readonly connectedAt: number;
+  readonly streams: number;
+  /** Milliseconds; absent until measured. */
+  readonly rtt?: number;
+  readonly draining: boolean;
+}
+
+/** The gateway's side of all tunnels, as `gateway/flow.ts` and the connectors' listener use it. */
+export interface TunnelRelays {
+  /** Takes over a WebSocket of subprotocol `sallyport.v1` whose peer has been authenticated. */
+  accept(ws: WebSocket, peer: TunnelPeer): void;
+  /** Whether some connected, not draining tunnel serves the app. */
+  available(app: string): boolean;
+  connectors(): readonly ConnectorStatus[];
+  /** Cuts all tunnels of a connector at once; says how many there were. */
+  disconnect(connector: string, why: string): number;
+  relay(
+    app: string,
+    req: IncomingMessage,
+    res: ServerResponse,
+    head: ForwardHead,
+    options?: RelayOptions,
+  ): Relay;
+  /** `head` is what node's `upgrade` event gave: bytes the client sent right behind its request. */
+  upgrade(
+    app: string,
+    req: IncomingMessage,
+    socket: Duplex,
+    head: Buffer,
+    forward: ForwardHead,
+    options?: RelayOptions,
+  ): Relay;
+  /** Sends the connectors elsewhere, waits for open exchanges up to the grace (milliseconds), then cuts. */
+  drain(graceMs: number): Promise<void>;
+}
