@@ -1,0 +1,49 @@
+// The shape of one Elastic Common Schema document and its one-line encoding. No byte a client sends may end a line.
+
+/** The ECS release that documents follow and tests validate against. */
+export const ECS_VERSION = '9.4.0';
+
+/** Datasets become data streams `logs-<dataset>-<namespace>`. */
+export type Dataset =
+  | 'sallyport.access'
+  | 'sallyport.auth'
+  | 'sallyport.session'
+  | 'sallyport.connector'
+  | 'sallyport.audit'
+  | 'sallyport.health';
+
+/** A nested set of fields. Undefined members vanish when the document is encoded. */
+export interface Fields {
+  readonly [name: string]: unknown;
+}
+
+/** One document. `event.sequence` is set by the outbox when the record is written. */
+export interface EcsDocument {
+  readonly '@timestamp': string;
+  readonly message: string;
+  readonly ecs: { readonly version: string };
+  readonly data_stream: { readonly type: 'logs'; readonly dataset: string; readonly namespace: string };
+  readonly event: { readonly id: string; sequence: number } & Fields;
+  readonly [fieldset: string]: unknown;
+}
+
+// JSON.stringify escapes C0 controls, but not these: DEL, C1 controls (a terminal obeys them), the line
+// separators some readers split on, and the bidirectional overrides that make text read as something else.
+const UNSAFE = /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
+const LONE_SURROGATE = /\\ud[89a-f]/;
+
+/** Encodes a document as one line of JSON without the newline: pure, valid Unicode, no line break of any kind. */
+export function encodeLine(document: EcsDocument): string {
+  let text = JSON.stringify(document);
+  // Many JSON readers refuse lone surrogates, and would make the whole record undeliverable.
+  if (LONE_SURROGATE.test(text)) text = JSON.stringify(document, wellFormed);
+  return text.replace(UNSAFE, asEscape);
+}
+
+function wellFormed(_key: string, value: unknown): unknown {
+  return typeof value === 'string' ? value.toWellFormed() : value;
+}
+
+function asEscape(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+}

@@ -1,0 +1,363 @@
+// Everything that may be recorded, in this project's own words: one interface per kind of event.
+// An event must never hold a secret: no cookie, token, header value or query value (the mapper drops the latter).
+import type { Decision, Explanation } from '#policy/decision';
+import type { AccessRequest, Login, Subject } from '#policy/input';
+
+type Optional<T> = T | undefined;
+
+/** The near end of a connection, as the socket shows it; never what a header claims. */
+export interface Peer {
+  /** Text form of the address; IPv4-mapped addresses are written as IPv4. Empty if the socket is gone. */
+  readonly address: string;
+  readonly port?: Optional<number>;
+  /** ISO 3166-1 alpha-2; `private` for addresses that have no country. */
+  readonly country?: Optional<string>;
+  readonly asn?: Optional<number>;
+  readonly tls?: Optional<TlsFacts>;
+}
+
+/** What the TLS handshake showed. */
+export interface TlsFacts {
+  /** As Node names it: `TLSv1.3`. */
+  readonly version?: Optional<string>;
+  readonly cipher?: Optional<string>;
+  readonly serverName?: Optional<string>;
+  readonly ja4?: Optional<string>;
+  /** SHA-256 of the client certificate's DER, hex. */
+  readonly certificateSha256?: Optional<string>;
+}
+
+/** One HTTP request. Give it as it came: the mapper removes query values and reduces the referrer. */
+export interface HttpRequest {
+  readonly method: string;
+  /** Without port. */
+  readonly host: string;
+  readonly port?: Optional<number>;
+  readonly path: string;
+  /** Raw query without `?`; only the names of its parameters are recorded. */
+  readonly query?: Optional<string>;
+  /** `1.1`, `2`. */
+  readonly httpVersion?: Optional<string>;
+  readonly userAgent?: Optional<string>;
+  /** Raw Referer; only its origin is recorded. */
+  readonly referrer?: Optional<string>;
+  /** Bytes of the body announced by the client. */
+  readonly bodyBytes?: Optional<number>;
+}
+
+/** Who did an administrative thing. */
+export interface Actor {
+  /** `user`: a signed-in admin; `operator`: someone at the command line; `gateway`: the gateway by itself. */
+  readonly kind: 'user' | 'operator' | 'gateway';
+  readonly id: string;
+  readonly name?: Optional<string>;
+}
+
+export interface ConnectorRef {
+  readonly name: string;
+  readonly version?: Optional<string>;
+}
+
+export interface CertificateRef {
+  /** Serial number, hex. */
+  readonly serial: string;
+  /** SHA-256 of the DER, hex. */
+  readonly sha256?: Optional<string>;
+  /** Epoch milliseconds. */
+  readonly notAfter?: Optional<number>;
+}
+
+/** One access decision. Its event id is the decision id that the person sees. */
+export interface AccessDecided {
+  readonly kind: 'access-decided';
+  readonly decision: Decision;
+  /** SHA-256 of the policy document, hex. */
+  readonly policyHash: string;
+  /** Recorded whole: replay and explanation decide again from it. */
+  readonly input: AccessRequest;
+  /** On deny. */
+  readonly explanation?: Optional<Explanation>;
+  readonly client: Peer;
+  readonly request?: Optional<HttpRequest>;
+  /** The session's handle, never the cookie. */
+  readonly session?: Optional<string>;
+  /** W3C trace id, 32 hex digits. */
+  readonly traceId?: Optional<string>;
+  readonly connector?: Optional<ConnectorRef>;
+  /** HTTP status of the page or answer the gateway itself gave, when it did. */
+  readonly status?: Optional<number>;
+}
+
+/** The strict front turned a request away before anybody was identified. */
+export interface RequestRefused {
+  readonly kind: 'request-refused';
+  /** Stable code of the violation: `duplicate-host`, `sni-mismatch`, … */
+  readonly code: string;
+  readonly status: number;
+  readonly client: Peer;
+  /** As the client sent them. */
+  readonly host?: Optional<string>;
+  readonly method?: Optional<string>;
+  /** Raw request target; the query's values are not recorded. */
+  readonly target?: Optional<string>;
+}
+
+/** An allowed stream (request, upgrade or TCP) ended. */
+export interface StreamClosed {
+  readonly kind: 'stream-closed';
+  /** Id of the access-decided event that allowed it. */
+  readonly decisionId: string;
+  readonly app: string;
+  readonly subject?: Optional<Subject>;
+  readonly session?: Optional<string>;
+  readonly client: Peer;
+  readonly connector?: Optional<ConnectorRef>;
+  readonly traceId?: Optional<string>;
+  /** `completed`, `client-closed`, `connector-lost`, `revoked`, `policy-changed`, `timeout`, … */
+  readonly reason: string;
+  /** Epoch milliseconds. */
+  readonly startedAt: number;
+  readonly durationMs: number;
+  readonly bytesFromClient: number;
+  readonly bytesToClient: number;
+  readonly status?: Optional<number>;
+}
+
+export interface LoginSucceeded {
+  readonly kind: 'login-succeeded';
+  readonly subject: Subject;
+  readonly login: Login;
+  readonly session: string;
+  readonly client: Peer;
+  readonly userAgent?: Optional<string>;
+  readonly stepUp?: Optional<boolean>;
+}
+
+export interface LoginFailed {
+  readonly kind: 'login-failed';
+  /** Stable code: `state-unknown`, `provider-error`, `id-token-invalid`, `provider-unreachable`, … */
+  readonly code: string;
+  readonly provider?: Optional<string>;
+  /** Only when the provider vouched for it. */
+  readonly subject?: Optional<Subject>;
+  readonly client: Peer;
+  readonly userAgent?: Optional<string>;
+}
+
+export interface Logout {
+  readonly kind: 'logout';
+  readonly subject: Subject;
+  readonly session: string;
+  readonly client: Peer;
+}
+
+/** A session came to its end without the person's doing. */
+export interface SessionEnded {
+  readonly kind: 'session-ended';
+  readonly cause: 'expired' | 'idle' | 'revoked' | 'superseded';
+  readonly subject: Subject;
+  readonly session: string;
+}
+
+/** Somebody revoked a session. Recorded durably before the answer. */
+export interface SessionRevoked {
+  readonly kind: 'session-revoked';
+  readonly subject: Subject;
+  readonly session: string;
+  readonly by: Actor;
+  readonly reason?: Optional<string>;
+  /** Milliseconds until the last open stream of it was closed. */
+  readonly enforceMs?: Optional<number>;
+  readonly streamsClosed?: Optional<number>;
+}
+
+export interface EnrolmentTokenCreated {
+  readonly kind: 'enrolment-token-created';
+  readonly connector: ConnectorRef;
+  readonly by: Actor;
+  /** Epoch milliseconds. */
+  readonly expiresAt: number;
+}
+
+export interface ConnectorEnrolled {
+  readonly kind: 'connector-enrolled';
+  readonly connector: ConnectorRef;
+  readonly certificate: CertificateRef;
+  readonly client: Peer;
+}
+
+export interface ConnectorEnrolmentRefused {
+  readonly kind: 'connector-enrolment-refused';
+  /** Stable code: `token-unknown`, `token-expired`, `request-invalid`, … */
+  readonly code: string;
+  /** As claimed; unproved. */
+  readonly connector?: Optional<ConnectorRef>;
+  readonly client: Peer;
+}
+
+export interface ConnectorRenewed {
+  readonly kind: 'connector-renewed';
+  readonly connector: ConnectorRef;
+  readonly certificate: CertificateRef;
+  readonly replaces?: Optional<CertificateRef>;
+  readonly client: Peer;
+}
+
+export interface ConnectorConnected {
+  readonly kind: 'connector-connected';
+  readonly connector: ConnectorRef;
+  readonly certificate: CertificateRef;
+  readonly client: Peer;
+  /** Tells several links of one connector apart. */
+  readonly link?: Optional<string>;
+  /** Apps it says it can reach; offered, not granted. */
+  readonly apps?: Optional<readonly string[]>;
+}
+
+export interface ConnectorDisconnected {
+  readonly kind: 'connector-disconnected';
+  readonly connector: ConnectorRef;
+  readonly client: Peer;
+  readonly link?: Optional<string>;
+  /** `closed`, `silent`, `replaced`, `protocol-error`, `revoked`, … */
+  readonly reason: string;
+  /** Epoch milliseconds. */
+  readonly connectedAt: number;
+  readonly durationMs: number;
+  readonly streamsLost: number;
+}
+
+/** A connector was turned away: no or revoked certificate, unknown name, protocol violation. */
+export interface ConnectorRefused {
+  readonly kind: 'connector-refused';
+  readonly code: string;
+  readonly connector?: Optional<ConnectorRef>;
+  readonly certificate?: Optional<CertificateRef>;
+  readonly client: Peer;
+}
+
+export interface PolicyLoaded {
+  readonly kind: 'policy-loaded';
+  readonly file: string;
+  /** SHA-256, hex. */
+  readonly hash: string;
+  readonly previousHash?: Optional<string>;
+  readonly rules: number;
+  readonly by: Actor;
+}
+
+/** A policy document did not load; the one before it, if any, stays in force. */
+export interface PolicyRejected {
+  readonly kind: 'policy-rejected';
+  readonly file: string;
+  readonly hash?: Optional<string>;
+  /** One per problem, with line and column. */
+  readonly problems: readonly string[];
+  readonly keptHash?: Optional<string>;
+  readonly by: Actor;
+}
+
+export interface GatewayStarted {
+  readonly kind: 'gateway-started';
+  /** SHA-256 of the configuration in force, hex. */
+  readonly configHash?: Optional<string>;
+  readonly policyHash?: Optional<string>;
+  /** `process.version`. */
+  readonly runtime: string;
+  /** `process.versions.tz`: which time-zone rules decisions use. */
+  readonly timezones?: Optional<string>;
+  /** Bytes of a torn last record that were cut when the outbox opened. */
+  readonly repairedBytes: number;
+}
+
+export interface GatewayStopped {
+  readonly kind: 'gateway-stopped';
+  /** `SIGTERM`, `SIGINT`, `error`, … */
+  readonly reason: string;
+  readonly uptimeMs: number;
+}
+
+/** How one sink stands. */
+export interface SinkStanding {
+  readonly name: string;
+  readonly type: string;
+  /** Bytes of the outbox it has not acknowledged. */
+  readonly lagBytes: number;
+  /** Seconds between now and the oldest unacknowledged record. */
+  readonly lagSeconds: number;
+  readonly delivered: number;
+  readonly deadLetters: number;
+  readonly retries: number;
+  readonly healthy: boolean;
+}
+
+/** Sent at a fixed interval: its absence is how a SIEM notices a silent gateway. */
+export interface Heartbeat {
+  readonly kind: 'heartbeat';
+  readonly intervalMs: number;
+  readonly uptimeMs: number;
+  readonly outbox: { readonly bytes: number; readonly quotaBytes: number; readonly refused: number };
+  readonly sinks: readonly SinkStanding[];
+  readonly connectors?: Optional<number>;
+  readonly sessions?: Optional<number>;
+  readonly policyHash?: Optional<string>;
+}
+
+/** Recording failed for a while (disk full, quota, I/O error), and works again. Nothing was allowed meanwhile. */
+export interface RecordingInterrupted {
+  readonly kind: 'recording-interrupted';
+  /** Code of the first failure: `quota`, `no-space`, `io`. */
+  readonly code: string;
+  /** Epoch milliseconds of the first and last refused record. */
+  readonly from: number;
+  readonly to: number;
+  readonly refused: number;
+}
+
+/** The ledger signed a new tree head: whoever keeps this document is a witness off the host. */
+export interface LedgerCheckpoint {
+  readonly kind: 'ledger-checkpoint';
+  readonly log: 'decisions' | 'changes';
+  readonly size: number;
+  /** RFC 6962 root hash, hex. */
+  readonly root: string;
+  /** The whole signed note. */
+  readonly note: string;
+}
+
+/** A marked event that `siem test` sends to see it arrive. */
+export interface SiemTest {
+  readonly kind: 'siem-test';
+  readonly sink: string;
+  readonly by: Actor;
+}
+
+export type SallyportEvent =
+  | AccessDecided
+  | RequestRefused
+  | StreamClosed
+  | LoginSucceeded
+  | LoginFailed
+  | Logout
+  | SessionEnded
+  | SessionRevoked
+  | EnrolmentTokenCreated
+  | ConnectorEnrolled
+  | ConnectorEnrolmentRefused
+  | ConnectorRenewed
+  | ConnectorConnected
+  | ConnectorDisconnected
+  | ConnectorRefused
+  | PolicyLoaded
+  | PolicyRejected
+  | GatewayStarted
+  | GatewayStopped
+  | Heartbeat
+  | RecordingInterrupted
+  | LedgerCheckpoint
+  | SiemTest;
+
+export type EventKind = SallyportEvent['kind'];
+
+/** The event of one kind. */
+export type EventOf<K extends EventKind> = Extract<SallyportEvent, { readonly kind: K }>;
