@@ -1,0 +1,81 @@
+// Emits dist/ for the published package: JavaScript by tsc, plus what tsc leaves out. Never used by a clone.
+import { spawnSync } from 'node:child_process';
+import { cpSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import process from 'node:process';
+
+const root = dirname(import.meta.dirname);
+const dist = join(root, 'dist');
+const rooms = ['bin', 'connectors', 'gateway', 'policy', 'siem'];
+
+/** Compiles the rooms without their tests; no declarations, since the package is a program, not a library. */
+function compile(): void {
+  const config = join(dist, 'tsconfig.json');
+  writeFileSync(
+    config,
+    JSON.stringify({
+      extends: '../tsconfig.json',
+      compilerOptions: {
+        rootDir: '..',
+        outDir: '.',
+        declaration: false,
+        isolatedDeclarations: false,
+        noEmitOnError: true,
+      },
+      include: rooms.map((room) => `../${room}`),
+      exclude: ['../bin/build.ts'],
+    }),
+  );
+  const tsc = join(root, 'node_modules/typescript/bin/tsc');
+  const { status } = spawnSync(process.execPath, [tsc, '-p', config], { stdio: 'inherit' });
+  rmSync(config);
+  if (status !== 0) throw new Error('tsc found the errors above: nothing was built');
+}
+
+/** tsc rewrites `./x.ts` in imports but not in `new URL('./x.ts', import.meta.url)`, which names workers. */
+function renameInUrls(): void {
+  for (const file of globSync('**/*.js', { cwd: dist })) {
+    const path = join(dist, file);
+    const before = readFileSync(path, 'utf8');
+    const after = before.replace(/(new URL\(\s*['"]\.{1,2}\/[^'"]+)\.ts(['"],\s*import\.meta\.url)/g, '$1.js$2');
+    if (after !== before) writeFileSync(path, after);
+  }
+}
+
+/** Styles, templates and tables that lie beside the code which reads them. */
+function copyAssets(): void {
+  for (const room of rooms) {
+    for (const entry of globSync(`${room}/**/*`, { cwd: root, withFileTypes: true })) {
+      if (!entry.isFile() || /\.(ts|js|md)$/.test(entry.name)) continue;
+      const from = join(entry.parentPath, entry.name);
+      const to = join(dist, from.slice(root.length));
+      mkdirSync(dirname(to), { recursive: true });
+      cpSync(from, to);
+    }
+  }
+}
+
+/** Its own package.json gives dist/ the same subpath imports, so none needs a condition that could misfire. */
+function writeManifest(): void {
+  const manifest: { name: string; version: string; imports: Record<string, string> } = JSON.parse(
+    readFileSync(join(root, 'package.json'), 'utf8'),
+  );
+  const imports = Object.entries(manifest.imports)
+    .filter(([name]) => rooms.some((room) => name === `#${room}/*`))
+    .map(([name, target]) => [name, target.replace(/\.ts$/, '.js')]);
+  const text = {
+    name: manifest.name,
+    version: manifest.version,
+    private: true,
+    type: 'module',
+    imports: Object.fromEntries(imports),
+  };
+  writeFileSync(join(dist, 'package.json'), `${JSON.stringify(text, null, 2)}\n`);
+}
+
+rmSync(dist, { recursive: true, force: true });
+mkdirSync(dist, { recursive: true });
+compile();
+renameInUrls();
+copyAssets();
+writeManifest();

@@ -1,0 +1,21 @@
+// The table of commands: the one place that names them; it must never import a command before it is asked for.
+
+/** What a file in bin/commands/ exports. */
+export interface CommandModule {
+  /** Full text for `sallyport <name> --help`: usage, options, exit codes, one example. Ends in a newline. */
+  readonly help: string;
+  /** Full help of each subcommand, for `sallyport <name> <subcommand> --help`. */
+  readonly subcommands?: Readonly<Record<string, string>>;
+  /** Runs with the arguments after the name; answers the exit code (see exit.ts). */
+  run(argv: string[]): Promise<number>;
+}
+
+export interface Command {
+  readonly name: string;
+  /** One line for the overview, without a full stop. */
+  readonly summary: string;
+  load(): Promise<CommandModule>;
+}
+
+/** In the order in which people meet them. */
+export const commands: readonly Command[] = [];

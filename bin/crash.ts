@@ -1,0 +1,41 @@
+// Words for an error nobody expected: one line, a stack only on request, and never a secret in either.
+
+/** Shapes of secrets that libraries are known to quote in their messages. */
+const SECRETS: readonly (readonly [RegExp, string])[] = [
+  [/-----BEGIN [^-]*-----[\s\S]*?(?:-----END [^-]*-----|$)/g, '[key or certificate]'],
+  [/\beyJ[\w-]{5,}\.[\w-]*\.?[\w-]*/g, '[token]'],
+  [/\b(bearer|basic|digest|token)\s+[\w+/=.~-]{6,}/gi, '$1 [hidden]'],
+  [
+    /\b([\w-]*(?:password|passwd|secret|token|cookie|api[_-]?key))(["']?\s*[=:]\s*)[^\s,;&}]+/gi,
+    '$1$2[hidden]',
+  ],
+  [/\/\/[^\s/@]+@/g, '//[hidden]@'],
+  // JSON.parse quotes what it could not read, which may be the middle of a key file.
+  [/"[\s\S]*"(\.\.\.)? is not valid JSON/g, 'the text is not valid JSON'],
+  [/[\w+/=-]{40,}/g, '[hidden]'],
+];
+
+function withoutSecrets(text: string): string {
+  return SECRETS.reduce((clean, [shape, instead]) => clean.replace(shape, instead), text);
+}
+
+function oneLine(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: a message must not move the cursor of a terminal.
+  return text.replace(/[\u0000-\u001f\u007f-\u009f]+/g, ' ').trim();
+}
+
+/** What to print before ending: with `debug` the stack and the causes, otherwise one line that says how to get them. */
+export function describeCrash(error: unknown, debug: boolean): string {
+  if (!(error instanceof Error)) return `sallyport: stopped: ${oneLine(withoutSecrets(String(error)))}`;
+  if (debug) {
+    const lines: string[] = [];
+    for (let at: unknown = error; at instanceof Error && lines.length < 8; at = at.cause) {
+      lines.push(`${lines.length === 0 ? 'sallyport: stopped: ' : 'caused by: '}${at.stack ?? String(at)}`);
+    }
+    return withoutSecrets(lines.join('\n'));
+  }
+  const code = 'code' in error && typeof error.code === 'string' ? `${error.code}: ` : '';
+  const message = oneLine(withoutSecrets(error.message || error.name));
+  const line = message.startsWith(code) ? message : code + message;
+  return `sallyport: stopped by an unexpected error: ${line} (SALLYPORT_DEBUG=1 shows where)`;
+}

@@ -1,0 +1,24 @@
+// Runs one `sallyport` command and ends with its exit code; it must never show a stack or a secret unasked.
+import process from 'node:process';
+import { describeCrash } from './crash.ts';
+import { dispatch } from './dispatch.ts';
+import { EXIT } from './exit.ts';
+
+function crash(error: unknown): never {
+  process.stderr.write(`${describeCrash(error, process.env['SALLYPORT_DEBUG'] === '1')}\n`);
+  process.exit(EXIT.internal);
+}
+
+// An unknown state must not go on answering requests: whatever is not caught ends the process.
+process.on('uncaughtException', crash);
+process.on('unhandledRejection', crash);
+// `sallyport help | head -1` closes our output early; that is the reader's right, not a fault.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(EXIT.ok);
+  crash(error);
+});
+
+dispatch(process.argv.slice(2), {
+  out: (text) => void process.stdout.write(text),
+  error: (text) => void process.stderr.write(text),
+}).then((code) => process.exit(code), crash);
