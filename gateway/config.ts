@@ -1,0 +1,272 @@
+// The gateway's configuration: one YAML document, every key described, unknown keys refused, secrets by file only.
+import { isIP } from 'node:net';
+import { isAbsolute, join } from 'node:path';
+import { z } from 'zod';
+import { CONNECTOR_NAME } from '#gateway/pki/enrolment';
+
+/** One identity provider. */
+export interface ProviderConfig {
+  readonly id: string;
+  readonly name: string;
+  readonly issuer: string;
+  readonly clientId: string;
+  readonly clientSecret?: { readonly file: string } | undefined;
+  readonly ca?: string | undefined;
+  readonly scopes: readonly string[];
+  readonly groupsClaim: string;
+  readonly rolesClaim: string;
+  readonly signingAlgorithm: string;
+  readonly mfa: { readonly amr: readonly string[]; readonly acr: readonly string[] };
+}
+
+/** One app behind the gateway. */
+export interface AppConfig {
+  readonly id: string;
+  readonly name: string;
+  readonly description: string;
+  readonly host: string;
+  readonly connectors: readonly string[];
+  readonly origins: readonly string[];
+}
+
+export interface ListenAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Durations are milliseconds, sizes bytes. */
+export interface GatewayConfig {
+  readonly version: 1;
+  readonly name: string;
+  readonly state: string;
+  readonly policy: string;
+  readonly portal: string;
+  readonly listen: {
+    readonly people: ListenAddress;
+    readonly connectors: ListenAddress;
+    readonly health: ListenAddress;
+  };
+  readonly tls?: { readonly certificate: string; readonly key: string } | undefined;
+  readonly connectors: {
+    readonly hosts: readonly string[];
+    readonly certificateLife: number;
+    readonly trustDomain: string;
+  };
+  readonly identity: {
+    readonly providers: readonly ProviderConfig[];
+    readonly sessions: { readonly idle: number; readonly absolute: number };
+  };
+  readonly context: { readonly countries: readonly string[] };
+  readonly outbox: { readonly quota: number };
+  readonly apps: readonly AppConfig[];
+}
+
+const UNITS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** `15m`, `8h`, `90s`, `7d` as milliseconds. */
+function duration(min: string, max: string): z.ZodType<number, string> {
+  const parse = (text: string): number => {
+    const match = /^([1-9][0-9]{0,5})([smhd])$/.exec(text);
+    return match === null ? Number.NaN : Number(match[1]) * (UNITS[match[2] ?? ''] ?? Number.NaN);
+  };
+  return z
+    .string()
+    .refine((text) => parse(text) >= parse(min) && parse(text) <= parse(max), {
+      error: `expected a duration from ${min} to ${max}, like 15m or 8h`,
+    })
+    .transform(parse);
+}
+
+const SIZES: Readonly<Record<string, number>> = { MiB: 2 ** 20, GiB: 2 ** 30 };
+const size: z.ZodType<number, string> = z
+  .string()
+  .regex(/^[1-9][0-9]{0,4}(?:MiB|GiB)$/, { error: 'expected a size like 512MiB or 8GiB' })
+  .transform((text) => Number.parseInt(text, 10) * (SIZES[text.slice(-3)] ?? 0));
+
+const hostname = z
+  .string()
+  .regex(/^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*$/, {
+    error: 'expected a lower-case host name without scheme, port or trailing dot, like wiki.example.com',
+  })
+  .max(253);
+
+const id = z.string().regex(/^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$/, {
+  error: 'expected an id of lower-case letters, digits, ".", "_" and "-", like grafana.prod',
+});
+
+const file = z.string().min(1).describe('A path, relative to this document.');
+
+const address: z.ZodType<ListenAddress, string> = z
+  .string()
+  .refine((text) => parseAddress(text) !== undefined, {
+    error: 'expected address:port, like 0.0.0.0:8443 or [::]:8443',
+  })
+  .transform((text) => parseAddress(text) ?? { host: '127.0.0.1', port: 0 });
+
+function parseAddress(text: string): ListenAddress | undefined {
+  const match = /^(?:\[([0-9a-f:.]+)\]|([0-9.]+)):([0-9]{1,5})$/i.exec(text);
+  const host = match?.[1] ?? match?.[2];
+  const port = Number(match?.[3]);
+  return host === undefined || isIP(host) === 0 || port > 65_535 ? undefined : { host, port };
+}
+
+const loopback = address.refine(({ host }) => host.startsWith('127.') || host === '::1', {
+  error: 'health and metrics answer without a login: listen on a loopback address, like 127.0.0.1:9090',
+});
+
+/** An https origin: no path, no query, no credentials. */
+const origin = z.string().refine(
+  (text) => {
+    const url = URL.canParse(text) ? new URL(text) : undefined;
+    return (
+      url !== undefined && url.protocol === 'https:' && (text === url.origin || text === `${url.origin}/`)
+    );
+  },
+  { error: 'expected an https origin without a path, like https://access.example.com' },
+);
+
+const issuer = z.string().refine((text) => URL.canParse(text) && new URL(text).protocol === 'https:', {
+  error: 'expected an https URL, exactly as the provider publishes its issuer',
+});
+
+const provider = z.strictObject({
+  id: id.describe("Prefix of this provider's groups in policies, as in corp:engineering."),
+  name: z.string().min(1).max(80).describe('What people see on the sign-in page.'),
+  issuer,
+  clientId: z.string().min(1),
+  clientSecret: z.strictObject({ file }).optional().describe('Left out for a public client. Mode 0600.'),
+  ca: file.optional().describe('PEM of the authorities to trust for this provider instead of the system’s.'),
+  scopes: z
+    .array(z.string().min(1))
+    .default(['openid', 'profile', 'email'])
+    .refine((list) => list.includes('openid'), {
+      error: 'scopes must include openid',
+    }),
+  groupsClaim: z.string().min(1).default('groups'),
+  rolesClaim: z.string().min(1).default('roles'),
+  signingAlgorithm: z.enum(['RS256', 'PS256', 'ES256', 'EdDSA', 'Ed25519']).default('RS256'),
+  mfa: z
+    .strictObject({
+      amr: z.array(z.string().min(1)).default(['mfa', 'otp', 'hwk', 'swk', 'fpt', 'face', 'sc', 'pop']),
+      acr: z.array(z.string().min(1)).default([]),
+    })
+    .prefault({})
+    .describe('Which claims show that a second factor was used (RFC 8176); acr values are also asked for.'),
+});
+
+const app = z.strictObject({
+  id,
+  name: z.string().min(1).max(80),
+  description: z.string().max(200).default(''),
+  host: hostname,
+  connectors: z
+    .array(z.string().regex(CONNECTOR_NAME))
+    .min(1)
+    .describe('Names of connectors that may serve it.'),
+  origins: z.array(origin).default([]).describe('Further origins that may open WebSockets to this app.'),
+});
+
+const shape = z.strictObject({
+  version: z.literal(1),
+  name: z.string().regex(CONNECTOR_NAME, { error: 'expected a DNS label, like edge-1' }).default('gateway'),
+  state: file.default('./state').describe('Directory for state, keys and the outbox; mode 0700.'),
+  policy: file,
+  portal: origin.describe('The address people know. Its port is used for all apps.'),
+  listen: z
+    .strictObject({
+      people: address.prefault('0.0.0.0:8443'),
+      connectors: address.prefault('0.0.0.0:8444'),
+      health: loopback.prefault('127.0.0.1:9090'),
+    })
+    .prefault({}),
+  tls: z
+    .strictObject({ certificate: file, key: file })
+    .optional()
+    .describe('PEM chain and key for all hosts. Left out: a development CA is made on first start.'),
+  connectors: z
+    .strictObject({
+      hosts: z.array(z.string().min(1)).min(1).default(['localhost', '127.0.0.1']),
+      certificateLife: duration('10m', '24h').prefault('24h'),
+      trustDomain: hostname.default('sallyport.internal'),
+    })
+    .prefault({})
+    .describe('hosts: names or addresses by which connectors dial this gateway.'),
+  identity: z.strictObject({
+    providers: z.array(provider).min(1),
+    sessions: z
+      .strictObject({
+        idle: duration('1m', '7d').prefault('1h'),
+        absolute: duration('5m', '30d').prefault('12h'),
+      })
+      .prefault({}),
+  }),
+  context: z
+    .strictObject({ countries: z.array(file).default([]) })
+    .prefault({})
+    .describe('countries: CSV files of start,end,country ranges, as the @ip-location-db packages hold them.'),
+  outbox: z.strictObject({ quota: size.prefault('2GiB') }).prefault({}),
+  apps: z.array(app).min(1).max(5000),
+});
+
+/** The schema editors complete from and the loader checks with. */
+export const gatewaySchema: z.ZodType<GatewayConfig> = shape.superRefine((config, context) => {
+  const portal = new URL(config.portal).hostname;
+  refuseRepeats(
+    config.apps.map(({ id }) => id),
+    (index) => ['apps', index, 'id'],
+    context,
+  );
+  refuseRepeats(
+    [portal, ...config.apps.map(({ host }) => host)],
+    (index) => ['apps', index - 1, 'host'],
+    context,
+  );
+  const providers = config.identity.providers.map(({ id }) => id);
+  refuseRepeats(providers, (index) => ['identity', 'providers', index, 'id'], context);
+  if (config.identity.sessions.idle > config.identity.sessions.absolute) {
+    context.addIssue({
+      code: 'custom',
+      path: ['identity', 'sessions', 'idle'],
+      message: 'idle is longer than absolute, so it would never take effect',
+    });
+  }
+});
+
+function refuseRepeats(
+  values: readonly string[],
+  pathOf: (index: number) => (string | number)[],
+  context: z.RefinementCtx,
+): void {
+  const seen = new Set<string>();
+  for (const [index, value] of values.entries()) {
+    if (seen.has(value)) {
+      context.addIssue({
+        code: 'custom',
+        path: pathOf(index),
+        message: `"${value}" is used twice; it must be unique`,
+      });
+    }
+    seen.add(value);
+  }
+}
+
+/** The configuration with every path made absolute, from the directory of its document. */
+export function resolvePaths(config: GatewayConfig, base: string): GatewayConfig {
+  const at = (path: string): string => (isAbsolute(path) ? path : join(base, path));
+  const { tls, context, identity } = config;
+  return {
+    ...config,
+    state: at(config.state),
+    policy: at(config.policy),
+    ...(tls === undefined ? {} : { tls: { certificate: at(tls.certificate), key: at(tls.key) } }),
+    context: { countries: context.countries.map(at) },
+    identity: {
+      ...identity,
+      providers: identity.providers.map((one) => ({
+        ...one,
+        ...(one.clientSecret === undefined ? {} : { clientSecret: { file: at(one.clientSecret.file) } }),
+        ...(one.ca === undefined ? {} : { ca: at(one.ca) }),
+      })),
+    },
+  };
+}

@@ -1,0 +1,32 @@
+// Gathers what is known about one request into the record that policy decides on. A fact we have no proof for
+// is left out: policy treats the absent as unknown, which meets no allow and every deny.
+
+import type { CleanRequest } from '#gateway/edge/front';
+import type { LiveSession } from '#gateway/identity/sessions';
+import { type AccessRequest, INPUT_VERSION } from '#policy/input';
+import type { Countries } from './countries.ts';
+
+/** Facts of the client's connection: looked up once, since they cannot change while it lives. */
+export type NetworkFacts = AccessRequest['network'];
+
+export function networkFacts(address: string, countries: Countries): NetworkFacts {
+  const country = countries.lookup(address);
+  return country === undefined ? { address } : { address, country };
+}
+
+export function accessRequest(
+  session: LiveSession,
+  app: string,
+  request: CleanRequest,
+  network: NetworkFacts,
+  at: number,
+): AccessRequest {
+  return {
+    version: INPUT_VERSION,
+    at,
+    subject: session.subject,
+    login: session.login,
+    target: { app, protocol: 'http', method: request.method, path: request.path },
+    network,
+  };
+}

@@ -1,0 +1,160 @@
+// The headers an app receives: the client's own, less everything it could use to speak in our name, plus ours.
+import type { IncomingMessage } from 'node:http';
+import { ASSERTION_HEADER } from '#gateway/pki/assertion';
+
+/** Prefix of our own cookies: no app may read or set them. */
+export const OWN_COOKIE_PREFIX = '__Host-sallyport';
+
+/** RFC 9110 section 7.6.1, and what travels with it in practice. */
+const HOP_BY_HOP: ReadonlySet<string> = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'expect',
+  'http2-settings',
+]);
+
+/**
+ * Names, folded, by which gateways tell apps who the user is or where the request came from. A client's copy
+ * never passes, whether or not we send one ourselves.
+ */
+const SPEAKS_FOR_US: ReadonlySet<string> = new Set([
+  'forwarded',
+  'via',
+  'x-real-ip',
+  'x-client-ip',
+  'true-client-ip',
+  'x-cluster-client-ip',
+  'x-original-url',
+  'x-original-uri',
+  'x-original-host',
+  'x-original-method',
+  'x-rewrite-url',
+  'x-request-id',
+  'x-http-method-override',
+  'x-method-override',
+  'x-http-method',
+  'x-user',
+  'x-username',
+  'x-userid',
+  'x-user-id',
+  'x-user-email',
+  'x-email',
+  'x-groups',
+  'x-roles',
+  'x-remote-user',
+  'remote-user',
+  'remote-groups',
+  'remote-email',
+  'remote-name',
+  'x-webauth-user',
+  'x-ssl-client-cert',
+  'ssl-client-cert',
+  'x-client-cert',
+  'client-cert',
+  'client-cert-chain',
+]);
+const SPEAKS_FOR_US_PREFIXES: readonly string[] = [
+  'x-forwarded-',
+  'x-sallyport-',
+  'x-goog-',
+  'x-pomerium-',
+  'cf-access-',
+  'cf-connecting-',
+  'x-auth-request-',
+  'x-authentik-',
+  'x-envoy-',
+  'x-ms-client-principal',
+  'x-amzn-oidc-',
+  'x-ssl-client-',
+];
+
+/** Back ends that map headers to variables see `-`, `_` and `.` as one character, and no case. */
+function fold(name: string): string {
+  return name.toLowerCase().replaceAll(/[_.]/g, '-');
+}
+
+export interface Provenance {
+  /** Canonical address of the client's socket. */
+  readonly address: string;
+  readonly decisionId: string;
+  readonly traceparent: string;
+  readonly assertion: string;
+}
+
+/** Headers to forward as a flat name, value, … list. `upgrade` keeps a WebSocket handshake whole. */
+export function forwardHeaders(request: IncomingMessage, from: Provenance, upgrade: boolean): string[] {
+  const named = connectionTokens(request.headers.connection);
+  const host = request.headers.host ?? '';
+  const headers: string[] = [];
+  const raw = request.rawHeaders;
+  for (let i = 0; i < raw.length; i += 2) {
+    const name = raw[i] ?? '';
+    const folded = fold(name);
+    if (HOP_BY_HOP.has(folded) || named.has(folded) || speaksForUs(folded) || folded === 'traceparent')
+      continue;
+    const value = raw[i + 1] ?? '';
+    if (folded === 'cookie') {
+      const kept = withoutOwnCookies(value);
+      if (kept !== '') headers.push(name, kept);
+    } else headers.push(name, value);
+  }
+  if (upgrade) headers.push('Connection', 'Upgrade', 'Upgrade', 'websocket');
+  const node = from.address.includes(':') ? `"[${from.address}]"` : from.address;
+  headers.push(
+    'X-Forwarded-For',
+    from.address,
+    'X-Forwarded-Proto',
+    'https',
+    'X-Forwarded-Host',
+    host,
+    'Forwarded',
+    `for=${node};host="${host}";proto=https`,
+    'X-Request-Id',
+    from.decisionId,
+    'traceparent',
+    from.traceparent,
+    ASSERTION_HEADER,
+    from.assertion,
+  );
+  return headers;
+}
+
+/** `Connection: X` asks the next hop to drop X. Host and framing are not the client's to drop. */
+function connectionTokens(connection: string | undefined): ReadonlySet<string> {
+  if (connection === undefined) return NONE;
+  const tokens = connection.split(',').map((token) => fold(token.trim()));
+  return new Set(tokens.filter((token) => token !== 'host' && token !== 'content-length'));
+}
+const NONE: ReadonlySet<string> = new Set();
+
+function speaksForUs(folded: string): boolean {
+  return SPEAKS_FOR_US.has(folded) || SPEAKS_FOR_US_PREFIXES.some((prefix) => folded.startsWith(prefix));
+}
+
+/** A Cookie header without our own cookies, '' if nothing is left. */
+export function withoutOwnCookies(cookie: string): string {
+  if (!cookie.includes(OWN_COOKIE_PREFIX)) return cookie;
+  return cookie
+    .split(';')
+    .map((pair) => pair.trim())
+    .filter((pair) => pair !== '' && !pair.startsWith(OWN_COOKIE_PREFIX))
+    .join('; ');
+}
+
+const TRACEPARENT = /^00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}$/;
+
+/** The client's trace id if it sent a valid one (W3C Trace Context), else a new one; the span is ours. */
+export function traceOf(request: IncomingMessage): { readonly id: string; readonly parent: string } {
+  const sent = TRACEPARENT.exec(String(request.headers['traceparent'] ?? ''));
+  const given = sent?.[1];
+  const id = given !== undefined && !/^0+$/.test(given) ? given : crypto.randomUUID().replaceAll('-', '');
+  const span = crypto.randomUUID().replaceAll('-', '').slice(0, 16);
+  return { id, parent: `00-${id}-${span}-01` };
+}

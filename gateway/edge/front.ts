@@ -1,0 +1,167 @@
+// The strict front: refuses every request that two parties could read in two ways, before anything else looks
+// at it. Pure; what it returns is the only form of the request that later rooms use and that is forwarded.
+import type { IncomingMessage } from 'node:http';
+import { canonicalTarget } from './target.ts';
+
+/** Stable codes of refusals, with the HTTP status each gets. */
+export const REFUSALS = {
+  'host-missing': 400,
+  'host-duplicate': 400,
+  'host-malformed': 400,
+  'host-not-served': 421,
+  'host-sni-mismatch': 421,
+  'target-form': 400,
+  'target-other-host': 400,
+  'target-too-long': 414,
+  'path-fragment': 400,
+  'path-backslash': 400,
+  'path-empty-segment': 400,
+  'path-dot-segment': 400,
+  'path-encoded-delimiter': 400,
+  'path-encoding': 400,
+  'path-character': 400,
+  'query-character': 400,
+  'header-name': 400,
+  'header-value': 400,
+  'header-duplicate': 400,
+  'header-count': 431,
+  'header-size': 431,
+  framing: 400,
+  expectation: 417,
+  method: 405,
+  upgrade: 400,
+  version: 505,
+  parse: 400,
+  timeout: 408,
+} as const;
+
+export type Refusal = keyof typeof REFUSALS;
+
+/** A request in its one canonical form. */
+export interface CleanRequest {
+  /** Lower case, without port. */
+  readonly host: string;
+  /** Canonical path: what is decided on and, byte for byte, what is forwarded. */
+  readonly path: string;
+  /** The query with its question mark, or ''. */
+  readonly query: string;
+  readonly method: string;
+}
+
+export type Inspected =
+  | { readonly ok: true; readonly request: CleanRequest }
+  | { readonly ok: false; readonly refusal: Refusal };
+
+const MAX_HEADERS = 100;
+/** RFC 1035's 253 and a port. */
+const MAX_HOST = 259;
+const TOKEN = /^[!#$%&'*+.^`|~0-9A-Za-z-]+$/;
+/** Visible ASCII, obs-text and tab. Anything else in a value is somebody trying to end the line early. */
+const FIELD_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
+const HOST = /^([a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*)(?::([0-9]{1,5}))?$/i;
+
+/** Headers that our own decision reads or that frame the message: two of them are two readings. */
+const SINGLE: ReadonlySet<string> = new Set([
+  'authorization',
+  'content-length',
+  'content-type',
+  'cookie',
+  'expect',
+  'host',
+  'origin',
+  'referer',
+  'sec-fetch-dest',
+  'sec-fetch-mode',
+  'sec-fetch-site',
+  'sec-websocket-key',
+  'sec-websocket-version',
+  'traceparent',
+  'transfer-encoding',
+  'upgrade',
+  'user-agent',
+]);
+
+/** CONNECT and TRACE have no place at a gateway; what Node's parser does not know it refuses itself. */
+const METHODS: ReadonlySet<string> = new Set([
+  'GET',
+  'HEAD',
+  'POST',
+  'PUT',
+  'PATCH',
+  'DELETE',
+  'OPTIONS',
+  'PROPFIND',
+  'PROPPATCH',
+  'MKCOL',
+  'COPY',
+  'MOVE',
+  'LOCK',
+  'UNLOCK',
+  'REPORT',
+  'SEARCH',
+  'MKCALENDAR',
+  'ACL',
+  'BIND',
+  'REBIND',
+  'UNBIND',
+  'QUERY',
+]);
+
+/** Judges one parsed request. `serverName` is the SNI of its connection, false where there was none. */
+export function inspect(request: IncomingMessage, serverName: string | false): Inspected {
+  if (request.httpVersion !== '1.1' && request.httpVersion !== '1.0') return refuse('version');
+  const method = request.method ?? '';
+  if (!METHODS.has(method)) return refuse('method');
+  const fault = checkHeaders(request.rawHeaders) ?? checkFraming(request);
+  if (fault !== undefined) return refuse(fault);
+  const sent = request.headers.host ?? '';
+  const host = sent.length > MAX_HOST ? null : HOST.exec(sent);
+  if (host?.[1] === undefined)
+    return refuse(request.headers.host === undefined ? 'host-missing' : 'host-malformed');
+  const name = host[1].toLowerCase();
+  if (serverName === false || serverName.toLowerCase() !== name) return refuse('host-sni-mismatch');
+  const target = canonicalTarget(request.url ?? '', host[0]);
+  if (!target.ok) return target;
+  return { ok: true, request: { host: name, path: target.path, query: target.query, method } };
+}
+
+function checkHeaders(raw: readonly string[]): Refusal | undefined {
+  if (raw.length > MAX_HEADERS * 2) return 'header-count';
+  const seen = new Set<string>();
+  for (let i = 0; i < raw.length; i += 2) {
+    const name = raw[i] ?? '';
+    // `_` is refused whole: back ends that map headers to variables fold it onto `-`.
+    if (!TOKEN.test(name) || name.includes('_')) return 'header-name';
+    if (!FIELD_VALUE.test(raw[i + 1] ?? '')) return 'header-value';
+    const lower = name.toLowerCase();
+    if (!SINGLE.has(lower)) continue;
+    if (seen.has(lower)) return lower === 'host' ? 'host-duplicate' : 'header-duplicate';
+    seen.add(lower);
+  }
+  return undefined;
+}
+
+function checkFraming(request: IncomingMessage): Refusal | undefined {
+  const { 'transfer-encoding': encoding, 'content-length': length, expect, upgrade } = request.headers;
+  if (encoding !== undefined) {
+    // Node's parser accepts `identity, chunked` and chunked on HTTP/1.0, which others frame differently.
+    if (encoding.toLowerCase() !== 'chunked' || length !== undefined || request.httpVersion === '1.0')
+      return 'framing';
+  }
+  if (length !== undefined && !/^[0-9]{1,15}$/.test(length)) return 'framing';
+  if (expect !== undefined && expect.toLowerCase() !== '100-continue') return 'expectation';
+  if (upgrade?.toLowerCase() === 'websocket') {
+    const wellFormed =
+      request.method === 'GET' &&
+      encoding === undefined &&
+      (length === undefined || length === '0') &&
+      /^[A-Za-z0-9+/]{22}==$/.test(request.headers['sec-websocket-key'] ?? '') &&
+      request.headers['sec-websocket-version'] === '13';
+    if (!wellFormed) return 'upgrade';
+  }
+  return undefined;
+}
+
+function refuse(refusal: Refusal): Inspected {
+  return { ok: false, refusal };
+}

@@ -1,0 +1,57 @@
+// The request target in its one canonical form. What could be read as another path is refused, not repaired.
+import type { Refusal } from './front.ts';
+
+export type Target =
+  | { readonly ok: true; readonly path: string; readonly query: string }
+  | { readonly ok: false; readonly refusal: Refusal };
+
+const MAX_TARGET = 8192;
+/** RFC 3986 pchar and "/", without "%": those are looked at one by one. */
+const PATH_CHARACTERS = /^[A-Za-z0-9\-._~!$&'()*+,;=:@/%]*$/;
+/** Queries in the wild carry more than RFC 3986 lets them; visible ASCII without "#" is unambiguous. */
+const QUERY_CHARACTERS = /^[\x21\x22\x24-\x7e]*$/;
+const UNRESERVED = /[A-Za-z0-9\-._~]/;
+
+/** `authority` is the Host header as sent: an absolute-form target is accepted only for that same host. */
+export function canonicalTarget(target: string, authority: string): Target {
+  if (target.length > MAX_TARGET) return refuse('target-too-long');
+  let rest = target;
+  if (!rest.startsWith('/')) {
+    const absolute = /^https:\/\/([^/?#]*)(\/.*)?$/i.exec(rest);
+    if (absolute === null) return refuse('target-form');
+    if (absolute[1]?.toLowerCase() !== authority.toLowerCase()) return refuse('target-other-host');
+    rest = absolute[2] ?? '/';
+  }
+  if (rest.includes('#')) return refuse('path-fragment');
+  const mark = rest.indexOf('?');
+  const path = mark === -1 ? rest : rest.slice(0, mark);
+  const query = mark === -1 ? '' : rest.slice(mark);
+  if (path.includes('\\')) return refuse('path-backslash');
+  if (!PATH_CHARACTERS.test(path)) return refuse('path-character');
+  if (query !== '' && !QUERY_CHARACTERS.test(query)) return refuse('query-character');
+  return canonicalPath(path, query);
+}
+
+function canonicalPath(path: string, query: string): Target {
+  let canonical = path;
+  if (path.includes('%')) {
+    // An undecodable "%", or an encoded delimiter, control byte or "%" in front of two hex digits (a second
+    // layer of encoding), is where a back end that decodes differently would see another path.
+    if (/%(?![0-9A-Fa-f]{2})/.test(path)) return refuse('path-encoding');
+    if (/%(?:2f|5c)/i.test(path)) return refuse('path-encoded-delimiter');
+    if (/%(?:[01][0-9a-f]|7f)/i.test(path)) return refuse('path-character');
+    if (/%25[0-9a-f]{2}/i.test(path)) return refuse('path-encoding');
+    canonical = path.replace(/%[0-9A-Fa-f]{2}/g, (encoded) => {
+      const character = String.fromCharCode(Number.parseInt(encoded.slice(1), 16));
+      return UNRESERVED.test(character) ? character : encoded.toUpperCase();
+    });
+  }
+  if (canonical.includes('//')) return refuse('path-empty-segment');
+  // `/..;x/` is a dot segment to servers that cut path parameters off.
+  if (/\/\.{1,2}(?:[/;]|%3B|$)/.test(canonical)) return refuse('path-dot-segment');
+  return { ok: true, path: canonical, query };
+}
+
+function refuse(refusal: Refusal): Target {
+  return { ok: false, refusal };
+}

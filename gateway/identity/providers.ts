@@ -1,0 +1,208 @@
+// The OpenID providers people sign in with: authorization code, PKCE, state, nonce and iss, by openid-client.
+import { readFileSync } from 'node:fs';
+import * as oidc from 'openid-client';
+import type { ProviderConfig } from '#gateway/config';
+import { readPrivate } from '#gateway/state/private-files';
+import type { Claims, ClaimsError } from './claims.ts';
+import { ProviderReplyError, providerFetch } from './provider-http.ts';
+
+/** Why a sign-in failed: a closed vocabulary for events and pages. */
+export type LoginFailure =
+  | 'provider-unreachable'
+  | 'provider-refused'
+  | 'state-unknown'
+  | 'other-browser'
+  | 'token-invalid'
+  | 'issuer-mismatch'
+  | 'login-too-old'
+  | 'login-cancelled'
+  | ClaimsError['code'];
+
+/** A sign-in that did not succeed. `message` may be shown to the person; the cause is for the log. */
+export class LoginError extends Error {
+  readonly code: LoginFailure;
+  readonly status: 400 | 403 | 503;
+  constructor(code: LoginFailure, status: LoginError['status'], message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+    this.status = status;
+  }
+}
+
+/** A failed discovery is not repeated before this, in milliseconds. */
+const DISCOVERY_PAUSE = 2_000;
+
+export interface AuthorizationRequest {
+  readonly url: URL;
+  readonly state: string;
+  readonly nonce: string;
+  readonly verifier: string;
+}
+
+export class Provider {
+  readonly config: ProviderConfig;
+  readonly redirectUri: string;
+  readonly #now: () => number;
+  #discovered: Promise<oidc.Configuration> | undefined;
+  #failedAt = Number.NEGATIVE_INFINITY;
+
+  constructor(config: ProviderConfig, redirectUri: string, now: () => number) {
+    this.config = config;
+    this.redirectUri = redirectUri;
+    this.#now = now;
+  }
+
+  /** The URL to send a browser to. `maxAge` in seconds asks the provider to sign the person in afresh. */
+  async begin(maxAge?: number): Promise<AuthorizationRequest> {
+    const configuration = await this.#configuration();
+    const verifier = oidc.randomPKCECodeVerifier();
+    const state = oidc.randomState();
+    const nonce = oidc.randomNonce();
+    const acr = this.config.mfa.acr.join(' ');
+    const url = oidc.buildAuthorizationUrl(configuration, {
+      redirect_uri: this.redirectUri,
+      scope: this.config.scopes.join(' '),
+      code_challenge: await oidc.calculatePKCECodeChallenge(verifier),
+      code_challenge_method: 'S256',
+      state,
+      nonce,
+      ...(maxAge === undefined
+        ? {}
+        : { max_age: String(maxAge), ...(acr === '' ? {} : { acr_values: acr }) }),
+    });
+    return { url, state, nonce, verifier };
+  }
+
+  /** Claims of the ID token for a callback, all of OpenID Connect's checks made. Throws LoginError. */
+  async finish(
+    callback: URL,
+    expected: { state: string; nonce: string; verifier: string; maxAge?: number },
+  ): Promise<Claims> {
+    const configuration = await this.#configuration();
+    try {
+      const tokens = await oidc.authorizationCodeGrant(configuration, callback, {
+        expectedState: expected.state,
+        expectedNonce: expected.nonce,
+        pkceCodeVerifier: expected.verifier,
+        idTokenExpected: true,
+        ...(expected.maxAge === undefined ? {} : { maxAge: expected.maxAge }),
+      });
+      const claims = tokens.claims();
+      if (claims === undefined) throw new LoginError('token-invalid', 403, 'The provider sent no ID token.');
+      // Groups and names may be in the userinfo reply only; openid-client checks that its `sub` is the same.
+      const details = await this.#userInfo(configuration, tokens.access_token, claims.sub);
+      return { ...details, ...claims };
+    } catch (error) {
+      throw asLoginError(error);
+    }
+  }
+
+  /** Where to send a browser to sign out at the provider too, if it offers that. */
+  async endSessionUrl(returnTo: string): Promise<string | undefined> {
+    try {
+      const configuration = await this.#configuration();
+      if (configuration.serverMetadata().end_session_endpoint === undefined) return undefined;
+      return oidc.buildEndSessionUrl(configuration, { post_logout_redirect_uri: returnTo }).href;
+    } catch {
+      return undefined;
+    }
+  }
+
+  async #userInfo(configuration: oidc.Configuration, accessToken: string, subject: string): Promise<Claims> {
+    if (configuration.serverMetadata().userinfo_endpoint === undefined) return {};
+    return oidc.fetchUserInfo(configuration, accessToken, subject);
+  }
+
+  async #configuration(): Promise<oidc.Configuration> {
+    if (this.#discovered === undefined) {
+      if (this.#now() - this.#failedAt < DISCOVERY_PAUSE) throw unreachable(this.config.name, undefined);
+      this.#discovered = discover(this.config);
+      this.#discovered.catch(() => {
+        this.#discovered = undefined;
+        this.#failedAt = this.#now();
+      });
+    }
+    try {
+      return await this.#discovered;
+    } catch (cause) {
+      throw unreachable(this.config.name, cause);
+    }
+  }
+}
+
+async function discover(config: ProviderConfig): Promise<oidc.Configuration> {
+  const ca = config.ca === undefined ? undefined : readFileSync(config.ca, 'utf8');
+  const secret = config.clientSecret === undefined ? undefined : readPrivate(config.clientSecret.file);
+  const authentication = secret === undefined ? oidc.None() : oidc.ClientSecretBasic(secret);
+  const metadata = { id_token_signed_response_alg: config.signingAlgorithm };
+  return oidc.discovery(new URL(config.issuer), config.clientId, metadata, authentication, {
+    [oidc.customFetch]: providerFetch(ca),
+    timeout: 5,
+    // The code flow may take an ID token on TLS's word alone; we check its signature all the same.
+    execute: [oidc.enableNonRepudiationChecks],
+  });
+}
+
+function unreachable(name: string, cause: unknown): LoginError {
+  return new LoginError(
+    'provider-unreachable',
+    503,
+    `${name} cannot be reached at the moment. Try again shortly.`,
+    {
+      cause,
+    },
+  );
+}
+
+/** Sorts openid-client's errors by their codes; what is not recognised is an answer that did not verify. */
+function asLoginError(error: unknown): LoginError {
+  if (error instanceof LoginError) return error;
+  if (error instanceof oidc.AuthorizationResponseError) {
+    const message = 'The identity provider ended the sign-in without completing it.';
+    return new LoginError('login-cancelled', 403, message, { cause: error });
+  }
+  if (error instanceof oidc.ResponseBodyError) {
+    return new LoginError('provider-refused', 403, 'The identity provider refused the sign-in.', {
+      cause: error,
+    });
+  }
+  const causes = causesOf(error);
+  if (causes.some(isTransport)) return unreachable('The identity provider', error);
+  if (causes.some((cause) => cause.claim === 'iss' || /"iss"/.test(String(cause.message)))) {
+    const message = 'The answer came from another identity provider than the one asked.';
+    return new LoginError('issuer-mismatch', 403, message, { cause: error });
+  }
+  if (causes.some((cause) => cause.claim === 'auth_time' || /auth_time/.test(String(cause.message)))) {
+    const message = 'The identity provider did not ask you to sign in afresh.';
+    return new LoginError('login-too-old', 403, message, { cause: error });
+  }
+  return new LoginError('token-invalid', 403, "The identity provider's answer did not verify.", {
+    cause: error,
+  });
+}
+
+interface Cause {
+  readonly code?: unknown;
+  readonly message?: unknown;
+  readonly claim?: unknown;
+  readonly cause?: unknown;
+}
+
+/** The error and what it wraps, outermost first. */
+function causesOf(error: unknown): Cause[] {
+  const causes: Cause[] = [];
+  for (let next = error; typeof next === 'object' && next !== null && causes.length < 8; ) {
+    causes.push(next);
+    next = (next as Cause).cause;
+  }
+  return causes;
+}
+
+function isTransport(cause: Cause): boolean {
+  if (cause instanceof ProviderReplyError || (cause as { name?: unknown }).name === 'TimeoutError')
+    return true;
+  return (
+    typeof cause.code === 'string' &&
+    /^(?:UND_ERR|ECONN|ENOTFOUND|EAI_|ETIMEDOUT|OAUTH_TIMEOUT)/.test(cause.code)
+  );
+}

@@ -1,0 +1,163 @@
+// Enrolment tokens: an admin's single-use, short-lived permission for one named connector to get a certificate.
+import { createHash, randomBytes } from 'node:crypto';
+import type { Store } from '#gateway/state/store';
+import type { Authority, Issued } from './authority.ts';
+
+/** The token's prefix, so that secret scanners and people recognise one. */
+const PREFIX = 'sallyport-enrol.';
+const TOKEN_LIMIT = 4096;
+
+/** Names of connectors: a DNS label, so they fit certificates, events and file names alike. */
+export const CONNECTOR_NAME: RegExp = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
+
+export type EnrolmentFailure = 'token-malformed' | 'token-expired' | 'token-used' | 'connector-revoked';
+
+/** Enrolment refused. `message` tells the connector's operator what to do. */
+export class EnrolmentError extends Error {
+  readonly code: EnrolmentFailure;
+  readonly connector: string | undefined;
+  constructor(code: EnrolmentFailure, message: string, connector?: string) {
+    super(message);
+    this.code = code;
+    this.connector = connector;
+  }
+}
+
+export interface EnrolmentOptions {
+  readonly store: Store;
+  readonly authority: Authority;
+  /** SPIFFE trust domain of the certificates issued. */
+  readonly trustDomain: string;
+  /** Life of a connector's certificate in milliseconds. */
+  readonly certificateLife: number;
+  readonly now: () => number;
+}
+
+export interface NewToken {
+  readonly token: string;
+  readonly name: string;
+  /** Epoch milliseconds. */
+  readonly expiresAt: number;
+}
+
+interface TokenClaims {
+  readonly v: 1;
+  readonly name: string;
+  /** SHA-256 of the authority's DER: what the connector trusts before it trusts anything else. */
+  readonly ca: string;
+  /** Epoch seconds. */
+  readonly exp: number;
+  readonly secret: string;
+}
+
+export class EnrolmentDesk {
+  readonly #options: EnrolmentOptions;
+
+  constructor(options: EnrolmentOptions) {
+    this.#options = options;
+  }
+
+  /** Makes a token for one connector. `life` in milliseconds. Only its hash is kept. */
+  async createToken(name: string, life: number, createdBy: string): Promise<NewToken> {
+    const { store, authority, now } = this.#options;
+    const secret = randomBytes(32).toString('base64url');
+    const expiresAt = Math.floor((now() + life) / 1000) * 1000;
+    await store.put('enrolment', hash(secret), { name, createdBy }, expiresAt);
+    const claims: TokenClaims = { v: 1, name, ca: authority.fingerprint, exp: expiresAt / 1000, secret };
+    return { token: PREFIX + Buffer.from(JSON.stringify(claims)).toString('base64url'), name, expiresAt };
+  }
+
+  /**
+   * Spends a token and issues the connector's first certificate. The token is burnt before the request is
+   * looked at, so however many callers race, one enrols. Throws EnrolmentError or IssueError.
+   */
+  async enrol(token: string, csr: string): Promise<Issued & { readonly name: string }> {
+    const { store, now } = this.#options;
+    const claims = parseToken(token);
+    const grant = await store.take('enrolment', hash(claims.secret));
+    if (grant === undefined || grant.name !== claims.name) {
+      // The token's own expiry is not trusted for anything but a kinder message.
+      const expired = claims.exp * 1000 <= now();
+      throw expired
+        ? new EnrolmentError(
+            'token-expired',
+            'the enrolment token has expired; ask for a new one',
+            claims.name,
+          )
+        : new EnrolmentError(
+            'token-used',
+            'the enrolment token was already used, or never issued by this gateway; ask for a new one',
+            claims.name,
+          );
+    }
+    return this.#issue(grant.name, csr);
+  }
+
+  /** A fresh certificate for a connector that showed a valid one. Throws EnrolmentError or IssueError. */
+  async renew(name: string, csr: string): Promise<Issued & { readonly name: string }> {
+    const record = await this.#options.store.get('connector', name);
+    if (record === undefined || record.revoked) {
+      throw new EnrolmentError(
+        'connector-revoked',
+        'this connector may no longer renew; enrol it anew',
+        name,
+      );
+    }
+    return this.#issue(name, csr);
+  }
+
+  /** True while a connector that shows this serial may connect. */
+  async admits(name: string, serial: string): Promise<boolean> {
+    const record = await this.#options.store.get('connector', name);
+    return record !== undefined && !record.revoked && record.serials.includes(serial);
+  }
+
+  async #issue(name: string, csr: string): Promise<Issued & { readonly name: string }> {
+    const { store, authority, trustDomain, certificateLife, now } = this.#options;
+    const uri = connectorUri(trustDomain, name);
+    const issued = await authority.issueConnector(csr, uri, certificateLife);
+    const known = await store.get('connector', name);
+    // A renewal leaves its predecessor valid for the overlap; an older one has run out by then.
+    const serials = [...(known?.serials.slice(-1) ?? []), issued.serial];
+    await store.put('connector', name, { enrolledAt: known?.enrolledAt ?? now(), serials, revoked: false });
+    return { ...issued, name };
+  }
+}
+
+export function connectorUri(trustDomain: string, name: string): string {
+  return `spiffe://${trustDomain}/connector/${name}`;
+}
+
+/** The connector named by a certificate's subjectAltName as Node prints it, or undefined for anything else. */
+export function connectorOf(subjectAltName: string | undefined, trustDomain: string): string | undefined {
+  const prefix = `URI:${connectorUri(trustDomain, '')}`;
+  if (!subjectAltName?.startsWith(prefix)) return undefined;
+  const name = subjectAltName.slice(prefix.length);
+  return CONNECTOR_NAME.test(name) ? name : undefined;
+}
+
+function parseToken(token: string): TokenClaims {
+  const malformed = new EnrolmentError('token-malformed', 'this is not an enrolment token; copy it whole');
+  if (token.length > TOKEN_LIMIT || !token.startsWith(PREFIX)) throw malformed;
+  let claims: Partial<TokenClaims>;
+  try {
+    claims = JSON.parse(Buffer.from(token.slice(PREFIX.length), 'base64url').toString('utf8'));
+  } catch {
+    throw malformed;
+  }
+  const { v, name, exp, secret, ca } = claims;
+  const wellFormed =
+    v === 1 &&
+    typeof name === 'string' &&
+    CONNECTOR_NAME.test(name) &&
+    typeof exp === 'number' &&
+    typeof secret === 'string' &&
+    secret.length === 43 &&
+    typeof ca === 'string';
+  if (!wellFormed) throw malformed;
+  return { v, name, exp, secret, ca };
+}
+
+function hash(secret: string): string {
+  return createHash('sha256').update(secret).digest('base64url');
+}
