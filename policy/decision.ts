@@ -1,7 +1,17 @@
 // What a decision says: verdict and stable reason, and on demand the explanation behind it.
 
 /** Stable reason codes: a closed vocabulary that events, pages and detections rely on. */
-export type Reason = 'allowed' | 'denied-by-rule' | 'no-rule-matched' | 'no-rule-for-app' | 'error';
+export type Reason =
+  | 'allowed'
+  | 'denied-by-rule'
+  | 'no-rule-matched'
+  | 'no-rule-for-app'
+  /** An allow whose obligation the request does not fulfil; found where obligations are carried out. */
+  | 'step-up-required'
+  | 'read-only'
+  | 'session-too-old'
+  | 'obligation-unsupported'
+  | 'error';
 
 /** What a rule asks of an allowed request beyond letting it through. Durations are milliseconds. */
 export interface Obligations {
