@@ -1,0 +1,182 @@
+// How decisions, refusals at the strict front, and ends of streams read in ECS. An enforced deny is a success.
+import type { Explanation } from '#policy/decision';
+import type { AccessDecided, RequestRefused, StreamClosed } from '../event.ts';
+import type { Fields } from './document.ts';
+import type { Entries, Mapping } from './mapping.ts';
+import {
+  clip,
+  connectorFields,
+  hostAsSent,
+  ipOf,
+  peerFields,
+  redactTarget,
+  relatedUsers,
+  requestFields,
+  subjectFields,
+  subjectName,
+} from './parts.ts';
+
+function accessDecided(event: AccessDecided): Mapping {
+  const { decision, input, client, request } = event;
+  const allowed = decision.verdict === 'allow';
+  const peer = peerFields(client);
+  const host = request?.host;
+  const what = request === undefined ? input.target.app : `${request.method} ${request.host}${request.path}`;
+  const why = decision.rule?.because ?? decision.reason;
+  return {
+    action: allowed ? 'access-allowed' : 'access-denied',
+    category: ['network', 'web'],
+    type: ['access', allowed ? 'allowed' : 'denied', 'connection'],
+    // The decision was made and is enforced; only a decision that could not be made is a failure.
+    outcome: decision.reason === 'error' ? 'failure' : 'success',
+    code: decision.reason,
+    reason: why,
+    message: clip(`${subjectName(input.subject)} was ${allowed ? 'allowed' : 'denied'} ${what}: ${why}`),
+    fields: {
+      ...peer,
+      ...subjectFields(input.subject),
+      ...(request === undefined ? {} : requestFields(request, { status: event.status })),
+      network: {
+        ...(peer['network'] as Fields),
+        protocol: input.target.protocol === 'http' ? 'http' : undefined,
+        application: input.target.app.toLowerCase(),
+      },
+      destination: host === undefined ? undefined : { address: clip(host, 255), domain: clip(host, 255) },
+      device: input.device === undefined ? undefined : { id: input.device.id },
+      rule:
+        decision.rule === undefined
+          ? undefined
+          : {
+              id: decision.rule.id,
+              name: decision.rule.id,
+              description: decision.rule.because,
+              ruleset: 'sallyport-policy',
+              version: event.policyHash,
+            },
+      trace: event.traceId === undefined ? undefined : { id: event.traceId },
+    },
+    own: {
+      app: { id: input.target.app },
+      session: event.session === undefined ? undefined : { id: event.session },
+      connector: connectorFields(event.connector),
+      tls: client.tls?.ja4 === undefined ? undefined : { client: { ja4: client.tls.ja4 } },
+      decision: {
+        verdict: decision.verdict,
+        policy_hash: event.policyHash,
+        would_allow: shadows(event, 'allow'),
+        would_deny: shadows(event, 'deny'),
+        obligations: decision.obligations,
+        ...explanationFields(event.explanation),
+        input,
+      },
+    },
+    related: {
+      ip: [ipOf(client.address), ipOf(input.network.address)],
+      user: relatedUsers(input.subject),
+      hosts: [host],
+      hash: [event.policyHash],
+    },
+  };
+}
+
+function shadows(event: AccessDecided, would: 'allow' | 'deny'): string[] | undefined {
+  const rules = event.decision.shadow?.filter((shadow) => shadow.would === would).map(({ rule }) => rule);
+  return rules === undefined || rules.length === 0 ? undefined : rules;
+}
+
+function explanationFields(explanation: Explanation | undefined): Fields {
+  if (explanation === undefined) return {};
+  const { remedy } = explanation;
+  return {
+    entitled: explanation.entitled,
+    remedy: {
+      kind: remedy.kind,
+      at: remedy.kind === 'wait-until' ? new Date(remedy.at).toISOString() : undefined,
+      max_age_ms: remedy.kind === 'step-up' ? remedy.maxAge : undefined,
+      acr: remedy.kind === 'step-up' ? remedy.acr : undefined,
+      phishing_resistant: remedy.kind === 'step-up' ? remedy.phishingResistant : undefined,
+    },
+    nearest: explanation.nearest.map(({ rule, effect, met, unmet }) => ({ rule, effect, met, unmet })),
+  };
+}
+
+function requestRefused(event: RequestRefused): Mapping {
+  const host = event.host === undefined ? undefined : hostAsSent(event.host);
+  return {
+    action: 'request-refused',
+    category: ['network', 'web'],
+    type: ['access', 'denied', 'connection'],
+    outcome: 'success',
+    code: event.code,
+    reason: event.code,
+    message: clip(`A malformed or misdirected request was refused with ${event.status}: ${event.code}`),
+    fields: {
+      ...peerFields(event.client),
+      url: {
+        domain: host,
+        original: event.target === undefined ? undefined : redactTarget(event.target),
+      },
+      http: {
+        request: event.method === undefined ? undefined : { method: clip(event.method, 64) },
+        response: { status_code: event.status },
+      },
+    },
+    own: event.client.tls?.ja4 === undefined ? {} : { tls: { client: { ja4: event.client.tls.ja4 } } },
+    related: { ip: [ipOf(event.client.address)], hosts: [host, event.client.tls?.serverName] },
+  };
+}
+
+function streamClosed(event: StreamClosed): Mapping {
+  const peer = peerFields(event.client);
+  const total = event.bytesFromClient + event.bytesToClient;
+  return {
+    action: 'stream-closed',
+    category: ['network'],
+    type: ['end', 'connection'],
+    outcome: 'success',
+    code: event.reason,
+    reason: event.reason,
+    start: event.startedAt,
+    end: event.startedAt + event.durationMs,
+    durationMs: event.durationMs,
+    message: clip(
+      `${subjectName(event.subject)} is done with ${event.app} after ${event.durationMs} ms, ${total} bytes: ${event.reason}`,
+    ),
+    fields: {
+      ...peer,
+      ...(event.subject === undefined ? {} : subjectFields(event.subject)),
+      client: { ...(peer['client'] as Fields), bytes: event.bytesFromClient },
+      source: { ...(peer['source'] as Fields), bytes: event.bytesFromClient },
+      destination: { bytes: event.bytesToClient },
+      server: { bytes: event.bytesToClient },
+      network: { ...(peer['network'] as Fields), bytes: total, application: event.app.toLowerCase() },
+      http: event.status === undefined ? undefined : { response: { status_code: event.status } },
+      trace: event.traceId === undefined ? undefined : { id: event.traceId },
+    },
+    own: {
+      app: { id: event.app },
+      session: event.session === undefined ? undefined : { id: event.session },
+      connector: connectorFields(event.connector),
+      decision: { id: event.decisionId },
+    },
+    related: { ip: [ipOf(event.client.address)], user: relatedUsers(event.subject) },
+  };
+}
+
+export const accessEntries: Entries<'access-decided' | 'request-refused' | 'stream-closed'> = {
+  'access-decided': {
+    about: 'Each access decision, allow or deny, before it takes effect. Its id is the one the person sees.',
+    dataset: 'sallyport.access',
+    map: accessDecided,
+  },
+  'request-refused': {
+    about: 'The strict front turned a malformed or misdirected request away before anybody was identified.',
+    dataset: 'sallyport.access',
+    map: requestRefused,
+  },
+  'stream-closed': {
+    about: 'An allowed request, upgrade or TCP stream ended, with its duration and bytes.',
+    dataset: 'sallyport.access',
+    map: streamClosed,
+  },
+};

@@ -1,0 +1,131 @@
+// How a gateway's life signs read in ECS: start, stop, heartbeat, and the times when nothing could be recorded.
+import type { GatewayStarted, GatewayStopped, Heartbeat, RecordingInterrupted, SiemTest } from '../event.ts';
+import type { Entries, Mapping } from './mapping.ts';
+import { actorFields } from './parts.ts';
+
+function gatewayStarted(event: GatewayStarted): Mapping {
+  const repaired =
+    event.repairedBytes > 0 ? `, after cutting a torn record of ${event.repairedBytes} bytes` : '';
+  return {
+    action: 'gateway-started',
+    category: ['process'],
+    type: ['start'],
+    outcome: 'success',
+    message: `The gateway started${repaired}`,
+    own: {
+      gateway: {
+        runtime: event.runtime,
+        timezones: event.timezones,
+        config_hash: event.configHash,
+        policy_hash: event.policyHash,
+        repaired_bytes: event.repairedBytes,
+      },
+    },
+    related: { hash: [event.configHash, event.policyHash] },
+  };
+}
+
+function gatewayStopped(event: GatewayStopped): Mapping {
+  return {
+    action: 'gateway-stopped',
+    category: ['process'],
+    type: ['end'],
+    outcome: 'success',
+    code: event.reason,
+    reason: event.reason,
+    durationMs: event.uptimeMs,
+    message: `The gateway stopped: ${event.reason}`,
+    own: { gateway: { uptime_ms: event.uptimeMs } },
+  };
+}
+
+function heartbeat(event: Heartbeat): Mapping {
+  const behind = event.sinks.filter((sink) => !sink.healthy).map((sink) => sink.name);
+  return {
+    action: 'heartbeat',
+    kind: 'metric',
+    category: ['process'],
+    type: ['info'],
+    outcome: 'success',
+    message:
+      behind.length === 0 ? 'The gateway is alive' : `The gateway is alive; failing: ${behind.join(', ')}`,
+    own: {
+      gateway: { uptime_ms: event.uptimeMs, policy_hash: event.policyHash },
+      heartbeat: { interval_ms: event.intervalMs, connectors: event.connectors, sessions: event.sessions },
+      outbox: {
+        bytes: event.outbox.bytes,
+        quota_bytes: event.outbox.quotaBytes,
+        refused: event.outbox.refused,
+      },
+      sinks: event.sinks.map((sink) => ({
+        name: sink.name,
+        type: sink.type,
+        lag_bytes: sink.lagBytes,
+        lag_seconds: sink.lagSeconds,
+        delivered: sink.delivered,
+        dead_letters: sink.deadLetters,
+        retries: sink.retries,
+        healthy: sink.healthy,
+      })),
+    },
+  };
+}
+
+function recordingInterrupted(event: RecordingInterrupted): Mapping {
+  return {
+    action: 'recording-interrupted',
+    kind: 'alert',
+    severity: 99,
+    category: ['process'],
+    type: ['info'],
+    outcome: 'failure',
+    code: event.code,
+    reason: event.code,
+    start: event.from,
+    end: event.to,
+    durationMs: event.to - event.from,
+    message: `Recording failed and works again: ${event.refused} records were refused and nothing was allowed on them`,
+    own: { recording: { refused: event.refused } },
+  };
+}
+
+function siemTest(event: SiemTest): Mapping {
+  return {
+    action: 'siem-test',
+    category: ['process'],
+    type: ['info'],
+    outcome: 'success',
+    message: `Test event for the sink ${event.sink}`,
+    own: { test: { sink: event.sink }, actor: actorFields(event.by) },
+  };
+}
+
+export const healthEntries: Entries<
+  'gateway-started' | 'gateway-stopped' | 'heartbeat' | 'recording-interrupted' | 'siem-test'
+> = {
+  'gateway-started': {
+    about: 'A gateway process started.',
+    dataset: 'sallyport.health',
+    map: gatewayStarted,
+  },
+  'gateway-stopped': {
+    about: 'A gateway process stopped in order.',
+    dataset: 'sallyport.health',
+    map: gatewayStopped,
+  },
+  heartbeat: {
+    about: 'Sent at a fixed interval, with the standing of the outbox and of each sink.',
+    dataset: 'sallyport.health',
+    map: heartbeat,
+  },
+  'recording-interrupted': {
+    about: 'Recording failed for a while (disk full, quota, I/O error) and works again.',
+    dataset: 'sallyport.health',
+    map: recordingInterrupted,
+  },
+  'siem-test': {
+    about: 'A marked event sent on request to see it arrive.',
+    dataset: 'sallyport.health',
+    map: siemTest,
+  },
+};
