@@ -29,7 +29,10 @@ function compile(): void {
   const tsc = join(root, 'node_modules/typescript/bin/tsc');
   const { status } = spawnSync(process.execPath, [tsc, '-p', config], { stdio: 'inherit' });
   rmSync(config);
-  if (status !== 0) throw new Error('tsc found the errors above: nothing was built');
+  if (status !== 0) {
+    process.stderr.write('build: tsc found the errors above, so nothing was built\n');
+    process.exit(1);
+  }
 }
 
 /** tsc rewrites `./x.ts` in imports but not in `new URL('./x.ts', import.meta.url)`, which names workers. */
@@ -37,7 +40,10 @@ function renameInUrls(): void {
   for (const file of globSync('**/*.js', { cwd: dist })) {
     const path = join(dist, file);
     const before = readFileSync(path, 'utf8');
-    const after = before.replace(/(new URL\(\s*['"]\.{1,2}\/[^'"]+)\.ts(['"],\s*import\.meta\.url)/g, '$1.js$2');
+    const after = before.replace(
+      /(new URL\(\s*['"]\.{1,2}\/[^'"]+)\.ts(['"],\s*import\.meta\.url)/g,
+      '$1.js$2',
+    );
     if (after !== before) writeFileSync(path, after);
   }
 }
