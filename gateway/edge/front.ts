@@ -30,6 +30,8 @@ export const REFUSALS = {
   expectation: 417,
   method: 405,
   upgrade: 400,
+  'upgrade-origin': 403,
+  'not-signed-in': 401,
   version: 505,
   parse: 400,
   timeout: 408,

@@ -85,6 +85,11 @@ export class Sessions {
     return { ...session, id };
   }
 
+  /** True while the session has not run out; does not count as using it. */
+  async alive(id: string): Promise<boolean> {
+    return (await this.#store.get('session', id)) !== undefined;
+  }
+
   /** Ends a session on every host at once. True if it was live; of several callers one gets true. */
   async end(id: string, why: SessionEnd): Promise<boolean> {
     const session = await this.#store.take('session', id);

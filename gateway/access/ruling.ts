@@ -1,0 +1,128 @@
+// The one place where a request is allowed: policy's verdict, then the obligations on it. Whatever goes wrong on
+// the way is a deny; there is exactly one branch that returns an allow.
+
+import type { LiveSession } from '#gateway/identity/sessions';
+import type { Decision, Explanation, Obligations, Reason } from '#policy/decision';
+import type { AccessRequest } from '#policy/input';
+import type { Policy, PreparedSubject } from '#policy/load';
+
+/** A verdict with the policy it came from, as it will be recorded. */
+export interface Ruling {
+  readonly decision: Decision;
+  /** Hash of the policy document. */
+  readonly policy: string;
+  /** On deny. */
+  readonly explanation?: Explanation;
+}
+
+const ERROR: Decision = Object.freeze({ verdict: 'deny', reason: 'error' });
+const NOTHING_KNOWN: Explanation = Object.freeze({
+  decision: ERROR,
+  nearest: [],
+  remedy: { kind: 'none' as const },
+  entitled: false,
+});
+
+const SAFE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
+/** Obligations this gateway carries out. A rule that asks for another one does not allow. */
+const CARRIED_OUT: ReadonlySet<string> = new Set<keyof Obligations>([
+  'stepUp',
+  'readOnly',
+  'maxSession',
+  'record',
+]);
+/** Authentication methods that a look-alike site cannot replay (RFC 8176, NIST SP 800-63B). */
+const PHISHING_RESISTANT: ReadonlySet<string> = new Set(['hwk', 'pop', 'sc', 'swk', 'phr', 'phrh']);
+/** Subjects prepared for the policy in force, one per live session; the oldest goes first. */
+const PREPARED_LIMIT = 50_000;
+
+export class Rulings {
+  readonly #policy: () => Policy;
+  #prepared = new Map<string, PreparedSubject>();
+  #preparedFor: Policy | undefined;
+
+  /** `policy`: the policy in force; read anew for every request, so that a swap is at once. */
+  constructor(policy: () => Policy) {
+    this.#policy = policy;
+  }
+
+  /** Decides one request. Never throws. */
+  rule(session: LiveSession, input: AccessRequest): Ruling {
+    try {
+      const policy = this.#policy();
+      const decision = policy.decide(input, this.#subject(policy, session));
+      if (decision.verdict !== 'allow') {
+        return { decision, policy: policy.hash, explanation: policy.explain(input) };
+      }
+      const broken = brokenObligation(decision.obligations, session, input);
+      if (broken !== undefined) return refusedBy(broken, decision, policy.hash);
+      return { decision, policy: policy.hash };
+    } catch {
+      return { decision: ERROR, policy: '', explanation: NOTHING_KNOWN };
+    }
+  }
+
+  /** The trace of a request as the policy in force explains it; for the portal's cards. Never throws. */
+  explain(input: AccessRequest): Explanation {
+    try {
+      return this.#policy().explain(input);
+    } catch {
+      return NOTHING_KNOWN;
+    }
+  }
+
+  #subject(policy: Policy, session: LiveSession): PreparedSubject {
+    if (this.#preparedFor !== policy) {
+      this.#prepared = new Map();
+      this.#preparedFor = policy;
+    }
+    const known = this.#prepared.get(session.id);
+    if (known !== undefined) return known;
+    const prepared = policy.prepare(session.subject);
+    this.#prepared.set(session.id, prepared);
+    if (this.#prepared.size > PREPARED_LIMIT) {
+      const oldest = this.#prepared.keys().next();
+      if (!oldest.done) this.#prepared.delete(oldest.value);
+    }
+    return prepared;
+  }
+}
+
+type Broken = Extract<
+  Reason,
+  'step-up-required' | 'read-only' | 'session-too-old' | 'obligation-unsupported'
+>;
+
+function brokenObligation(
+  obligations: Obligations | undefined,
+  session: LiveSession,
+  input: AccessRequest,
+): Broken | undefined {
+  if (obligations === undefined) return undefined;
+  for (const [name, value] of Object.entries(obligations)) {
+    if (value !== undefined && value !== false && !CARRIED_OUT.has(name)) return 'obligation-unsupported';
+  }
+  const { stepUp, readOnly, maxSession } = obligations;
+  if (stepUp?.mfa !== undefined) {
+    const { mfaAt } = session.login;
+    if (mfaAt === undefined || input.at - mfaAt > stepUp.mfa) return 'step-up-required';
+  }
+  const resistant = session.login.amr?.some((method) => PHISHING_RESISTANT.has(method)) === true;
+  if (stepUp?.phishingResistant === true && !resistant) return 'step-up-required';
+  if (readOnly === true && !SAFE_METHODS.has(input.target.method ?? '')) return 'read-only';
+  if (maxSession !== undefined && input.at - session.login.at > maxSession) return 'session-too-old';
+  return undefined;
+}
+
+function refusedBy(reason: Broken, allowed: Decision, policy: string): Ruling {
+  const decision: Decision = {
+    verdict: 'deny',
+    reason,
+    ...(allowed.rule === undefined ? {} : { rule: allowed.rule }),
+  };
+  const again = reason === 'step-up-required' || reason === 'session-too-old';
+  const unmet = { criterion: again ? 'mfa' : 'methods', code: reason, need: reason, have: 'not fulfilled' };
+  const nearest = [{ rule: allowed.rule?.id ?? '', effect: 'allow' as const, unmet: [unmet], met: [] }];
+  const remedy = again ? ({ kind: 'step-up', maxAge: 0 } as const) : ({ kind: 'none' } as const);
+  return { decision, policy, explanation: { decision, nearest, remedy, entitled: true } };
+}

@@ -1,0 +1,82 @@
+// Everything that is open because it was allowed: decided again when the policy, a session or the time changes,
+// and closed when the answer is no longer yes.
+
+import type { LiveSession } from '#gateway/identity/sessions';
+import type { AccessRequest } from '#policy/input';
+import type { Rulings } from './ruling.ts';
+
+/** How often open exchanges are decided again for the passing of time, in milliseconds. */
+const REVIEW_INTERVAL = 1_000;
+/** Exchanges reviewed before other work gets its turn. */
+const REVIEW_BATCH = 500;
+
+/** One allowed exchange that is still going on. */
+export interface OpenExchange {
+  readonly session: LiveSession;
+  readonly input: AccessRequest;
+  /** Closes both sides; called at most once. */
+  close(reason: StreamEnd): void;
+}
+
+/** Why an open exchange was closed by us. */
+export type StreamEnd = 'session-ended' | 'policy-changed' | 'no-longer-allowed';
+
+export class OpenExchanges {
+  readonly #rulings: Rulings;
+  readonly #alive: (session: string) => Promise<boolean>;
+  readonly #now: () => number;
+  readonly #open = new Set<OpenExchange>();
+  #timer: NodeJS.Timeout | undefined;
+
+  /** `alive`: whether a session still is; a failure to find out counts as no. */
+  constructor(rulings: Rulings, alive: (session: string) => Promise<boolean>, now: () => number) {
+    this.#rulings = rulings;
+    this.#alive = (session) => alive(session).catch(() => false);
+    this.#now = now;
+  }
+
+  get size(): number {
+    return this.#open.size;
+  }
+
+  add(exchange: OpenExchange): void {
+    this.#open.add(exchange);
+  }
+
+  delete(exchange: OpenExchange): void {
+    this.#open.delete(exchange);
+  }
+
+  /** Begins to review for time windows that end. */
+  start(): void {
+    this.#timer = setInterval(() => void this.review('no-longer-allowed'), REVIEW_INTERVAL).unref();
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+
+  /** Closes everything a session has open, before this returns. Returns how many there were. */
+  endSession(session: string): number {
+    const ended = [...this.#open].filter((exchange) => exchange.session.id === session);
+    for (const exchange of ended) this.#close(exchange, 'session-ended');
+    return ended.length;
+  }
+
+  /** Decides every open exchange again as of now; a session that has run out takes its exchanges with it. */
+  async review(reason: StreamEnd): Promise<void> {
+    let reviewed = 0;
+    for (const exchange of [...this.#open]) {
+      const input = { ...exchange.input, at: this.#now() };
+      const { decision } = this.#rulings.rule(exchange.session, input);
+      if (decision.verdict !== 'allow') this.#close(exchange, reason);
+      else if (!(await this.#alive(exchange.session.id))) this.#close(exchange, 'session-ended');
+      reviewed += 1;
+      if (reviewed % REVIEW_BATCH === 0) await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  #close(exchange: OpenExchange, reason: StreamEnd): void {
+    if (this.#open.delete(exchange)) exchange.close(reason);
+  }
+}

@@ -1,0 +1,142 @@
+// What a client hears when its request goes no further: sign in, no, not like this, not now.
+import type { Hono } from 'hono';
+import type { Ruling } from '#gateway/access/ruling';
+import type { AppConfig } from '#gateway/config';
+import { answer, isNavigation, redirect } from '#gateway/edge/answer';
+import type { Connections } from '#gateway/edge/connections';
+import { type CleanRequest, REFUSALS, type Refusal } from '#gateway/edge/front';
+import { serveOwn } from '#gateway/edge/own-pages';
+import type { Site, Sites } from '#gateway/edge/sites';
+import type { LiveSession } from '#gateway/identity/sessions';
+import { denialJson, denialOf } from '#gateway/portal/denial';
+import { DOORWAY, type DoorwayRequest, signInRedirect } from '#gateway/portal/doorway';
+import { deniedPage, messagePage } from '#gateway/portal/pages';
+import { nameOf, type PortalRequest } from '#gateway/portal/portal';
+import type { RelayFailure } from '#gateway/tunnel/relay';
+import type { Exchange } from './edge/exchange.ts';
+
+export interface AnswersParts {
+  /** The portal's origin. */
+  readonly portal: string;
+  readonly sites: Sites;
+  readonly connections: Connections;
+  readonly portalApp: Hono<{ Bindings: PortalRequest }>;
+  readonly doorwayApp: Hono<{ Bindings: DoorwayRequest }>;
+}
+
+export class Answers {
+  readonly #parts: AnswersParts;
+
+  constructor(parts: AnswersParts) {
+    this.#parts = parts;
+  }
+
+  /** A page or API of ours; nothing of an app is behind these. */
+  async ownPage(
+    { request, response, upgradeHead }: Exchange,
+    site: Site,
+    clean: CleanRequest,
+    session: LiveSession | undefined,
+  ): Promise<void> {
+    if (upgradeHead !== undefined) return this.refused({ request, response }, 'upgrade');
+    const url = this.#parts.sites.originOf(clean.host) + clean.path + clean.query;
+    if (site.kind === 'app')
+      return serveOwn(this.#parts.doorwayApp, url, { host: clean.host }, request, response);
+    const { client, network } = this.#parts.connections.facts(request);
+    return serveOwn(this.#parts.portalApp, url, { client, network, session }, request, response);
+  }
+
+  /** Not signed in: a browser is sent to the portal and comes back, a program is told. */
+  async signInFirst({ request, response }: Exchange, clean: CleanRequest): Promise<void> {
+    const { portal } = this.#parts;
+    const path = clean.path + clean.query;
+    const begin = signInRedirect(portal, clean.host, path, request.headers.cookie, false);
+    if (isNavigation(request)) return redirect(request, response, begin.location, begin.cookie);
+    return answer(request, response, {
+      status: 401,
+      headers: { 'WWW-Authenticate': `Sallyport sign-in="${portal}/sign-in"` },
+      json: { error: 'not-signed-in', message: 'Sign in first.', signIn: `${portal}/sign-in` },
+      html: () =>
+        messagePage(
+          portal,
+          { title: 'Sign in first', text: 'You are not signed in, or your session has ended.' },
+          {
+            label: 'Sign in',
+            href: portal,
+          },
+        ),
+    });
+  }
+
+  async denied(
+    { request, response }: Exchange,
+    app: AppConfig,
+    clean: CleanRequest,
+    session: LiveSession,
+    ruling: Ruling,
+    id: string,
+  ): Promise<void> {
+    const { explanation } = ruling;
+    if (explanation === undefined) return this.notDecided({ request, response }, id);
+    const path = clean.method === 'GET' ? clean.path + clean.query : '/';
+    const stepUpHref = `${DOORWAY}step-up?${new URLSearchParams({ path })}`;
+    const denial = denialOf({ explanation, appName: app.name, reference: id, stepUpHref });
+    const { portal } = this.#parts;
+    return answer(request, response, {
+      status: 403,
+      json: denialJson(denial),
+      html: () => deniedPage(portal, nameOf(session), denial),
+    });
+  }
+
+  async refused({ request, response }: Exchange, refusal: Refusal): Promise<void> {
+    const status = REFUSALS[refusal];
+    const text = 'The request was not understood in one way only, so it was refused. Nothing was forwarded.';
+    return answer(request, response, {
+      status,
+      headers: { Connection: 'close' },
+      json: { error: 'request-refused', code: refusal, message: text },
+      html: () => messagePage(this.#parts.portal, { title: 'Request refused', text: `${text} (${refusal})` }),
+    });
+  }
+
+  /** The decision, or its record, could not be made: that is a deny. */
+  async notDecided({ request, response }: Exchange, reference?: string): Promise<void> {
+    const text =
+      'Your request could not be checked at the moment, so it was not let through. Try again shortly.';
+    return answer(request, response, {
+      status: 503,
+      headers: { 'Retry-After': '5', Connection: 'close' },
+      json: { error: 'not-decided', message: text, reference },
+      html: () => messagePage(this.#parts.portal, { title: 'Not available', text, reference }),
+    });
+  }
+
+  /** Allowed, but the app could not be reached. */
+  async unreachable(
+    { request, response }: Exchange,
+    app: AppConfig,
+    failure: RelayFailure,
+    id: string,
+  ): Promise<number> {
+    const status = FAILURE_STATUS[failure];
+    const text = `${app.name} cannot be reached at the moment. You have access to it; it is not answering.`;
+    await answer(request, response, {
+      status,
+      json: { error: 'app-unreachable', code: failure, message: text, reference: id },
+      html: () => messagePage(this.#parts.portal, { title: 'App not reachable', text, reference: id }),
+    });
+    return status;
+  }
+}
+
+const FAILURE_STATUS: Readonly<Record<RelayFailure, number>> = {
+  'no-connector': 502,
+  'connector-lost': 502,
+  'connector-refused': 502,
+  'app-unreachable': 502,
+  'app-error': 502,
+  'app-timeout': 504,
+  'bad-head': 502,
+  overloaded: 503,
+};

@@ -1,0 +1,170 @@
+// Carries an allowed and recorded request to its app and watches it to the end, so that it can be ended early.
+import type { IncomingMessage } from 'node:http';
+import type { Ruling } from '#gateway/access/ruling';
+import type { OpenExchange, OpenExchanges, StreamEnd } from '#gateway/access/streams';
+import type { AppConfig } from '#gateway/config';
+import { forwardHeaders, OWN_COOKIE_PREFIX, traceOf } from '#gateway/edge/forwarded';
+import type { CleanRequest } from '#gateway/edge/front';
+import type { LiveSession } from '#gateway/identity/sessions';
+import type { AssertionSigner } from '#gateway/pki/assertion';
+import type { ForwardHead, RelayResult, TunnelRelays } from '#gateway/tunnel/relay';
+import type { AccessRequest } from '#policy/input';
+import type { Peer } from '#siem/event';
+import type { Recorder } from '#siem/recorder';
+import type { Answers } from './answers.ts';
+import type { Exchange } from './edge/exchange.ts';
+
+/** Ends of exchanges over this many bytes, or milliseconds, are recorded too; shorter ones have their decision. */
+const RECORD_BYTES = 1 << 20;
+const RECORD_DURATION = 10_000;
+
+/** A request that was allowed, with all that was found out about it on the way. */
+export interface Allowed {
+  readonly app: AppConfig;
+  readonly clean: CleanRequest;
+  readonly session: LiveSession;
+  readonly input: AccessRequest;
+  readonly ruling: Ruling;
+  /** The decision's id. */
+  readonly id: string;
+  readonly trace: ReturnType<typeof traceOf>;
+  readonly client: Peer;
+}
+
+export interface CarriageParts {
+  readonly tunnels: TunnelRelays;
+  readonly signer: AssertionSigner;
+  readonly open: OpenExchanges;
+  readonly recorder: Recorder;
+  readonly answers: Answers;
+  readonly now: () => number;
+}
+
+export class Carriage {
+  readonly #parts: CarriageParts;
+
+  constructor(parts: CarriageParts) {
+    this.#parts = parts;
+  }
+
+  traceOf(request: IncomingMessage): ReturnType<typeof traceOf> {
+    return traceOf(request);
+  }
+
+  async carry(exchange: Exchange, allowed: Allowed): Promise<void> {
+    const { tunnels, open, answers, now } = this.#parts;
+    const { request, response, upgradeHead } = exchange;
+    const { app } = allowed;
+    const startedAt = now();
+    const head = this.#head(request, allowed, upgradeHead !== undefined);
+    let streaming = upgradeHead !== undefined;
+    const onHead = (_status: number, headers: string[]): void => {
+      streaming ||= cleanResponse(headers);
+    };
+    const relay =
+      upgradeHead === undefined
+        ? tunnels.relay(app.id, request, response, head, {
+            onHead,
+            expectContinue: exchange.expectContinue === true,
+          })
+        : tunnels.upgrade(app.id, request, detached(exchange), upgradeHead, head, { onHead });
+    let ended: StreamEnd | undefined;
+    const watched: OpenExchange = {
+      session: allowed.session,
+      input: allowed.input,
+      close: (reason) => {
+        ended = reason;
+        relay.close(reason);
+      },
+    };
+    open.add(watched);
+    const result = await relay.done;
+    open.delete(watched);
+    let { status } = result;
+    if (!result.headSent && result.outcome === 'failed') {
+      const answerable = upgradeHead === undefined ? exchange : reattached(exchange);
+      status = await answers.unreachable(answerable, app, result.failure ?? 'app-error', allowed.id);
+    } else if (!result.headSent && ended !== undefined) {
+      await answers.notDecided(upgradeHead === undefined ? exchange : reattached(exchange), allowed.id);
+    }
+    const durationMs = now() - startedAt;
+    if (streaming || worthRecording(result, durationMs)) {
+      await this.#recordEnd(allowed, result, { startedAt, durationMs, status, ended });
+    }
+  }
+
+  #head(
+    request: IncomingMessage,
+    { clean, app, session, ruling, id, trace, client }: Allowed,
+    upgrade: boolean,
+  ): ForwardHead {
+    const { subject, login } = session;
+    const assertion = this.#parts.signer.assertion({
+      session: session.id,
+      subject,
+      login,
+      app: app.id,
+      policy: ruling.policy,
+    });
+    const from = { address: client.address, decisionId: id, traceparent: trace.parent, assertion };
+    return {
+      method: clean.method,
+      path: clean.path + clean.query,
+      headers: forwardHeaders(request, from, upgrade),
+    };
+  }
+
+  async #recordEnd(
+    { id, app, session, client, trace }: Allowed,
+    result: RelayResult,
+    end: { startedAt: number; durationMs: number; status: number | undefined; ended: StreamEnd | undefined },
+  ): Promise<void> {
+    await this.#parts.recorder.record({
+      kind: 'stream-closed',
+      decisionId: id,
+      app: app.id,
+      subject: session.subject,
+      session: session.id,
+      client,
+      connector: result.connector === undefined ? undefined : { name: result.connector },
+      traceId: trace.id,
+      reason: end.ended ?? result.failure ?? result.outcome,
+      startedAt: end.startedAt,
+      durationMs: end.durationMs,
+      bytesFromClient: result.bytesIn,
+      bytesToClient: result.bytesOut,
+      status: end.status,
+    });
+  }
+}
+
+function worthRecording(result: RelayResult, durationMs: number): boolean {
+  return (
+    result.outcome !== 'completed' ||
+    durationMs > RECORD_DURATION ||
+    result.bytesIn + result.bytesOut > RECORD_BYTES
+  );
+}
+
+/** Takes an app's hands off our cookies (session fixation), in place. True if the answer is an event stream. */
+function cleanResponse(headers: string[]): boolean {
+  let stream = false;
+  for (let i = headers.length - 2; i >= 0; i -= 2) {
+    const name = headers[i]?.toLowerCase();
+    const value = headers[i + 1] ?? '';
+    if (name === 'set-cookie' && value.trimStart().startsWith(OWN_COOKIE_PREFIX)) headers.splice(i, 2);
+    else if (name === 'content-type' && value.startsWith('text/event-stream')) stream = true;
+  }
+  return stream;
+}
+
+/** An upgrade's socket, no longer tied to the response that could have refused it. */
+function detached({ request, response }: Exchange): IncomingMessage['socket'] {
+  response.detachSocket(request.socket);
+  return request.socket;
+}
+
+function reattached(exchange: Exchange): Exchange {
+  exchange.response.assignSocket(exchange.request.socket);
+  return exchange;
+}

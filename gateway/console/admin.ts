@@ -1,0 +1,87 @@
+// The admin API on a Unix socket inside the state directory: whoever may open that socket owns the gateway's
+// files anyway. The gateway stays the only writer of its state and events.
+import { chmodSync, rmSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import { join } from 'node:path';
+import { Hono } from 'hono';
+import { z } from 'zod';
+import { serveOwn } from '#gateway/edge/own-pages';
+import { CONNECTOR_NAME, type EnrolmentDesk } from '#gateway/pki/enrolment';
+import type { ConnectorStatus } from '#gateway/tunnel/relay';
+import type { Recorder } from '#siem/recorder';
+
+/** The socket's name within the state directory. */
+export const ADMIN_SOCKET = 'admin.sock';
+const MAX_TOKEN_LIFE = 24 * 3_600_000;
+
+export interface AdminParts {
+  readonly desk: EnrolmentDesk;
+  readonly recorder: Recorder;
+  /** Connectors that some app names: a token for another would open nothing. */
+  readonly connectorNames: ReadonlySet<string>;
+  status(): {
+    readonly policy: string;
+    readonly connectors: readonly ConnectorStatus[];
+    readonly openExchanges: number;
+  };
+  /** Loads the policy document anew; the problems if it was refused. */
+  reloadPolicy(): Promise<readonly string[]>;
+}
+
+const tokenBody = z.strictObject({
+  name: z.string().regex(CONNECTOR_NAME),
+  /** Milliseconds. */
+  life: z.int().min(1_000).max(MAX_TOKEN_LIFE),
+  by: z.string().min(1).max(128),
+});
+
+export function adminApp(parts: AdminParts): Hono {
+  const app = new Hono();
+  app.get('/v1/status', (c) => c.json(parts.status()));
+  app.post('/v1/policy/reload', async (c) => {
+    const problems = await parts.reloadPolicy();
+    return c.json({ loaded: problems.length === 0, problems }, problems.length === 0 ? 200 : 422);
+  });
+  app.post('/v1/enrolment-tokens', async (c) => {
+    const body = tokenBody.safeParse(await c.req.json().catch(() => undefined));
+    if (!body.success) return c.json({ error: 'bad-request', message: z.prettifyError(body.error) }, 400);
+    const { name, life, by } = body.data;
+    if (!parts.connectorNames.has(name)) {
+      const known = [...parts.connectorNames].join(', ');
+      return c.json(
+        { error: 'unknown-connector', message: `no app names a connector "${name}"; they name: ${known}` },
+        404,
+      );
+    }
+    const token = await parts.desk.createToken(name, life, by);
+    const { expiresAt } = token;
+    await parts.recorder.record(
+      { kind: 'enrolment-token-created', connector: { name }, by: { kind: 'operator', id: by }, expiresAt },
+      { durable: true },
+    );
+    return c.json(token, 201);
+  });
+  return app;
+}
+
+/** Listens on the admin socket in `directory`, replacing what a crashed gateway left there. */
+export async function adminListener(directory: string, parts: AdminParts): Promise<Server> {
+  const path = join(directory, ADMIN_SOCKET);
+  rmSync(path, { force: true });
+  const app = adminApp(parts);
+  const server = createServer((request, response) => {
+    serveOwn(
+      { fetch: (one: Request) => app.fetch(one) },
+      `http://admin${request.url ?? '/'}`,
+      undefined,
+      request,
+      response,
+    ).catch(() => response.destroy());
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(path, resolve);
+  });
+  chmodSync(path, 0o600);
+  return server;
+}

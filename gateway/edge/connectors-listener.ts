@@ -1,0 +1,233 @@
+// The listener connectors dial: enrolment with a token, renewal and tunnels with a certificate of our own
+// authority. A certificate only says who dials; which apps a connector serves is our configuration's word.
+import type { X509Certificate } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createServer, type Server } from 'node:https';
+import type { TLSSocket } from 'node:tls';
+import { type WebSocket, WebSocketServer } from 'ws';
+import { z } from 'zod';
+import { MAX_MESSAGE_BYTES, SUBPROTOCOL } from '#connectors/wire/limits';
+import { type Authority, IssueError } from '#gateway/pki/authority';
+import { connectorOf, type EnrolmentDesk, EnrolmentError } from '#gateway/pki/enrolment';
+import type { CertificateRef, Peer, SallyportEvent } from '#siem/event';
+import { canonicalAddress } from './address.ts';
+import { TLS_SETTINGS } from './people-listener.ts';
+
+const BODY_LIMIT = 16 * 1024;
+const HANDSHAKE_TIMEOUT = 10_000;
+const MAX_CONNECTIONS = 20_000;
+
+/** A connector whose certificate was verified. */
+export interface KnownConnector {
+  readonly name: string;
+  readonly certificate: CertificateRef;
+  readonly client: Peer;
+}
+
+export interface ConnectorHandlers {
+  readonly desk: EnrolmentDesk;
+  readonly authority: Authority;
+  readonly trustDomain: string;
+  /** Takes over a tunnel; the connector is proven. */
+  connected(ws: WebSocket, connector: KnownConnector): void;
+  /** Writes an event for good; an answer waits for it. */
+  record(event: SallyportEvent): Promise<void>;
+}
+
+const enrolBody = z.strictObject({ token: z.string(), csr: z.string() });
+const renewBody = z.strictObject({ csr: z.string() });
+
+export function connectorsListener(
+  certificate: { cert: string; key: string },
+  handlers: ConnectorHandlers,
+): Server {
+  const server = createServer({
+    ...certificate,
+    ...TLS_SETTINGS,
+    minVersion: 'TLSv1.3',
+    ca: handlers.authority.certificate,
+    requestCert: true,
+    // A connector that enrols has no certificate yet; every other route asks `identify`.
+    rejectUnauthorized: false,
+    handshakeTimeout: HANDSHAKE_TIMEOUT,
+    headersTimeout: HANDSHAKE_TIMEOUT,
+    requestTimeout: 30_000,
+    maxHeaderSize: 8192,
+  });
+  server.maxConnections = MAX_CONNECTIONS;
+  const sockets = new WebSocketServer({
+    noServer: true,
+    perMessageDeflate: false,
+    skipUTF8Validation: true,
+    maxPayload: MAX_MESSAGE_BYTES,
+    handleProtocols: (offered) => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : false),
+  });
+  server.on('request', (request, response) => {
+    route(request, response, handlers).catch(() => send(response, 503, 'unavailable', 'Try again shortly.'));
+  });
+  server.on('upgrade', (request, socket, head) => {
+    admit(request, handlers).then(
+      (connector) => {
+        if (connector === undefined)
+          socket.end('HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+        else sockets.handleUpgrade(request, socket, head, (ws) => handlers.connected(ws, connector));
+      },
+      () => socket.destroy(),
+    );
+  });
+  server.on('clientError', (_error, socket) => socket.destroy());
+  return server;
+}
+
+async function route(
+  request: IncomingMessage,
+  response: ServerResponse,
+  handlers: ConnectorHandlers,
+): Promise<void> {
+  const action = `${request.method} ${request.url}`;
+  if (action === 'GET /v1/ca') {
+    response.writeHead(200, { 'Content-Type': 'application/x-pem-file' });
+    response.end(handlers.authority.certificate);
+  } else if (action === 'POST /v1/enrol') await enrol(request, response, handlers);
+  else if (action === 'POST /v1/renew') await renew(request, response, handlers);
+  else send(response, 404, 'not-found', 'There is no such address on the connectors’ listener.');
+}
+
+async function enrol(
+  request: IncomingMessage,
+  response: ServerResponse,
+  handlers: ConnectorHandlers,
+): Promise<void> {
+  const client = clientOf(request);
+  const body = await readJson(request, enrolBody);
+  if (body === undefined) return send(response, 400, 'bad-request', 'Expected JSON with "token" and "csr".');
+  try {
+    const { name, certificate, serial, notAfter } = await handlers.desk.enrol(body.token, body.csr);
+    await handlers.record({
+      kind: 'connector-enrolled',
+      connector: { name },
+      certificate: { serial, notAfter },
+      client,
+    });
+    sendCertificate(response, certificate, handlers.authority, name);
+  } catch (error) {
+    await refuse(response, error, client, handlers);
+  }
+}
+
+async function renew(
+  request: IncomingMessage,
+  response: ServerResponse,
+  handlers: ConnectorHandlers,
+): Promise<void> {
+  const known = await identify(request, handlers);
+  if (typeof known === 'string')
+    return send(response, 401, known, 'Renewal needs the certificate to be renewed.');
+  const body = await readJson(request, renewBody);
+  if (body === undefined) return send(response, 400, 'bad-request', 'Expected JSON with "csr".');
+  try {
+    const { name, certificate, serial, notAfter } = await handlers.desk.renew(known.name, body.csr);
+    await handlers.record({
+      kind: 'connector-renewed',
+      connector: { name },
+      certificate: { serial, notAfter },
+      replaces: known.certificate,
+      client: known.client,
+    });
+    sendCertificate(response, certificate, handlers.authority, name);
+  } catch (error) {
+    await refuse(response, error, known.client, handlers);
+  }
+}
+
+async function admit(
+  request: IncomingMessage,
+  handlers: ConnectorHandlers,
+): Promise<KnownConnector | undefined> {
+  const known = request.url === '/v1/tunnel' ? await identify(request, handlers) : 'wrong-address';
+  if (typeof known !== 'string') return known;
+  await handlers.record({ kind: 'connector-refused', code: known, client: clientOf(request) });
+  return undefined;
+}
+
+/** Who dials, by a certificate that our authority issued, that has not run out and is still admitted; or why not. */
+async function identify(
+  request: IncomingMessage,
+  handlers: ConnectorHandlers,
+): Promise<KnownConnector | string> {
+  const socket = request.socket as TLSSocket;
+  const certificate = socket.getPeerX509Certificate();
+  if (certificate === undefined) return 'certificate-missing';
+  // TLS says whether the chain held; the authority is asked again because Node's verdict is one boolean.
+  if (!socket.authorized || !handlers.authority.vouchesFor(certificate)) return 'certificate-untrusted';
+  const name = connectorOf(certificate.subjectAltName, handlers.trustDomain);
+  if (name === undefined) return 'certificate-name';
+  const serial = certificate.serialNumber;
+  if (!(await handlers.desk.admits(name, serial))) return 'certificate-revoked';
+  return { name, certificate: refOf(certificate), client: clientOf(request) };
+}
+
+function refOf(certificate: X509Certificate): CertificateRef {
+  return {
+    serial: certificate.serialNumber,
+    sha256: certificate.fingerprint256.replaceAll(':', '').toLowerCase(),
+    notAfter: Date.parse(certificate.validTo),
+  };
+}
+
+function clientOf({ socket }: IncomingMessage): Peer {
+  return { address: canonicalAddress(socket.remoteAddress), port: socket.remotePort };
+}
+
+async function readJson<T>(request: IncomingMessage, schema: z.ZodType<T>): Promise<T | undefined> {
+  let text = '';
+  for await (const chunk of request.setEncoding('utf8') as AsyncIterable<string>) {
+    text += chunk;
+    if (text.length > BODY_LIMIT) return undefined;
+  }
+  try {
+    return schema.safeParse(JSON.parse(text)).data;
+  } catch {
+    return undefined;
+  }
+}
+
+async function refuse(
+  response: ServerResponse,
+  error: unknown,
+  client: Peer,
+  handlers: ConnectorHandlers,
+): Promise<void> {
+  if (!(error instanceof EnrolmentError || error instanceof IssueError)) throw error;
+  const claimed =
+    error instanceof EnrolmentError && error.connector !== undefined ? { name: error.connector } : undefined;
+  await handlers.record({
+    kind: 'connector-enrolment-refused',
+    code: error.code,
+    connector: claimed,
+    client,
+  });
+  const status =
+    error.code === 'bad-csr' || error.code === 'token-malformed'
+      ? 400
+      : error.code === 'token-used'
+        ? 409
+        : 403;
+  send(response, status, error.code, error.message);
+}
+
+function sendCertificate(
+  response: ServerResponse,
+  certificate: string,
+  authority: Authority,
+  name: string,
+): void {
+  response.writeHead(201, { 'Content-Type': 'application/json' });
+  response.end(JSON.stringify({ certificate, chain: authority.certificate, name }));
+}
+
+function send(response: ServerResponse, status: number, error: string, message: string): void {
+  if (response.headersSent) return;
+  response.writeHead(status, { 'Content-Type': 'application/json', Connection: 'close' });
+  response.end(JSON.stringify({ error, message }));
+}

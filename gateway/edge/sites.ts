@@ -1,0 +1,35 @@
+// Which of our sites a host name belongs to: the portal or one app. An exact table; there are no wildcards.
+import type { AppConfig, GatewayConfig } from '#gateway/config';
+
+export type Site = { readonly kind: 'portal' } | { readonly kind: 'app'; readonly app: AppConfig };
+
+export class Sites {
+  readonly #sites = new Map<string, Site>();
+  readonly #port: string;
+
+  constructor(config: GatewayConfig) {
+    const portal = new URL(config.portal);
+    this.#port = portal.port === '' ? '' : `:${portal.port}`;
+    this.#sites.set(portal.hostname, { kind: 'portal' });
+    for (const app of config.apps) this.#sites.set(app.host, { kind: 'app', app });
+  }
+
+  get(host: string): Site | undefined {
+    return this.#sites.get(host);
+  }
+
+  /** Every name a certificate must cover. */
+  get hosts(): readonly string[] {
+    return [...this.#sites.keys()];
+  }
+
+  /** The origin of one of our hosts: all share the portal's port. */
+  originOf(host: string): string {
+    return `https://${host}${this.#port}`;
+  }
+
+  /** Browsers name the page that opens a WebSocket; only the app's own and those it lists may (CWE-1385). */
+  mayUpgrade(app: AppConfig, origin: string | undefined): boolean {
+    return origin !== undefined && (origin === this.originOf(app.host) || app.origins.includes(origin));
+  }
+}

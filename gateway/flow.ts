@@ -1,0 +1,120 @@
+// The way of one request, on one screen: parse strictly, find who, gather facts, decide, record, carry.
+// Nothing is forwarded before its record is kept, and whatever fails on the way is an answer, never an allow.
+import { accessRequest } from '#gateway/context/facts';
+import { type CleanRequest, inspect, type Refusal } from '#gateway/edge/front';
+import type { Site } from '#gateway/edge/sites';
+import { readCookie, SESSION_COOKIE } from '#gateway/identity/cookies';
+import type { LiveSession } from '#gateway/identity/sessions';
+import { DOORWAY } from '#gateway/portal/doorway';
+import type { Log } from '#siem/log';
+import type { Recorder } from '#siem/recorder';
+import type { Rulings } from './access/ruling.ts';
+import type { Answers } from './answers.ts';
+import type { Carriage } from './carriage.ts';
+import type { Metrics } from './console/metrics.ts';
+import type { Connections } from './edge/connections.ts';
+import type { Exchange } from './edge/exchange.ts';
+import type { Sites } from './edge/sites.ts';
+import type { Sessions } from './identity/sessions.ts';
+
+export interface FlowParts {
+  readonly sites: Sites;
+  readonly connections: Connections;
+  readonly sessions: Sessions;
+  readonly rulings: Rulings;
+  readonly recorder: Recorder;
+  readonly metrics: Metrics;
+  readonly answers: Answers;
+  readonly carriage: Carriage;
+  readonly log: Log;
+  readonly now: () => number;
+  /** Makes decision ids: UUIDv7. */
+  readonly newId: () => string;
+}
+
+export class Flow {
+  readonly #parts: FlowParts;
+
+  constructor(parts: FlowParts) {
+    this.#parts = parts;
+  }
+
+  /** Takes one request to its end. Never throws. */
+  async take(exchange: Exchange): Promise<void> {
+    try {
+      await this.#take(exchange);
+    } catch (error) {
+      this.#parts.metrics.failed();
+      this.#parts.log.error({ err: error }, 'a request could not be decided');
+      await this.#parts.answers.notDecided(exchange).catch(() => exchange.response.destroy());
+    }
+  }
+
+  async #take(exchange: Exchange): Promise<void> {
+    const { sites, connections, sessions, answers } = this.#parts;
+    const { request } = exchange;
+    const inspected = inspect(request, connections.serverName(request));
+    if (!inspected.ok) return this.#refuse(exchange, inspected.refusal);
+    const clean = inspected.request;
+    const site = sites.get(clean.host);
+    if (site === undefined) return this.#refuse(exchange, 'host-not-served');
+
+    const session = await sessions.find(readCookie(request.headers.cookie, SESSION_COOKIE), clean.host);
+    if (site.kind === 'portal' || clean.path.startsWith(DOORWAY)) {
+      return answers.ownPage(exchange, site, clean, session);
+    }
+    if (session === undefined) {
+      await this.#recordRefusal(exchange, 'not-signed-in');
+      return answers.signInFirst(exchange, clean);
+    }
+    if (exchange.upgradeHead !== undefined && !sites.mayUpgrade(site.app, request.headers.origin)) {
+      return this.#refuse(exchange, 'upgrade-origin');
+    }
+    return this.#decide(exchange, site, clean, session);
+  }
+
+  async #decide(
+    exchange: Exchange,
+    site: Site & { readonly kind: 'app' },
+    clean: CleanRequest,
+    session: LiveSession,
+  ): Promise<void> {
+    const { connections, rulings, recorder, metrics, answers, carriage, now, newId } = this.#parts;
+    const { client, network } = connections.facts(exchange.request);
+    const input = accessRequest(session, site.app.id, clean, network, now());
+    const ruling = rulings.rule(session, input);
+    const id = newId();
+    const trace = carriage.traceOf(exchange.request);
+    await recorder.record(
+      {
+        kind: 'access-decided',
+        decision: ruling.decision,
+        policyHash: ruling.policy,
+        input,
+        explanation: ruling.explanation,
+        client,
+        request: connections.httpFacts(exchange.request, clean),
+        session: session.id,
+        traceId: trace.id,
+        status: ruling.decision.verdict === 'allow' ? undefined : 403,
+      },
+      { id },
+    );
+    metrics.decided(ruling.decision.verdict);
+    if (ruling.decision.verdict !== 'allow' || ruling.explanation !== undefined) {
+      return answers.denied(exchange, site.app, clean, session, ruling, id);
+    }
+    return carriage.carry(exchange, { app: site.app, clean, session, input, ruling, id, trace, client });
+  }
+
+  async #refuse(exchange: Exchange, refusal: Refusal): Promise<void> {
+    await this.#recordRefusal(exchange, refusal);
+    return this.#parts.answers.refused(exchange, refusal);
+  }
+
+  async #recordRefusal({ request }: Exchange, refusal: Refusal): Promise<void> {
+    const { recorder, connections, metrics } = this.#parts;
+    metrics.refused();
+    await recorder.record(connections.refusal(request, refusal));
+  }
+}

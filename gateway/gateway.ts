@@ -1,0 +1,332 @@
+// Wires a gateway from its configuration: the one place where the rooms meet. Starting either works whole or
+// leaves nothing behind; closing lets what is open finish within its grace.
+import { once } from 'node:events';
+import { mkdirSync } from 'node:fs';
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import type { SallyportEvent } from '#siem/event';
+import type { Log } from '#siem/log';
+import { Outbox } from '#siem/outbox/outbox';
+import { Recorder } from '#siem/recorder';
+import { uuid7Generator } from '#siem/uuid7';
+import { PolicyFile } from './access/policy-file.ts';
+import { Rulings } from './access/ruling.ts';
+import { OpenExchanges } from './access/streams.ts';
+import { Answers } from './answers.ts';
+import { Carriage } from './carriage.ts';
+import type { GatewayConfig } from './config.ts';
+import { adminListener } from './console/admin.ts';
+import { healthListener } from './console/health.ts';
+import { Metrics } from './console/metrics.ts';
+import { Countries } from './context/countries.ts';
+import { Connections } from './edge/connections.ts';
+import { connectorsListener, type KnownConnector } from './edge/connectors-listener.ts';
+import { peopleListener, refuseBare, TLS_SETTINGS } from './edge/people-listener.ts';
+import { Sites } from './edge/sites.ts';
+import { Flow } from './flow.ts';
+import { Provider } from './identity/providers.ts';
+import { Sessions } from './identity/sessions.ts';
+import { SignIn } from './identity/sign-in.ts';
+import { openAssertionSigner } from './pki/assertion.ts';
+import { openAuthority } from './pki/authority.ts';
+import { EnrolmentDesk } from './pki/enrolment.ts';
+import { certificateFromFiles, issueCertificate, keepRenewed } from './pki/server-certificate.ts';
+import { cardsFor } from './portal/cards.ts';
+import { doorwayApp } from './portal/doorway.ts';
+import { portalApp } from './portal/portal.ts';
+import { openEmbeddedStore } from './state/embedded.ts';
+import { requirePrivate } from './state/private-files.ts';
+import { Tunnels } from './tunnel/tunnels.ts';
+
+const HEARTBEAT_INTERVAL = 60_000;
+
+export interface Surroundings {
+  readonly version: string;
+  readonly hostname: string;
+  readonly log: Log;
+  readonly now: () => number;
+  readonly random: () => number;
+}
+
+/** A gateway that serves. */
+export interface Gateway {
+  /** Where it listens, after port 0 was resolved. */
+  readonly addresses: {
+    readonly people: AddressInfo;
+    readonly connectors: AddressInfo;
+    readonly health: AddressInfo;
+  };
+  /** PEM of the development CA people's browsers must trust; undefined with certificates of one's own. */
+  readonly developmentCa: string | undefined;
+  reloadPolicy(): Promise<readonly string[]>;
+  /** Drains for at most `grace` milliseconds, then stops. */
+  close(reason: string, grace: number): Promise<void>;
+}
+
+export async function startGateway(config: GatewayConfig, around: Surroundings): Promise<Gateway> {
+  const undo: (() => unknown)[] = [];
+  try {
+    return await wire(config, around, undo);
+  } catch (error) {
+    for (const step of undo.reverse()) await step();
+    throw error;
+  }
+}
+
+async function wire(config: GatewayConfig, around: Surroundings, undo: (() => unknown)[]): Promise<Gateway> {
+  const { now, random, log, version, hostname } = around;
+  const startedAt = now();
+  const newId = uuid7Generator(now);
+  mkdirSync(config.state, { recursive: true, mode: 0o700 });
+  requirePrivate(config.state);
+
+  // What must be there before anything is decided: state, record, keys, policy.
+  const store = openEmbeddedStore(config.state, now);
+  undo.push(() => store.close());
+  const outbox = await Outbox.open(join(config.state, 'outbox'), { quota: config.outbox.quota, now });
+  undo.push(() => outbox.close());
+  const recorder = new Recorder({
+    outbox,
+    gateway: { id: config.name, name: config.name, version, hostname },
+    now,
+  });
+  const metrics = new Metrics();
+  const sites = new Sites(config);
+  const policyFile = await PolicyFile.open({
+    file: config.policy,
+    state: config.state,
+    recorder,
+    onSwap: () => void open.review('policy-changed'),
+  });
+  undo.push(() => policyFile.close());
+  const rulings = new Rulings(() => policyFile.current);
+  const connectorCa = await openAuthority(join(config.state, 'connector-ca'), 'Sallyport connectors', now);
+  const { trustDomain, certificateLife } = config.connectors;
+  const desk = new EnrolmentDesk({ store, authority: connectorCa, trustDomain, certificateLife, now });
+  const signer = openAssertionSigner(config.state, config.portal, now);
+
+  // Who asks, and what is open in their name.
+  const sessions = new Sessions(store, config.identity.sessions, now, async (session, cause) => {
+    open.endSession(session.id);
+    if (cause === 'logout') return;
+    await recorder.record({ kind: 'session-ended', cause, subject: session.subject, session: session.id });
+  });
+  const open: OpenExchanges = new OpenExchanges(rulings, (session) => sessions.alive(session), now);
+  const portalOrigin = new URL(config.portal).origin;
+  const providers = new Map(
+    config.identity.providers.map((one) => [
+      one.id,
+      new Provider(one, `${portalOrigin}/callback/${one.id}`, now),
+    ]),
+  );
+  const signIn = new SignIn(providers, store, sessions, now);
+
+  // The way of a request.
+  const tunnels = new Tunnels({ now, random, log, ...tunnelEvents(recorder, log) });
+  undo.push(() => tunnels.drain(0));
+  const connections = new Connections(new Countries(config.context.countries));
+  const answers = new Answers({
+    portal: portalOrigin,
+    sites,
+    connections,
+    portalApp: portalApp({
+      origin: portalOrigin,
+      apps: config.apps,
+      providers,
+      signIn,
+      sessions,
+      signer,
+      recorder,
+      originOf: (host) => sites.originOf(host),
+      cards: cardsFor({ apps: config.apps, rulings, sites, tunnels, now }),
+    }),
+    doorwayApp: doorwayApp(portalOrigin, sessions),
+  });
+  const carriage = new Carriage({ tunnels, signer, open, recorder, answers, now });
+  const flow = new Flow({
+    sites,
+    connections,
+    sessions,
+    rulings,
+    recorder,
+    metrics,
+    answers,
+    carriage,
+    log,
+    now,
+    newId,
+  });
+
+  // The listeners.
+  const people = await peopleServer();
+  const connectors = await connectorServer();
+  const health = healthListener({
+    ailments: () => (recorder.healthy ? [] : ['events cannot be recorded, so nothing is allowed']),
+    metrics: () =>
+      metrics.text({
+        connectors: tunnels.connectors().length,
+        openExchanges: open.size,
+        recording: recorder.healthy,
+      }),
+  });
+  const addresses = {
+    people: await listen(people.server, config.listen.people, undo),
+    connectors: await listen(connectors, config.listen.connectors, undo),
+    health: await listen(health, config.listen.health, undo),
+  };
+  const admin = await adminListener(config.state, {
+    desk,
+    recorder,
+    connectorNames: new Set(config.apps.flatMap((app) => app.connectors)),
+    reloadPolicy: () => policyFile.reload(),
+    status: () => ({
+      policy: policyFile.current.hash,
+      connectors: tunnels.connectors(),
+      openExchanges: open.size,
+    }),
+  });
+  undo.push(() => stop(admin));
+  policyFile.watch();
+  open.start();
+  undo.push(() => open.stop());
+  const heartbeat = setInterval(() => void beat(), HEARTBEAT_INTERVAL).unref();
+  undo.push(() => clearInterval(heartbeat));
+  await recorder.record(
+    {
+      kind: 'gateway-started',
+      policyHash: policyFile.current.hash,
+      runtime: process.version,
+      timezones: process.versions['tz'],
+      repairedBytes: outbox.repairedBytes,
+    },
+    { durable: true },
+  );
+
+  return {
+    addresses,
+    developmentCa: people.developmentCa,
+    reloadPolicy: () => policyFile.reload(),
+    close: async (reason, grace) => {
+      people.server.close();
+      people.server.closeIdleConnections();
+      await tunnels.drain(grace);
+      people.server.closeAllConnections();
+      const uptimeMs = now() - startedAt;
+      await recorder
+        .record({ kind: 'gateway-stopped', reason, uptimeMs }, { durable: true })
+        .catch(() => undefined);
+      for (const step of undo.reverse()) await step();
+    },
+  };
+
+  async function peopleServer(): Promise<{
+    server: ReturnType<typeof peopleListener>;
+    developmentCa: string | undefined;
+  }> {
+    const handlers = {
+      take: (exchange: Parameters<Flow['take']>[0]) => void flow.take(exchange),
+      unparsable: (...[socket, code]: Parameters<typeof refuseBare>) => {
+        const request = { socket, headers: {} } as Parameters<Connections['refusal']>[0];
+        metrics.refused();
+        const event = connections.refusal(request, refuseBare(socket, code));
+        recorder
+          .record(event)
+          .catch((error: unknown) => log.error({ err: error }, 'a refusal was not recorded'));
+      },
+    };
+    if (config.tls !== undefined) {
+      return { server: peopleListener(certificateFromFiles(config.tls), handlers), developmentCa: undefined };
+    }
+    const ca = await openAuthority(join(config.state, 'development-ca'), 'Sallyport development', now);
+    const { notAfter, ...certificate } = await issueCertificate(ca, sites.hosts);
+    const server = peopleListener(certificate, handlers);
+    const timer = keepRenewed(server, ca, sites.hosts, notAfter, TLS_SETTINGS, now);
+    undo.push(() => clearInterval(timer));
+    return { server, developmentCa: ca.certificate };
+  }
+
+  async function connectorServer(): Promise<ReturnType<typeof connectorsListener>> {
+    const { hosts } = config.connectors;
+    const { notAfter, ...certificate } = await issueCertificate(connectorCa, hosts);
+    const server = connectorsListener(certificate, {
+      desk,
+      authority: connectorCa,
+      trustDomain,
+      record: async (event: SallyportEvent) => {
+        await recorder.record(event, { durable: true });
+      },
+      connected: (ws, { name, certificate: { serial }, client }: KnownConnector) => {
+        const apps = new Set(config.apps.filter((app) => app.connectors.includes(name)).map((app) => app.id));
+        tunnels.accept(ws, { connector: name, apps, address: client.address, serial });
+      },
+    });
+    const settings = { ...TLS_SETTINGS, minVersion: 'TLSv1.3', ca: connectorCa.certificate };
+    const timer = keepRenewed(server, connectorCa, hosts, notAfter, settings, now);
+    undo.push(() => clearInterval(timer));
+    return server;
+  }
+
+  async function beat(): Promise<void> {
+    await recorder
+      .record({
+        kind: 'heartbeat',
+        intervalMs: HEARTBEAT_INTERVAL,
+        uptimeMs: now() - startedAt,
+        outbox: outbox.standing(),
+        sinks: [],
+        connectors: tunnels.connectors().length,
+        policyHash: policyFile.current.hash,
+      })
+      .catch((error: unknown) => log.error({ err: error }, 'the heartbeat was not recorded'));
+  }
+}
+
+async function listen(
+  server: Server,
+  at: { host: string; port: number },
+  undo: (() => unknown)[],
+): Promise<AddressInfo> {
+  server.listen(at.port, at.host);
+  await once(server, 'listening');
+  undo.push(() => stop(server));
+  return server.address() as AddressInfo;
+}
+
+async function stop(server: Server): Promise<void> {
+  const closed = new Promise((resolve) => server.close(resolve));
+  server.closeAllConnections();
+  await closed;
+}
+
+/** Connectors coming and going, as events. */
+function tunnelEvents(
+  recorder: Recorder,
+  log: Log,
+): Pick<ConstructorParameters<typeof Tunnels>[0], 'onConnect' | 'onDisconnect'> {
+  const note = (event: SallyportEvent): void => {
+    recorder
+      .record(event)
+      .catch((error: unknown) => log.error({ err: error }, `${event.kind} was not recorded`));
+  };
+  return {
+    onConnect: ({ connector, serial, address, apps }) =>
+      note({
+        kind: 'connector-connected',
+        connector: { name: connector },
+        certificate: { serial },
+        client: { address },
+        apps,
+      }),
+    onDisconnect: ({ connector, address, connectedAt, streams }, reason) =>
+      note({
+        kind: 'connector-disconnected',
+        connector: { name: connector },
+        client: { address },
+        reason,
+        connectedAt,
+        durationMs: Math.max(0, Date.now() - connectedAt),
+        streamsLost: streams,
+      }),
+  };
+}

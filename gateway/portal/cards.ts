@@ -1,0 +1,57 @@
+// The apps a person sees on the portal: those some rule opens to them, with what each would ask for right now.
+
+import type { Rulings } from '#gateway/access/ruling';
+import type { AppConfig } from '#gateway/config';
+import type { NetworkFacts } from '#gateway/context/facts';
+import type { Sites } from '#gateway/edge/sites';
+import type { TunnelRelays } from '#gateway/tunnel/relay';
+import { INPUT_VERSION } from '#policy/input';
+import type { AppCard } from './pages.ts';
+import type { PortalParts } from './portal.ts';
+
+export interface CardParts {
+  readonly apps: readonly AppConfig[];
+  readonly rulings: Rulings;
+  readonly sites: Sites;
+  readonly tunnels: Pick<TunnelRelays, 'available'>;
+  readonly now: () => number;
+}
+
+export function cardsFor(parts: CardParts): PortalParts['cards'] {
+  return ({ session, network }) =>
+    parts.apps.flatMap((app) => {
+      const input = {
+        version: INPUT_VERSION,
+        at: parts.now(),
+        subject: session.subject,
+        login: session.login,
+        target: { app: app.id, protocol: 'http', method: 'GET', path: '/' },
+        network: network satisfies NetworkFacts,
+      } as const;
+      const ruling = parts.rulings.rule(session, input);
+      if (ruling.decision.verdict !== 'allow' && ruling.explanation?.entitled !== true) return [];
+      return [
+        {
+          name: app.name,
+          description: app.description,
+          href: `${parts.sites.originOf(app.host)}/`,
+          state: state(app, ruling),
+        },
+      ];
+    });
+
+  function state(app: AppConfig, ruling: ReturnType<Rulings['rule']>): AppCard['state'] {
+    if (!parts.tunnels.available(app.id)) return 'Not reachable at the moment';
+    if (ruling.decision.verdict === 'allow') return 'Ready';
+    switch (ruling.explanation?.remedy.kind) {
+      case 'step-up':
+        return 'Asks for a second factor first';
+      case 'enrol-device':
+        return 'Asks for a known device';
+      case 'wait-until':
+        return 'Closed at this time';
+      default:
+        return 'Not open to you right now';
+    }
+  }
+}

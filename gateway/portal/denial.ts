@@ -1,0 +1,118 @@
+// What a refused person may know: one plain sentence, the checks they can do something about, and the way on.
+// Never a rule's id, a group's name, or that an app exists which no rule opens to them.
+import type { Explanation, Remedy, Unmet } from '#policy/decision';
+
+export interface Denial {
+  readonly title: string;
+  readonly sentence: string;
+  readonly checks: readonly { readonly met: boolean; readonly text: string; readonly criterion: string }[];
+  readonly action?: { readonly label: string; readonly href: string };
+  readonly remedy: Remedy['kind'];
+  /** Epoch milliseconds, for `wait-until`. */
+  readonly at?: number;
+  readonly reference: string;
+}
+
+/** Criteria a person can do something about, in their words. Others stay between policy and admin. */
+const PLAIN: Readonly<Record<string, { readonly met: string; readonly unmet: string }>> = {
+  who: {
+    met: 'You belong to a group this app is open to',
+    unmet: 'membership in a group this app is open to',
+  },
+  mfa: { met: 'You used a second factor recently', unmet: 'a recent sign-in with a second factor' },
+  amr: { met: 'You signed in in a way this app accepts', unmet: 'a stronger way of signing in' },
+  acr: {
+    met: 'You signed in at the level this app asks for',
+    unmet: 'a sign-in at a higher assurance level',
+  },
+  provider: {
+    met: 'You used an accepted identity provider',
+    unmet: 'a sign-in with another identity provider',
+  },
+  hours: { met: 'The app is open at this time', unmet: 'the app is closed at this time' },
+  from: { met: 'Your access has begun', unmet: 'your access has not begun yet' },
+  until: { met: 'Your access has not run out', unmet: 'your access has run out' },
+  device: { met: 'Your device is known and healthy', unmet: 'a known and healthy device' },
+  network: { met: 'You are on an accepted network', unmet: 'a network this app accepts' },
+  country: { met: 'Your location is accepted', unmet: 'a location this app accepts' },
+  methods: { met: 'This kind of action is open to you', unmet: 'permission for this kind of action' },
+  paths: { met: 'This part of the app is open to you', unmet: 'permission for this part of the app' },
+  ticket: { met: 'You have an open ticket', unmet: 'an open ticket for this work' },
+  approval: { met: 'Your access was approved', unmet: 'an approval' },
+  risk: { met: 'Nothing unusual was noticed', unmet: 'your recent activity looks unusual' },
+};
+
+export interface DenialContext {
+  readonly explanation: Explanation;
+  readonly appName: string;
+  readonly reference: string;
+  /** Where a sign-in with a second factor begins for this page. */
+  readonly stepUpHref: string;
+}
+
+export function denialOf(context: DenialContext): Denial {
+  const { explanation, appName, reference } = context;
+  if (!explanation.entitled) {
+    return {
+      title: 'Access denied',
+      sentence: 'This address is not available to you. If you think it should be, ask your administrator.',
+      checks: [],
+      remedy: 'none',
+      reference,
+    };
+  }
+  const because = explanation.decision.rule?.because;
+  const nearest = explanation.nearest.find(({ effect }) => effect === 'allow');
+  const { remedy } = explanation;
+  return {
+    title: 'Access denied',
+    sentence: because ?? `${sentenceFor(remedy, appName)}`,
+    checks: [
+      ...(nearest?.unmet ?? []).flatMap((unmet) => plain(unmet.criterion, false)),
+      ...(nearest?.met ?? []).flatMap((criterion) => plain(criterion, true)),
+    ],
+    ...(remedy.kind === 'step-up'
+      ? { action: { label: 'Sign in with a second factor', href: context.stepUpHref } }
+      : {}),
+    ...(remedy.kind === 'wait-until' ? { at: remedy.at } : {}),
+    remedy: remedy.kind,
+    reference,
+  };
+}
+
+function plain(criterion: Unmet['criterion'], met: boolean): Denial['checks'] {
+  const words = PLAIN[criterion];
+  return words === undefined ? [] : [{ met, criterion, text: met ? words.met : words.unmet }];
+}
+
+function sentenceFor(remedy: Remedy, app: string): string {
+  switch (remedy.kind) {
+    case 'step-up':
+      return `${app} asks for a fresh sign-in with a second factor. Do that and you are in.`;
+    case 'enrol-device':
+      return `${app} can only be used from a device your organisation knows. Enrol this device, then try again.`;
+    case 'wait-until':
+      return `${app} is closed to you at this time. It opens ${new Date(remedy.at).toUTCString()}.`;
+    case 'request-access':
+      return `You may not do this in ${app}. Ask your administrator for access, quoting the reference below.`;
+    case 'none':
+      return `You may not do this in ${app}, and there is nothing you can change about that yourself.`;
+  }
+}
+
+/** The same for a program. */
+export function denialJson(denial: Denial): Record<string, unknown> {
+  return {
+    error: 'access-denied',
+    message: denial.sentence,
+    missing: denial.checks
+      .filter(({ met }) => !met)
+      .map(({ criterion, text }) => ({ criterion, message: text })),
+    remedy: {
+      kind: denial.remedy,
+      ...(denial.action === undefined ? {} : { url: denial.action.href }),
+      ...(denial.at === undefined ? {} : { at: new Date(denial.at).toISOString() }),
+    },
+    reference: denial.reference,
+  };
+}

@@ -1,0 +1,88 @@
+// The few addresses of ours on every app's host, below /.sallyport/: how a session signed in at the portal gets
+// its cookie here. An app never sees a request to them.
+import { Hono } from 'hono';
+import {
+  BROWSER_COOKIE,
+  BROWSER_COOKIE_LIFE,
+  hashSecret,
+  newSecret,
+  readCookie,
+  SESSION_COOKIE,
+  setCookie,
+} from '#gateway/identity/cookies';
+import type { Sessions } from '#gateway/identity/sessions';
+import { OWN_HEADERS } from './page.ts';
+import { messagePage } from './pages.ts';
+import { STYLE, STYLE_PATH } from './style.ts';
+
+/** Everything below this path on an app's host is ours. */
+export const DOORWAY = '/.sallyport/';
+/** A longer path is not carried through the sign-in; the person then lands on the app's first page. */
+const MAX_PATH = 2048;
+
+/** The redirect that begins a sign-in for an app: where to, and the cookie that ties its end to this browser. */
+export function signInRedirect(
+  portal: string,
+  host: string,
+  path: string,
+  cookies: string | undefined,
+  stepUp: boolean,
+): { readonly location: string; readonly cookie: string } {
+  const start = readCookie(cookies, BROWSER_COOKIE) ?? newSecret();
+  const query = new URLSearchParams({
+    host,
+    path: path.length > MAX_PATH ? '/' : path,
+    start: hashSecret(start),
+    ...(stepUp ? { 'step-up': '1' } : {}),
+  });
+  return {
+    location: `${portal}/sign-in?${query}`,
+    cookie: setCookie(BROWSER_COOKIE, start, BROWSER_COOKIE_LIFE),
+  };
+}
+
+/** Bindings: the app's host, as the front found it. */
+export type DoorwayRequest = { readonly host: string };
+
+export function doorwayApp(portal: string, sessions: Sessions): Hono<{ Bindings: DoorwayRequest }> {
+  const app = new Hono<{ Bindings: DoorwayRequest }>();
+  app.use(async (c, next) => {
+    await next();
+    for (const [name, value] of Object.entries(OWN_HEADERS)) c.res.headers.set(name, value);
+  });
+  app.notFound(async (c) =>
+    c.html(await messagePage(portal, { title: 'Nothing here', text: 'There is no such page.' }), 404),
+  );
+
+  app.get(STYLE_PATH, (c) => c.body(STYLE, 200, { 'Content-Type': 'text/css; charset=utf-8' }));
+
+  app.get(`${DOORWAY}enter`, async (c) => {
+    const { host } = c.env;
+    const start = readCookie(c.req.header('cookie'), BROWSER_COOKIE);
+    const entered = await sessions.receive(c.req.query('code') ?? '', host, start);
+    if (entered === undefined) {
+      const text = 'This way in was already used, took too long, or was begun in another browser.';
+      return c.html(
+        await messagePage(portal, { title: 'Please try again', text }, { label: 'Try again', href: '/' }),
+        400,
+      );
+    }
+    const door = await sessions.openDoor(entered.session, host);
+    c.header('Set-Cookie', setCookie(SESSION_COOKIE, door.value, door.maxAge), { append: true });
+    c.header('Set-Cookie', setCookie(BROWSER_COOKIE, '', 0), { append: true });
+    return c.redirect(entered.path);
+  });
+
+  app.get(`${DOORWAY}step-up`, (c) => {
+    const { location, cookie } = signInRedirect(
+      portal,
+      c.env.host,
+      c.req.query('path') ?? '/',
+      c.req.header('cookie'),
+      true,
+    );
+    c.header('Set-Cookie', cookie);
+    return c.redirect(location);
+  });
+  return app;
+}

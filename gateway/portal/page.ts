@@ -1,0 +1,55 @@
+// The frame around every page of ours, and the headers each is served with: strict CSP, no script at all.
+import { html } from 'hono/html';
+import { STYLE_PATH } from './style.ts';
+
+/** What hono's `html` tag gives: escaped text, ready to be put into other templates. */
+export type Html = ReturnType<typeof html>;
+
+/** For every answer of our own, page or API (OWASP ASVS 5.0, V3.4). */
+export const OWN_HEADERS: Readonly<Record<string, string>> = {
+  'Content-Security-Policy':
+    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+  'Strict-Transport-Security': 'max-age=31536000',
+  'X-Content-Type-Options': 'nosniff',
+  'X-Frame-Options': 'DENY',
+  'Referrer-Policy': 'no-referrer',
+  'Cross-Origin-Opener-Policy': 'same-origin',
+  'Cross-Origin-Resource-Policy': 'same-origin',
+  'Permissions-Policy': 'camera=(), microphone=(), geolocation=(), payment=()',
+  'Cache-Control': 'no-store',
+};
+
+export interface Frame {
+  readonly title: string;
+  readonly body: Html;
+  /** The signed-in person's name; shows the way out. */
+  readonly who?: string | undefined;
+  /** The portal's origin: where the brand leads and the sign-out form goes. */
+  readonly portal: string;
+  readonly narrow?: boolean;
+}
+
+/** A whole HTML document. */
+export async function page(frame: Frame): Promise<string> {
+  const { title, body, who, portal, narrow = false } = frame;
+  const document = html`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="robots" content="noindex">
+<title>${title} · Sallyport</title>
+<link rel="stylesheet" href="${STYLE_PATH}">
+</head>
+<body>
+<header>
+<a class="brand" href="${portal}/"><svg viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="2" aria-hidden="true"><path d="M4 21V9a8 8 0 0 1 16 0v12M9 21v-9a3 3 0 0 1 6 0v9M2 21h20"/></svg>Sallyport</a>
+${who === undefined ? '' : html`<div class="who"><span>Signed in as <strong>${who}</strong></span><a class="button quiet" href="${portal}/sign-out">Sign out</a></div>`}
+</header>
+<main${narrow ? html` class="narrow"` : ''}>${body}</main>
+<footer>Every request is checked, and every decision recorded.</footer>
+</body>
+</html>
+`;
+  return String(await document);
+}

@@ -1,0 +1,84 @@
+// The pages people see, as functions of what they show. They hold no logic and learn nothing by themselves.
+import { html } from 'hono/html';
+import type { Denial } from './denial.ts';
+import { type Html, page } from './page.ts';
+
+export interface AppCard {
+  readonly name: string;
+  readonly description: string;
+  readonly href: string;
+  /** One line below: what is needed first, or that the app is offline. */
+  readonly state: string;
+}
+
+export function homePage(portal: string, who: string, cards: readonly AppCard[]): Promise<string> {
+  const list =
+    cards.length === 0
+      ? html`<p class="soft">No app is open to you yet. Your administrator grants access by group.</p>`
+      : html`<ul class="cards">${cards.map(cardOf)}</ul>`;
+  return page({ title: 'Your apps', who, portal, body: html`<h1>Your apps</h1>${list}` });
+}
+
+function cardOf(card: AppCard): Html {
+  return html`<li><a class="card" href="${card.href}"><strong>${card.name}</strong><span class="soft">${card.description}</span><span class="state">${card.state}</span></a></li>`;
+}
+
+export function signInPage(
+  portal: string,
+  providers: readonly { readonly name: string; readonly href: string }[],
+): Promise<string> {
+  const buttons = providers.map(
+    ({ name, href }) => html`<a class="button" href="${href}">Continue with ${name}</a>`,
+  );
+  const body = html`<div class="sheet"><h1>Sign in</h1><p class="soft">Use your organisation’s account to reach your apps.</p><div class="stack">${buttons}</div></div>`;
+  return page({ title: 'Sign in', portal, narrow: true, body });
+}
+
+export function signOutPage(portal: string, who: string): Promise<string> {
+  const body = html`<div class="sheet"><h1>Sign out?</h1><p>You are signed in as <strong>${who}</strong>. Signing out ends your session in every app at once.</p><form method="post" action="${portal}/sign-out" class="actions"><button type="submit">Sign out</button><a class="button quiet" href="${portal}/">Stay signed in</a></form></div>`;
+  return page({ title: 'Sign out', who, portal, narrow: true, body });
+}
+
+export function signedOutPage(portal: string, providerSignOut: string | undefined): Promise<string> {
+  const further =
+    providerSignOut === undefined
+      ? ''
+      : html`<a class="button quiet" href="${providerSignOut}">Sign out of the identity provider too</a>`;
+  const body = html`<div class="sheet"><h1>You are signed out</h1><p>Your session has ended in every app.</p><div class="actions"><a class="button" href="${portal}/sign-in">Sign in again</a>${further}</div></div>`;
+  return page({ title: 'Signed out', portal, narrow: true, body });
+}
+
+/** A page with one message: for what went wrong, and what to do about it. */
+export function messagePage(
+  portal: string,
+  message: { readonly title: string; readonly text: string; readonly reference?: string | undefined },
+  action?: { readonly label: string; readonly href: string },
+): Promise<string> {
+  const { title, text, reference } = message;
+  const button =
+    action === undefined
+      ? ''
+      : html`<div class="actions"><a class="button" href="${action.href}">${action.label}</a></div>`;
+  const body = html`<div class="sheet"><h1>${title}</h1><p>${text}</p>${button}${referenceOf(reference)}</div>`;
+  return page({ title, portal, narrow: true, body });
+}
+
+export function deniedPage(portal: string, who: string, denial: Denial): Promise<string> {
+  const checks = denial.checks.map(
+    ({ met, text }) =>
+      html`<li class="${met ? 'met' : 'unmet'}"><span class="mark" aria-hidden="true">${met ? '✓' : '✕'}</span><span>${met ? '' : html`<strong>Missing: </strong>`}${text}</span></li>`,
+  );
+  const list = checks.length === 0 ? '' : html`<h2>What was checked</h2><ul class="checks">${checks}</ul>`;
+  const action =
+    denial.action === undefined
+      ? ''
+      : html`<a class="button" href="${denial.action.href}">${denial.action.label}</a>`;
+  const body = html`<div class="sheet"><h1>${denial.title}</h1><p>${denial.sentence}</p>${list}<div class="actions">${action}<a class="button quiet" href="${portal}/">Your apps</a></div>${referenceOf(denial.reference)}</div>`;
+  return page({ title: denial.title, who, portal, narrow: true, body });
+}
+
+function referenceOf(reference: string | undefined): Html | string {
+  return reference === undefined
+    ? ''
+    : html`<p class="reference">If you ask for help, quote this reference:<br><code>${reference}</code></p>`;
+}

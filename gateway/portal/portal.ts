@@ -1,0 +1,196 @@
+// The portal's own addresses: signing in and out, a person's apps, and the keys apps check our assertions with.
+import { Hono } from 'hono';
+import type { AppConfig, ProviderConfig } from '#gateway/config';
+import type { NetworkFacts } from '#gateway/context/facts';
+import { canonicalTarget } from '#gateway/edge/target';
+import {
+  BROWSER_COOKIE,
+  BROWSER_COOKIE_LIFE,
+  newSecret,
+  readCookie,
+  SESSION_COOKIE,
+  setCookie,
+} from '#gateway/identity/cookies';
+import { LoginError, type Provider } from '#gateway/identity/providers';
+import type { LiveSession, Sessions } from '#gateway/identity/sessions';
+import type { SignIn } from '#gateway/identity/sign-in';
+import type { AssertionSigner } from '#gateway/pki/assertion';
+import type { Destination } from '#gateway/state/store';
+import type { Peer } from '#siem/event';
+import type { Recorder } from '#siem/recorder';
+import { OWN_HEADERS } from './page.ts';
+import { type AppCard, homePage, messagePage, signedOutPage, signInPage, signOutPage } from './pages.ts';
+import { STYLE, STYLE_PATH } from './style.ts';
+
+/** What the edge knows of a request before hono sees it. */
+export interface PortalRequest {
+  readonly client: Peer;
+  readonly network: NetworkFacts;
+  readonly session: LiveSession | undefined;
+}
+
+export interface PortalParts {
+  /** The portal's origin, `https://access.example.com:8443`. */
+  readonly origin: string;
+  readonly apps: readonly AppConfig[];
+  readonly providers: ReadonlyMap<string, Provider>;
+  readonly signIn: SignIn;
+  readonly sessions: Sessions;
+  readonly signer: AssertionSigner;
+  readonly recorder: Recorder;
+  /** The origin of an app's host. */
+  originOf(host: string): string;
+  /** The cards a person may see. */
+  cards(request: PortalRequest & { readonly session: LiveSession }): readonly AppCard[];
+}
+
+type Env = { Bindings: PortalRequest };
+const MAX_START = 64;
+
+export function portalApp(parts: PortalParts): Hono<Env> {
+  const { origin, sessions } = parts;
+  const app = new Hono<Env>();
+  const host = new URL(origin).hostname;
+
+  app.use(async (c, next) => {
+    await next();
+    for (const [name, value] of Object.entries(OWN_HEADERS)) c.res.headers.set(name, value);
+  });
+  app.onError(async (error, c) => {
+    if (!(error instanceof LoginError)) throw error;
+    const title = error.status === 503 ? 'Sign-in is not available' : 'Sign-in did not work';
+    const action = { label: 'Try again', href: `${origin}/sign-in` };
+    return c.html(await messagePage(origin, { title, text: error.message }, action), error.status);
+  });
+  app.notFound(async (c) =>
+    c.html(await messagePage(origin, { title: 'Nothing here', text: 'There is no such page.' }), 404),
+  );
+
+  app.get(STYLE_PATH, (c) => c.body(STYLE, 200, { 'Content-Type': 'text/css; charset=utf-8' }));
+  app.get('/.well-known/jwks.json', (c) => c.json(parts.signer.jwks));
+
+  app.get('/', async (c) => {
+    const { session } = c.env;
+    if (session === undefined) return c.redirect(`${origin}/sign-in`);
+    return c.html(await homePage(origin, nameOf(session), parts.cards({ ...c.env, session })));
+  });
+
+  app.get('/sign-in', async (c) => {
+    const { session } = c.env;
+    const destination = destinationOf(parts, c.req.query('host'), c.req.query('path'), c.req.query('start'));
+    const stepUp = c.req.query('step-up') === '1';
+    if (session !== undefined && !stepUp) return c.redirect(await onwards(parts, session, destination));
+    const chosen = c.req.query('provider') ?? (stepUp ? session?.login.provider : undefined);
+    const only = parts.providers.size === 1 ? [...parts.providers.keys()][0] : undefined;
+    const provider = chosen ?? only;
+    if (provider === undefined) return c.html(await signInPage(origin, choices(parts, c.req.url)));
+    const browser = readCookie(c.req.header('cookie'), BROWSER_COOKIE) ?? newSecret();
+    const url = await parts.signIn.begin({
+      provider,
+      browser,
+      ...(destination === undefined ? {} : { destination }),
+      ...(stepUp ? { maxAge: 0 } : {}),
+    });
+    c.header('Set-Cookie', setCookie(BROWSER_COOKIE, browser, BROWSER_COOKIE_LIFE));
+    return c.redirect(url);
+  });
+
+  app.get('/callback/:provider', async (c) => {
+    const { client, session: previous } = c.env;
+    const provider = c.req.param('provider');
+    const userAgent = c.req.header('user-agent');
+    const browser = readCookie(c.req.header('cookie'), BROWSER_COOKIE);
+    const callback = new URL(c.req.url);
+    try {
+      const { session, destination } = await parts.signIn.finish(
+        provider,
+        callback,
+        browser,
+        client.address,
+        previous,
+      );
+      const { subject, login } = session;
+      const stepUp = previous !== undefined;
+      // Recorded for good before the cookie exists: nobody is signed in without a trace of it.
+      await parts.recorder.record(
+        { kind: 'login-succeeded', subject, login, session: session.id, client, userAgent, stepUp },
+        { durable: true },
+      );
+      const door = await sessions.openDoor(session, host);
+      c.header('Set-Cookie', setCookie(SESSION_COOKIE, door.value, door.maxAge), { append: true });
+      c.header('Set-Cookie', setCookie(BROWSER_COOKIE, '', 0), { append: true });
+      return c.redirect(await onwards(parts, session, destination));
+    } catch (error) {
+      if (error instanceof LoginError) {
+        await parts.recorder.record({ kind: 'login-failed', code: error.code, provider, client, userAgent });
+      }
+      throw error;
+    }
+  });
+
+  app.get('/sign-out', async (c) => {
+    const { session } = c.env;
+    return c.html(
+      session === undefined
+        ? await signedOutPage(origin, undefined)
+        : await signOutPage(origin, nameOf(session)),
+    );
+  });
+
+  app.post('/sign-out', async (c) => {
+    // Browsers send Origin with every POST: another site's form cannot sign somebody out (CWE-352).
+    if (c.req.header('origin') !== origin) {
+      return c.html(
+        await messagePage(origin, { title: 'Not from here', text: 'This form belongs to another site.' }),
+        403,
+      );
+    }
+    const { session, client } = c.env;
+    let further: string | undefined;
+    if (session !== undefined) {
+      await sessions.end(session.id, 'logout');
+      const { subject, id, login } = session;
+      await parts.recorder.record({ kind: 'logout', subject, session: id, client }, { durable: true });
+      further = await parts.providers.get(login.provider)?.endSessionUrl(`${origin}/sign-out`);
+    }
+    c.header('Set-Cookie', setCookie(SESSION_COOKIE, '', 0));
+    return c.html(await signedOutPage(origin, further));
+  });
+  return app;
+}
+
+/** Where a signed-in person goes next: to the app by a hand-off code, or to the portal. */
+async function onwards(
+  parts: PortalParts,
+  session: LiveSession,
+  destination: Destination | undefined,
+): Promise<string> {
+  if (destination === undefined) return `${parts.origin}/`;
+  const code = await parts.sessions.handOff(session, destination);
+  return `${parts.originOf(destination.host)}/.sallyport/enter?code=${code}`;
+}
+
+/** A destination only if it is one of our apps and a path that the front would take: no open redirect (CWE-601). */
+function destinationOf(
+  parts: PortalParts,
+  host: string | undefined,
+  path: string | undefined,
+  start: string | undefined,
+): Destination | undefined {
+  if (host === undefined || start === undefined || start.length > MAX_START) return undefined;
+  if (!parts.apps.some((app) => app.host === host)) return undefined;
+  const target = path?.startsWith('/') ? canonicalTarget(path, host) : undefined;
+  return { host, start, path: target?.ok ? target.path + target.query : '/' };
+}
+
+function choices(parts: PortalParts, url: string): { name: string; href: string }[] {
+  return [...parts.providers.values()].map(({ config }: { config: ProviderConfig }) => {
+    const href = new URL(url);
+    href.searchParams.set('provider', config.id);
+    return { name: config.name, href: `${parts.origin}/sign-in${href.search}` };
+  });
+}
+
+export function nameOf(session: LiveSession): string {
+  return session.subject.name ?? session.subject.email ?? session.subject.id;
+}
