@@ -1,0 +1,30 @@
+// Keeps a second gateway off an outbox: two writers would give one sequence number to two records.
+import { chmodSync, mkdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { OutboxError } from './error.ts';
+
+/**
+ * Takes the directory for this process, creating it if need be; call the answer to give it back.
+ * Node has no flock, and SQLite's lock is one that the kernel frees when a process dies, however it dies.
+ * Throws OutboxError `locked` or `loose-mode`.
+ */
+export function lockDirectory(directory: string): () => void {
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const mode = statSync(directory).mode & 0o777;
+  if ((mode & 0o077) !== 0) {
+    const message = `${directory} has mode ${mode.toString(8)}: others could read it. Run: chmod 700 ${directory}`;
+    throw new OutboxError('loose-mode', message);
+  }
+  const file = join(directory, 'lock.sqlite');
+  const database = new DatabaseSync(file);
+  try {
+    database.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE;');
+    chmodSync(file, 0o600);
+  } catch (cause) {
+    database.close();
+    const message = `${directory} is in use: another gateway runs on it. Stop that one, or give this one its own state.`;
+    throw new OutboxError('locked', message, { cause });
+  }
+  return () => database.close();
+}

@@ -1,0 +1,69 @@
+// Records events: maps each to one ECS document and puts it in the outbox. record() must never answer for an event
+// that is not kept, and whoever it rejects must deny.
+import type { EcsDocument } from './ecs/document.ts';
+import { Mapper, type Origin } from './ecs/mapper.ts';
+import type { SallyportEvent } from './event.ts';
+import type { Interruption } from './outbox/outbox.ts';
+import { uuid7Generator } from './uuid7.ts';
+
+/** What the recorder needs of the outbox. */
+export interface RecordKeeper {
+  readonly healthy: boolean;
+  append(document: EcsDocument, options?: { readonly durable?: boolean }): Promise<void>;
+  takeInterruption(): Interruption | undefined;
+}
+
+export interface RecorderOptions {
+  readonly outbox: RecordKeeper;
+  readonly gateway: Origin;
+  /** Of the data streams: `logs-<dataset>-<namespace>`. */
+  readonly namespace?: string;
+  /** Epoch milliseconds. */
+  readonly now: () => number;
+}
+
+export interface RecordOptions {
+  /** A UUIDv7 from newId(), where the caller showed it to somebody before recording. */
+  readonly id?: string;
+  /** Answer only when the record would survive a power cut: for changes of who may do what. */
+  readonly durable?: boolean;
+}
+
+export class Recorder {
+  readonly #outbox: RecordKeeper;
+  readonly #mapper: Mapper;
+  readonly #now: () => number;
+  /** Makes ids for events and decisions: UUIDv7, increasing. */
+  readonly newId: () => string;
+
+  constructor(options: RecorderOptions) {
+    this.#outbox = options.outbox;
+    this.#mapper = new Mapper(options.gateway, options.namespace);
+    this.#now = options.now;
+    this.newId = uuid7Generator(options.now);
+  }
+
+  /** Whether records are being kept: a gateway whose recorder is not healthy is not ready. */
+  get healthy(): boolean {
+    return this.#outbox.healthy;
+  }
+
+  /** Answers the event's id once it is kept. Rejects with OutboxError if it is not. */
+  async record(event: SallyportEvent, options: RecordOptions = {}): Promise<string> {
+    const id = options.id ?? this.newId();
+    await this.#outbox.append(this.#mapper.document(event, id, this.#now()), options);
+    const interruption = this.#outbox.takeInterruption();
+    if (interruption !== undefined) await this.#reportInterruption(interruption);
+    return id;
+  }
+
+  async #reportInterruption(interruption: Interruption): Promise<void> {
+    const document = this.#mapper.document(
+      { kind: 'recording-interrupted', ...interruption },
+      this.newId(),
+      this.#now(),
+    );
+    // Whoever came back to a full disk at once has another interruption to report, and does it later.
+    await this.#outbox.append(document).catch(() => undefined);
+  }
+}
