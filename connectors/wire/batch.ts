@@ -1,0 +1,115 @@
+// Outgoing frames of one turn of the event loop, sent together: a tunnel write per turn instead of one per frame.
+// Its slab is dropped when idle, so that ten thousand quiet tunnels hold nothing here.
+import { writeHeader } from './frame.ts';
+import { COPY_UP_TO, FLUSH_AT, FRAME_HEADER, SLAB } from './limits.ts';
+import type { Transport } from './transport.ts';
+
+const EMPTY = Buffer.alloc(0);
+
+export class Batch {
+  readonly #transport: Transport;
+  #slab: Buffer = EMPTY;
+  /** `#slab[#from..#to]` is written and not yet sent. */
+  #from = 0;
+  #to = 0;
+  /** What goes before the open part of the slab. */
+  #ready: Buffer[] = [];
+  #bytes = 0;
+  #scheduled = false;
+  #quiet = true;
+  readonly #flush = (): void => this.flush();
+
+  constructor(transport: Transport) {
+    this.#transport = transport;
+  }
+
+  /** Makes room for `size` contiguous bytes in the slab. */
+  #reserve(size: number): void {
+    if (this.#slab.length - this.#to < size) {
+      this.#cut();
+      this.#slab = Buffer.allocUnsafeSlow(SLAB);
+      this.#from = 0;
+      this.#to = 0;
+    }
+  }
+
+  /** Moves what the slab holds to the ready list. */
+  #cut(): void {
+    if (this.#to > this.#from) this.#ready.push(this.#slab.subarray(this.#from, this.#to));
+    this.#from = this.#to;
+  }
+
+  #added(size: number): void {
+    this.#bytes += size;
+    this.#quiet = false;
+    if (this.#bytes >= FLUSH_AT) {
+      this.flush();
+    } else if (!this.#scheduled) {
+      this.#scheduled = true;
+      setImmediate(this.#flush);
+    }
+  }
+
+  /** A frame whose payload is at hand. Takes ownership of large payloads. */
+  frame(byte: number, stream: number, payload: Buffer): void {
+    const size = FRAME_HEADER + payload.length;
+    if (payload.length <= COPY_UP_TO) {
+      this.#reserve(size);
+      writeHeader(this.#slab, this.#to, byte, payload.length, stream);
+      this.#slab.set(payload, this.#to + FRAME_HEADER);
+      this.#to += size;
+    } else {
+      this.#reserve(FRAME_HEADER);
+      writeHeader(this.#slab, this.#to, byte, payload.length, stream);
+      this.#to += FRAME_HEADER;
+      this.#cut();
+      this.#ready.push(payload);
+    }
+    this.#added(size);
+  }
+
+  /** A frame of latin-1 text behind an optional prefix, written in place. */
+  text(byte: number, stream: number, prefix: Buffer, text: string): void {
+    const length = prefix.length + text.length;
+    if (length > COPY_UP_TO) {
+      this.frame(byte, stream, Buffer.concat([prefix, Buffer.from(text, 'latin1')]));
+      return;
+    }
+    this.#reserve(FRAME_HEADER + length);
+    writeHeader(this.#slab, this.#to, byte, length, stream);
+    this.#slab.set(prefix, this.#to + FRAME_HEADER);
+    this.#slab.write(text, this.#to + FRAME_HEADER + prefix.length, 'latin1');
+    this.#to += FRAME_HEADER + length;
+    this.#added(FRAME_HEADER + length);
+  }
+
+  /** A frame with one 32-bit number. */
+  number(byte: number, stream: number, value: number): void {
+    this.#reserve(FRAME_HEADER + 4);
+    writeHeader(this.#slab, this.#to, byte, 4, stream);
+    this.#slab.writeUInt32BE(value, this.#to + FRAME_HEADER);
+    this.#to += FRAME_HEADER + 4;
+    this.#added(FRAME_HEADER + 4);
+  }
+
+  /** Sends what was collected. */
+  flush(): void {
+    this.#scheduled = false;
+    this.#cut();
+    this.#bytes = 0;
+    if (this.#ready.length === 0) return;
+    const ready = this.#ready;
+    this.#ready = [];
+    for (const bytes of ready) this.#transport.send(bytes);
+  }
+
+  /** Called each second: gives the slab back when nothing was sent since the last call. */
+  tick(): void {
+    if (this.#quiet) {
+      this.#slab = EMPTY;
+      this.#from = 0;
+      this.#to = 0;
+    }
+    this.#quiet = true;
+  }
+}

@@ -1,0 +1,358 @@
+// The multiplexer that both ends run over one tunnel: streams, credit, pacing, keep-alive and drain. It must notice
+// a dead peer by itself, and end the tunnel at the first frame that breaks the protocol.
+import { Batch } from './batch.ts';
+import { Decoder, type FrameSink } from './decoder.ts';
+import { deliver, deliverData } from './deliver.ts';
+import {
+  GOAWAY_CODE,
+  type GoawayCode,
+  goawayName,
+  HeadError,
+  printable,
+  RESET_CODE,
+  WireError,
+} from './error.ts';
+import { FIN, FRAME, frameName } from './frame.ts';
+import { chooseVersion, decodeHello, decodeWelcome, encodeHello, type Hello, type Welcome } from './hello.ts';
+import { KeepAlive } from './keepalive.ts';
+import { LAST_STREAM, LAST_WORDS_MS, type Limits } from './limits.ts';
+import { decodeOpen, type OpenRequest } from './open.ts';
+import { Pace } from './pace.ts';
+import { Round } from './round.ts';
+import { Stream, type StreamHandler } from './stream.ts';
+import type { Transport } from './transport.ts';
+
+/** Bytes received and not yet consumed, counted over all sessions of a process. */
+export interface Budget {
+  held: number;
+}
+
+export interface SessionOptions {
+  readonly transport: Transport;
+  readonly limits: Limits;
+  readonly budget: Budget;
+  /** Monotonic milliseconds. */
+  readonly clock: () => number;
+  /** The connector's hello, sent at once; absent at the gateway, which answers with `welcome`. */
+  readonly hello?: Hello;
+  readonly welcome?: Omit<Welcome, 'version'>;
+  /** The handshake is done. The gateway gets the hello, the connector the welcome. */
+  onReady(peer: { readonly hello?: Hello; readonly welcome?: Welcome }): void;
+  /** The peer opens a stream: give it a handler now. */
+  onOpen(stream: Stream, request: OpenRequest, fin: boolean): StreamHandler;
+  /** The peer wants no new streams here. It has been answered. */
+  onGoaway(code: GoawayCode, detail: string): void;
+  /** The end, exactly once; every stream has had its `onReset('lost')` before. */
+  onClose(code: GoawayCode, why: string): void;
+}
+
+export class Session implements FrameSink {
+  readonly limits: Limits;
+  readonly budget: Budget;
+  readonly clock: () => number;
+  readonly batch: Batch;
+  readonly pace: Pace;
+  peerWindow = 0;
+  readonly #options: SessionOptions;
+  readonly #transport: Transport;
+  readonly #decoder: Decoder;
+  readonly #streams = new Map<number, Stream>();
+  readonly #round: Round;
+  readonly #keepAlive: KeepAlive;
+  #state: 'hello' | 'open' | 'closed' = 'hello';
+  #peerStreams = 0;
+  /** The last id opened by this side and by the other; odd ones are the gateway's. */
+  #last: number;
+  #peerLast: number;
+  #sentGoaway = false;
+  #gotGoaway = false;
+  /** Bytes of DATA not yet acknowledged to the peer. */
+  #unacked = 0;
+  #seconds = 0;
+
+  constructor(options: SessionOptions) {
+    this.#options = options;
+    this.limits = options.limits;
+    this.budget = options.budget;
+    this.clock = options.clock;
+    this.#transport = options.transport;
+    this.batch = new Batch(options.transport);
+    this.pace = new Pace(options.limits, options.clock);
+    this.#round = new Round(this.pace);
+    this.#decoder = new Decoder(this);
+    this.#keepAlive = new KeepAlive(options.limits, options.clock, (payload) =>
+      this.#urgent(FRAME.PING, payload),
+    );
+    const gateway = options.hello === undefined;
+    this.#last = gateway ? -1 : 0;
+    this.#peerLast = gateway ? 0 : -1;
+    options.transport.attach(
+      (bytes) => this.#bytes(bytes),
+      (why) => this.#closed('silent', why),
+    );
+    if (options.hello !== undefined) {
+      this.batch.frame(FRAME.HELLO, 0, encodeHello(options.hello));
+      this.batch.flush();
+    }
+  }
+
+  /** Streams under way. */
+  get streams(): number {
+    return this.#streams.size;
+  }
+
+  /** Whether `open` may be called. */
+  get ready(): boolean {
+    return (
+      this.#state === 'open' &&
+      !this.#sentGoaway &&
+      !this.#gotGoaway &&
+      this.#streams.size < this.#peerStreams &&
+      this.#last < LAST_STREAM - 2 &&
+      this.#transport.backlog <= this.limits.maxBacklog
+    );
+  }
+
+  get draining(): boolean {
+    return this.#sentGoaway || this.#gotGoaway;
+  }
+
+  /**
+   * Opens a stream. `prefix` is from `openPrefix`, `head` from `encodeRequest` (empty for TCP).
+   * Only while `ready`. `fin`: the request has no body.
+   */
+  open(prefix: Buffer, head: string, fin: boolean, handler: StreamHandler, idleLimit: number): Stream {
+    this.#last += 2;
+    const stream = new Stream(this, this.#last, true, idleLimit);
+    stream.handler = handler;
+    this.#streams.set(stream.id, stream);
+    stream.localEnded = fin;
+    this.batch.text(fin ? FRAME.OPEN | FIN : FRAME.OPEN, stream.id, prefix, head);
+    return stream;
+  }
+
+  /** Whether bytes may go out now, ahead of what waits. */
+  mayPass(stream: Stream, bytes: number): boolean {
+    return stream.passes(bytes) || (this.#round.empty && this.pace.room >= bytes);
+  }
+
+  /** The stream has bytes waiting: it takes part in the round. */
+  join(stream: Stream): void {
+    this.#round.join(stream);
+    this.#round.run();
+  }
+
+  /** The stream is over. */
+  forget(stream: Stream): void {
+    this.#streams.delete(stream.id);
+    this.#endIfDrained();
+  }
+
+  /** Opens no more streams and asks the peer to open none. The tunnel closes when the last stream has ended. */
+  goAway(): void {
+    if (this.#state === 'hello') this.end('going-away', 'before the hello');
+    if (this.#state === 'closed' || this.#sentGoaway) return;
+    this.#sayGoaway('going-away', '');
+    this.#endIfDrained();
+  }
+
+  /** Ends the tunnel at once. */
+  end(code: GoawayCode, why: string): void {
+    if (this.#state === 'closed') return;
+    this.#sayGoaway(code, why);
+    this.batch.flush();
+    // A moment for the peer to read why, if it still reads.
+    if (code === 'silent') this.#transport.terminate();
+    else setTimeout(() => this.#transport.terminate(), LAST_WORDS_MS).unref();
+    this.#transport.close();
+    this.#closed(code, why);
+  }
+
+  /** Called each second (`TICK_MS`): keep-alive, idle streams, unused memory. */
+  tick(): void {
+    if (this.#state === 'closed') return;
+    this.#seconds += 1;
+    this.batch.tick();
+    if (this.#state === 'hello') {
+      if (this.#seconds > this.limits.helloSeconds) this.end('silent', 'no hello in time');
+      return;
+    }
+    if (!this.#keepAlive.tick()) {
+      this.end('silent', `nothing heard for ${this.limits.pongSeconds} s after a ping`);
+      return;
+    }
+    for (const stream of this.#streams.values()) {
+      stream.idle += 1;
+      if (stream.idleLimit > 0 && stream.idle >= stream.idleLimit) stream.handler.onIdle();
+    }
+  }
+
+  /** Keep-alive does not wait for the end of the turn. */
+  #urgent(type: number, payload: Buffer): void {
+    this.batch.frame(type, 0, payload);
+    this.batch.flush();
+  }
+
+  #sayGoaway(code: GoawayCode, detail: string): void {
+    this.#sentGoaway = true;
+    this.batch.text(FRAME.GOAWAY, 0, Buffer.of(GOAWAY_CODE[code]), printable(detail));
+  }
+
+  /** Both sides have promised to open nothing more, and nothing is open. */
+  #endIfDrained(): void {
+    if (!this.#sentGoaway || !this.#gotGoaway || this.#streams.size > 0 || this.#state === 'closed') return;
+    this.batch.flush();
+    this.#transport.close();
+    this.#closed('going-away', 'drained');
+  }
+
+  #closed(code: GoawayCode, why: string): void {
+    if (this.#state === 'closed') return;
+    this.#state = 'closed';
+    for (const stream of [...this.#streams.values()]) {
+      stream.forget();
+      stream.handler.onReset('lost', why);
+    }
+    this.#options.onClose(code, why);
+  }
+
+  #bytes(bytes: Buffer): void {
+    if (this.#state === 'closed') return;
+    this.#keepAlive.heard();
+    try {
+      this.#decoder.push(bytes);
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error;
+      this.end(error.code, error.message);
+      return;
+    }
+    if (this.#transport.backlog > this.limits.maxBacklog) this.end('limits', 'the peer does not read');
+  }
+
+  onData(id: number, piece: Buffer, fin: boolean): void {
+    if (this.#state === 'closed') return;
+    if (this.#state === 'hello') throw new WireError('protocol', 'DATA before the hello');
+    this.#unacked += piece.length;
+    if (this.#unacked >= this.limits.ackEvery) {
+      this.batch.number(FRAME.SESSION_ACK, 0, this.#unacked);
+      this.#unacked = 0;
+    }
+    const stream = this.#find(id);
+    if (stream === undefined) return;
+    deliverData(stream, piece, fin);
+  }
+
+  onFrame(type: number, fin: boolean, id: number, payload: Buffer): void {
+    if (this.#state === 'closed') return;
+    if (this.#state === 'hello') {
+      this.#handshake(type, payload);
+    } else if (type === FRAME.OPEN) {
+      this.#opened(id, fin, payload);
+    } else if (id !== 0) {
+      const stream = this.#find(id);
+      if (stream !== undefined) deliver(stream, type, fin, payload);
+    } else {
+      this.#onSession(type, payload);
+    }
+  }
+
+  #handshake(type: number, payload: Buffer): void {
+    const { hello, welcome } = this.#options;
+    if (hello === undefined && welcome !== undefined && type === FRAME.HELLO) {
+      const peer = decodeHello(payload);
+      const version = chooseVersion(peer.versions);
+      this.#begin(peer.window, peer.streams);
+      this.batch.frame(FRAME.WELCOME, 0, encodeHello({ version, ...welcome }));
+      this.#options.onReady({ hello: peer });
+    } else if (hello !== undefined && type === FRAME.WELCOME) {
+      const peer = decodeWelcome(payload);
+      this.#begin(peer.window, peer.streams);
+      this.#options.onReady({ welcome: peer });
+    } else if (type === FRAME.GOAWAY) {
+      this.#goaway(payload);
+    } else {
+      throw new WireError('protocol', `${frameName(type)} before the hello`);
+    }
+    if (this.#state === 'open') this.#keepAlive.ping();
+  }
+
+  #begin(window: number, streams: number): void {
+    this.#state = 'open';
+    this.peerWindow = window;
+    this.#peerStreams = streams;
+  }
+
+  #opened(id: number, fin: boolean, payload: Buffer): void {
+    if (id % 2 !== Math.abs(this.#peerLast % 2) || id <= this.#peerLast) {
+      throw new WireError('protocol', `OPEN of stream ${id} after ${this.#peerLast}`);
+    }
+    if (this.#gotGoaway) throw new WireError('protocol', 'OPEN after GOAWAY');
+    this.#peerLast = id;
+    let request: OpenRequest;
+    try {
+      request = decodeOpen(payload);
+    } catch (error) {
+      if (!(error instanceof HeadError)) throw error;
+      this.batch.text(FRAME.RST, id, Buffer.of(RESET_CODE['bad-head']), error.message);
+      return;
+    }
+    if (this.#streams.size >= this.limits.streams || this.budget.held > this.limits.maxHeld) {
+      this.batch.text(FRAME.RST, id, Buffer.of(RESET_CODE.refused), 'at the limit');
+      return;
+    }
+    const stream = new Stream(this, id, false, 0);
+    stream.remoteEnded = fin;
+    this.#streams.set(id, stream);
+    stream.handler = this.#options.onOpen(stream, request, fin);
+  }
+
+  /** Undefined for a stream that was here and is over: what was on its way is dropped. */
+  #find(id: number): Stream | undefined {
+    const stream = this.#streams.get(id);
+    if (stream === undefined) {
+      const last = id % 2 === Math.abs(this.#last % 2) ? this.#last : this.#peerLast;
+      if (id > last) throw new WireError('protocol', `stream ${id} was never opened`);
+    }
+    return stream;
+  }
+
+  #onSession(type: number, payload: Buffer): void {
+    switch (type) {
+      case FRAME.SESSION_ACK:
+        if (!this.pace.acked(payload.readUInt32BE(0))) {
+          throw new WireError('flow-control', 'more was acknowledged than sent');
+        }
+        this.#round.run();
+        return;
+      case FRAME.PING:
+        this.#keepAlive.pinged();
+        this.#urgent(FRAME.PONG, payload);
+        return;
+      case FRAME.PONG: {
+        const trip = this.#keepAlive.pong(payload);
+        if (trip !== undefined) this.pace.roundTrip(trip);
+        return;
+      }
+      case FRAME.GOAWAY:
+        this.#goaway(payload);
+        return;
+      default:
+        throw new WireError('protocol', `a second ${frameName(type)}`);
+    }
+  }
+
+  #goaway(payload: Buffer): void {
+    const code = goawayName(payload[0] as number) ?? 'protocol';
+    const detail = printable(payload.toString('latin1', 1));
+    if (code !== 'going-away') {
+      this.#transport.terminate();
+      this.#closed(code, `the peer says: ${detail}`);
+      return;
+    }
+    if (this.#gotGoaway) return;
+    this.#gotGoaway = true;
+    if (!this.#sentGoaway) this.#sayGoaway('going-away', '');
+    this.#options.onGoaway(code, detail);
+    this.#endIfDrained();
+  }
+}

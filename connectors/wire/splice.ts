@@ -1,0 +1,81 @@
+// Joins a stream and a socket, byte for byte, once both sides have agreed: upgraded connections and TCP.
+// It must never let one side end quietly when the other broke.
+import type { Duplex } from 'node:stream';
+import type { ResetCode } from './error.ts';
+import { Outlet } from './outlet.ts';
+import type { Stream, StreamHandler } from './stream.ts';
+
+/** How a splice ended: both directions in order, or whoever broke it. */
+export type SpliceEnd = 'completed' | 'socket' | 'stream';
+
+export class Splice implements StreamHandler {
+  /** Bytes read from the socket, and written to it. */
+  bytesRead = 0;
+  bytesWritten = 0;
+  readonly #socket: Duplex;
+  readonly #stream: Stream;
+  readonly #outlet: Outlet;
+  readonly #onEnd: (end: SpliceEnd, detail: string) => void;
+  #over = false;
+
+  /** `first`: bytes that were read from the socket already. `onEnd` comes once. */
+  constructor(
+    socket: Duplex,
+    stream: Stream,
+    first: Buffer,
+    onEnd: (end: SpliceEnd, detail: string) => void,
+  ) {
+    this.#socket = socket;
+    this.#stream = stream;
+    this.#outlet = new Outlet(socket, stream);
+    this.#onEnd = onEnd;
+    stream.idleLimit = 0;
+    let broken = '';
+    socket.on('error', (error: Error) => {
+      broken = error.message;
+    });
+    socket.on('data', (chunk: Buffer) => this.#read(chunk));
+    socket.on('end', () => stream.end());
+    socket.on('close', () => {
+      if (stream.closed && broken === '') this.#finish('completed', '');
+      stream.reset('cancelled', broken);
+      this.#finish('socket', broken);
+    });
+    if (first.length > 0) this.#read(first);
+    socket.resume();
+  }
+
+  #read(chunk: Buffer): void {
+    this.bytesRead += chunk.length;
+    if (!this.#stream.write(chunk)) this.#socket.pause();
+  }
+
+  #finish(end: SpliceEnd, detail: string): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#onEnd(end, detail);
+  }
+
+  onData(piece: Buffer, fin: boolean): void {
+    this.bytesWritten += piece.length;
+    if (piece.length > 0) this.#outlet.write(piece);
+    if (fin) this.#socket.end();
+  }
+
+  onWritable(): void {
+    this.#socket.resume();
+  }
+
+  onReset(code: ResetCode | 'lost', detail: string): void {
+    this.#finish('stream', `${code} ${detail}`.trim());
+    this.#socket.destroy();
+  }
+
+  /** Nothing but bytes may come once the two are joined; a head was refused before it got here. */
+  onHead(): void {}
+  onInfo(): void {}
+  onTrailers(): void {
+    this.#socket.end();
+  }
+  onIdle(): void {}
+}

@@ -1,0 +1,110 @@
+// Writes an app's response to the client as it comes. A body that is cut short, or longer than declared, must never
+// look complete: then the connection is destroyed instead of ended.
+import type { ServerResponse } from 'node:http';
+import type { ResponseHead } from '#connectors/wire/head';
+import { Outlet } from '#connectors/wire/outlet';
+import type { Stream } from '#connectors/wire/stream';
+import { frameResponse, trailerPairs } from './head.ts';
+import type { RelayOptions } from './relay.ts';
+
+export class Answer {
+  status: number | undefined;
+  bytesOut = 0;
+  /** The whole response has been handed to node. */
+  ended = false;
+  readonly #method: string;
+  readonly #res: ServerResponse;
+  readonly #options: RelayOptions;
+  #outlet: Outlet | undefined;
+  #length = -1;
+  #bodyless = false;
+  #flushed = false;
+
+  constructor(method: string, res: ServerResponse, options: RelayOptions) {
+    this.#method = method;
+    this.#res = res;
+    this.#options = options;
+  }
+
+  /** The final head. Says what is wrong with it, in which case nothing was written. */
+  head(head: ResponseHead, fin: boolean, stream: Stream): string | undefined {
+    const { status } = head;
+    const res = this.#res;
+    if (status < 200) return `status ${status} as a final answer`;
+    this.#bodyless = this.#method === 'HEAD' || status === 204 || status === 304;
+    const framing = frameResponse(head.headers, status, this.#bodyless, res.useChunkedEncodingByDefault);
+    if (framing.problem !== undefined) return framing.problem;
+    if (fin && framing.length > 0) return `no body where ${framing.length} bytes were declared`;
+    this.#options.onHead?.(status, framing.headers);
+    this.#length = framing.length;
+    this.status = status;
+    if (framing.events) stream.idleLimit = 0;
+    res.writeHead(status, head.reason, framing.headers);
+    if (fin) {
+      this.#finish();
+    } else {
+      this.#outlet = new Outlet(res, stream);
+      // Body bytes of the same turn travel with the head; else the head goes alone (event streams, long polls).
+      process.nextTick(flush, this);
+    }
+    return undefined;
+  }
+
+  /** Body bytes. Says what is wrong, in which case the caller destroys the connection. */
+  data(piece: Buffer, fin: boolean): string | undefined {
+    this.bytesOut += piece.length;
+    if (this.#bodyless && piece.length > 0) return 'a body where there cannot be one';
+    if (this.#length !== -1 && this.bytesOut > this.#length)
+      return `more than the ${this.#length} bytes declared`;
+    if (!fin) {
+      this.#flushed = true;
+      this.#outlet?.write(piece);
+      return undefined;
+    }
+    if (this.#length !== -1 && this.bytesOut !== this.#length) return this.#short();
+    this.#finish(piece.length > 0 ? piece : undefined);
+    return undefined;
+  }
+
+  /** The end with trailers. */
+  trailers(trailers: string[]): string | undefined {
+    if (this.#length !== -1 && this.bytesOut !== this.#length) return this.#short();
+    if (!this.#bodyless && this.#length === -1) this.#res.addTrailers(trailerPairs(trailers));
+    this.#finish();
+    return undefined;
+  }
+
+  #short(): string {
+    return `${this.bytesOut} bytes where ${this.#length} were declared`;
+  }
+
+  #finish(last?: Buffer): void {
+    this.ended = true;
+    if (last === undefined) this.#res.end();
+    else this.#res.end(last);
+  }
+
+  /** An informational head; what this client cannot take is left out. */
+  info(head: ResponseHead): void {
+    const res = this.#res;
+    if (res.headersSent || res.req.httpVersionMinor === 0) return;
+    if (head.status === 102) res.writeProcessing();
+    if (head.status !== 103) return;
+    const links = head.headers.filter((_, i) => i % 2 === 1 && head.headers[i - 1]?.toLowerCase() === 'link');
+    try {
+      if (links.length > 0) res.writeEarlyHints({ link: links });
+    } catch {
+      // A Link that node does not take: hints are optional.
+    }
+  }
+
+  flushHead(): void {
+    if (this.#flushed || this.ended || this.#res.destroyed) return;
+    this.#flushed = true;
+    this.#res.flushHeaders();
+  }
+}
+
+function flush(answer: Answer): void {
+  answer.flushHead();
+}

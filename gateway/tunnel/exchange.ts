@@ -1,0 +1,222 @@
+// One HTTP request through a tunnel and back: the hot path. It writes nothing to the client before a connector has
+// answered with a head, and never sends the same request twice once any of its body has been read.
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { HeadError, type ResetCode } from '#connectors/wire/error';
+import { encodeRequest, type ResponseHead } from '#connectors/wire/head';
+import type { Stream, StreamHandler } from '#connectors/wire/stream';
+import { Answer } from './answer.ts';
+import { failureOf } from './failure.ts';
+import type { ForwardHead, Relay, RelayFailure, RelayOptions, RelayOutcome, RelayResult } from './relay.ts';
+import type { Tunnel } from './tunnel.ts';
+
+/** Picks a tunnel that serves the app and is not among those that failed already. */
+export type Choose = (tried: readonly Tunnel[]) => Tunnel | undefined;
+
+/** Connectors asked for one idempotent request before giving up. */
+const ATTEMPTS = 3;
+/** Milliseconds for which the rest of an upload is read and dropped after an early answer, so that it arrives. */
+const LINGER_MS = 5000;
+
+/** The client's request has a body, by the framing that node's parser found. */
+function hasBody(req: IncomingMessage): boolean {
+  const length = req.headers['content-length'];
+  return req.headers['transfer-encoding'] !== undefined || (length !== undefined && length !== '0');
+}
+
+export class Exchange implements StreamHandler, Relay {
+  readonly done: Promise<RelayResult>;
+  readonly #app: string;
+  readonly #req: IncomingMessage;
+  readonly #res: ServerResponse;
+  readonly #choose: Choose;
+  readonly #options: RelayOptions;
+  readonly #answer: Answer;
+  readonly #body: boolean;
+  readonly #replayable: boolean;
+  readonly #tried: Tunnel[] = [];
+  #head = '';
+  #tunnel: Tunnel | undefined;
+  #stream: Stream | undefined;
+  #openedAt = 0;
+  #bytesIn = 0;
+  #uploading = false;
+  #over = false;
+  #resolve: (result: RelayResult) => void = () => {};
+
+  constructor(
+    app: string,
+    req: IncomingMessage,
+    res: ServerResponse,
+    forward: ForwardHead,
+    choose: Choose,
+    options: RelayOptions,
+  ) {
+    this.#app = app;
+    this.#req = req;
+    this.#res = res;
+    this.#choose = choose;
+    this.#options = options;
+    this.#answer = new Answer(forward.method, res, options);
+    this.#body = hasBody(req);
+    this.#replayable = !this.#body && (forward.method === 'GET' || forward.method === 'HEAD');
+    this.done = new Promise((resolve) => {
+      this.#resolve = resolve;
+    });
+    res.on('close', () => this.#clientGone());
+    try {
+      this.#head = encodeRequest(forward.method, forward.path, forward.headers);
+    } catch (error) {
+      if (!(error instanceof HeadError)) throw error;
+      this.#fail('bad-head', error.message);
+      return;
+    }
+    this.#attempt('no-connector', '');
+  }
+
+  /** Opens the stream on a tunnel; `failure` is what to say when there is none left. */
+  #attempt(failure: RelayFailure, detail: string): void {
+    const tunnel = this.#tried.length < ATTEMPTS ? this.#choose(this.#tried) : undefined;
+    if (tunnel === undefined) {
+      this.#fail(failure, detail);
+      return;
+    }
+    if (tunnel.overloaded) {
+      this.#fail('overloaded', 'too many unread bytes are held');
+      return;
+    }
+    this.#tunnel = tunnel;
+    this.#tried.push(tunnel);
+    this.#openedAt = tunnel.session.clock();
+    this.#stream = tunnel.open('http', this.#app, this.#head, !this.#body, this);
+    if (this.#body) this.#upload(this.#stream);
+  }
+
+  #upload(stream: Stream): void {
+    const req = this.#req;
+    const declared = Number(req.headers['content-length'] ?? -1);
+    this.#uploading = true;
+    if (this.#options.expectContinue === true) this.#res.writeContinue();
+    req.on('data', (chunk: Buffer) => {
+      if (stream.closed || this.#answer.ended) return;
+      this.#bytesIn += chunk.length;
+      if (this.#bytesIn === declared) stream.end(chunk);
+      else if (!stream.write(chunk)) req.pause();
+    });
+    req.on('end', () => {
+      this.#uploading = false;
+      const trailers = req.rawTrailers;
+      try {
+        if (trailers.length > 0) stream.endWithTrailers(trailers);
+        else stream.end();
+      } catch (error) {
+        if (!(error instanceof HeadError)) throw error;
+        stream.reset('bad-head', error.message);
+        this.#broken('bad-head', error.message);
+      }
+    });
+  }
+
+  onWritable(): void {
+    this.#req.resume();
+  }
+
+  onHead(head: ResponseHead, fin: boolean): void {
+    const tunnel = this.#tunnel as Tunnel;
+    tunnel.answered(tunnel.session.clock() - this.#openedAt);
+    this.#check(this.#answer.head(head, fin, this.#stream as Stream));
+  }
+
+  onInfo(head: ResponseHead): void {
+    this.#answer.info(head);
+  }
+
+  onData(piece: Buffer, fin: boolean): void {
+    this.#check(this.#answer.data(piece, fin));
+  }
+
+  onTrailers(trailers: string[]): void {
+    this.#check(this.#answer.trailers(trailers));
+  }
+
+  /** After each event of the response: `problem` is what the connector did wrong. */
+  #check(problem: string | undefined): void {
+    if (problem !== undefined) {
+      this.#stream?.reset('stream-state', problem);
+      this.#broken('app-error', problem);
+    } else if (this.#answer.ended && this.#uploading) {
+      this.#linger();
+    }
+  }
+
+  /** The answer came before the request was complete: a socket closed on unread bytes would take it along. */
+  #linger(): void {
+    const { socket } = this.#req;
+    this.#req.resume();
+    const cut = setTimeout(() => socket.destroy(), LINGER_MS);
+    this.#req.once('close', () => clearTimeout(cut));
+  }
+
+  onReset(code: ResetCode | 'lost', detail: string): void {
+    if (this.#answer.ended) return;
+    const failure = failureOf(code);
+    // Before the head of a request without body, nobody has seen anything of this attempt.
+    if (this.#replayable && this.#answer.status === undefined && code !== 'bad-head' && !this.#over) {
+      this.#attempt(failure, detail);
+    } else {
+      this.#broken(failure, detail);
+    }
+  }
+
+  onIdle(): void {
+    this.#stream?.reset('cancelled', 'idle');
+    this.#broken('app-timeout', 'nothing came or went for too long');
+  }
+
+  close(reason: string): void {
+    if (this.#over) return;
+    this.#stream?.reset('cancelled', reason);
+    this.#cut();
+    this.#finish('closed', undefined, reason);
+  }
+
+  #fail(failure: RelayFailure, detail: string): void {
+    this.#finish('failed', failure, detail);
+  }
+
+  #broken(failure: RelayFailure, detail: string): void {
+    this.#finish('failed', failure, detail);
+    this.#cut();
+  }
+
+  /** A client that has seen a head must see its connection break, or it would take the part for the whole. */
+  #cut(): void {
+    if (this.#answer.status !== undefined) this.#res.destroy();
+  }
+
+  /** node's `close`: after the last byte was handed to the kernel, or when the client went away before. */
+  #clientGone(): void {
+    if (this.#res.writableFinished) {
+      this.#finish('completed');
+    } else {
+      this.#stream?.reset('cancelled', 'the client went away');
+      this.#finish('client-aborted');
+    }
+  }
+
+  #finish(outcome: RelayOutcome, failure?: RelayFailure, detail?: string): void {
+    if (this.#over) return;
+    this.#over = true;
+    const { status, bytesOut } = this.#answer;
+    const connector = this.#tunnel?.peer.connector;
+    this.#resolve({
+      outcome,
+      headSent: status !== undefined,
+      bytesIn: this.#bytesIn,
+      bytesOut,
+      ...(failure === undefined ? undefined : { failure }),
+      ...(detail === undefined || detail === '' ? undefined : { detail }),
+      ...(status === undefined ? undefined : { status }),
+      ...(connector === undefined ? undefined : { connector }),
+    });
+  }
+}

@@ -1,0 +1,204 @@
+// All tunnels of this gateway: takes them over after authentication, picks one for each request, and lets them go.
+// A tunnel serves only apps that both its connector's hello and the gateway's configuration name.
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type WebSocket from 'ws';
+import type { Hello } from '#connectors/wire/hello';
+import { DEFAULT_LIMITS, type Limits, TICK_MS } from '#connectors/wire/limits';
+import { type Budget, Session } from '#connectors/wire/session';
+import type { StreamHandler } from '#connectors/wire/stream';
+import { overWebSocket, type Transport } from '#connectors/wire/transport';
+import { Exchange } from './exchange.ts';
+import type { ConnectorStatus, ForwardHead, Relay, RelayOptions, TunnelPeer, TunnelRelays } from './relay.ts';
+import { Tunnel } from './tunnel.ts';
+import { Upgrade } from './upgrade.ts';
+
+export interface TunnelsOptions {
+  /** Epoch milliseconds, for what is shown. */
+  readonly now: () => number;
+  /** Monotonic milliseconds, for what is measured; `performance.now` if absent. */
+  readonly clock?: () => number;
+  readonly limits?: Partial<Limits>;
+  /** 0 to 1, evenly: breaks ties between tunnels. */
+  readonly random: () => number;
+  /** What we tell connectors to show; `sallyport` if absent. */
+  readonly software?: string;
+  readonly log?: { warn(fields: object, message: string): void };
+  onConnect(info: ConnectorStatus): void;
+  onDisconnect(info: ConnectorStatus, reason: string): void;
+}
+
+/** Tunnels that one connector name may have at once. */
+const TUNNELS_PER_CONNECTOR = 64;
+
+export class Tunnels implements TunnelRelays {
+  readonly #options: TunnelsOptions;
+  readonly #limits: Limits;
+  readonly #clock: () => number;
+  readonly #budget: Budget = { held: 0 };
+  readonly #instance: string = randomUUID();
+  /** Every session, also those that have not said hello. */
+  readonly #sessions = new Map<Session, string>();
+  readonly #tunnels = new Set<Tunnel>();
+  readonly #byApp = new Map<string, Tunnel[]>();
+  readonly #ticker: NodeJS.Timeout;
+  #draining = false;
+  #drained: (() => void) | undefined;
+
+  constructor(options: TunnelsOptions) {
+    this.#options = options;
+    this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
+    this.#clock = options.clock ?? (() => performance.now());
+    this.#ticker = setInterval(() => this.tick(), TICK_MS).unref();
+  }
+
+  /** Once a second: keep-alive and idle streams. */
+  tick(): void {
+    for (const session of [...this.#sessions.keys()]) session.tick();
+  }
+
+  accept(ws: WebSocket, peer: TunnelPeer): void {
+    this.carry(overWebSocket(ws), peer);
+  }
+
+  /** `accept` for any transport. */
+  carry(transport: Transport, peer: TunnelPeer): void {
+    let tunnel: Tunnel | undefined;
+    const { window, streams } = this.#limits;
+    const software = this.#options.software ?? 'sallyport';
+    const session: Session = new Session({
+      ...{ transport, limits: this.#limits, budget: this.#budget, clock: this.#clock },
+      welcome: { window, streams, instance: this.#instance, software },
+      onReady: ({ hello }) => {
+        tunnel = this.#admit(session, peer, hello as Hello);
+      },
+      onOpen: (stream): StreamHandler => {
+        queueMicrotask(() => stream.reset('refused', 'this gateway takes no streams from connectors'));
+        return REFUSED;
+      },
+      onGoaway: () => {
+        if (tunnel !== undefined) this.#withdraw(tunnel);
+      },
+      onClose: (code, why) => {
+        this.#sessions.delete(session);
+        if (tunnel === undefined) {
+          this.#options.log?.warn(
+            { connector: peer.connector, code, why },
+            'a tunnel ended before its hello',
+          );
+        } else {
+          this.#withdraw(tunnel);
+          this.#tunnels.delete(tunnel);
+          this.#options.onDisconnect(tunnel.status(), why);
+        }
+        if (this.#sessions.size === 0) this.#drained?.();
+      },
+    });
+    this.#sessions.set(session, peer.connector);
+    let count = 0;
+    for (const name of this.#sessions.values()) if (name === peer.connector) count += 1;
+    if (count > TUNNELS_PER_CONNECTOR) session.end('limits', `more than ${TUNNELS_PER_CONNECTOR} tunnels`);
+  }
+
+  #admit(session: Session, peer: TunnelPeer, hello: Hello): Tunnel {
+    const apps = [...new Set(hello.apps)].filter((app) => peer.apps.has(app));
+    const tunnel = new Tunnel(peer, session, apps, hello.software, this.#options.now());
+    this.#tunnels.add(tunnel);
+    for (const app of apps) {
+      const serving = this.#byApp.get(app);
+      if (serving === undefined) this.#byApp.set(app, [tunnel]);
+      else serving.push(tunnel);
+    }
+    this.#options.onConnect(tunnel.status());
+    if (this.#draining) session.goAway();
+    return tunnel;
+  }
+
+  /** No new requests for this tunnel. */
+  #withdraw(tunnel: Tunnel): void {
+    for (const app of tunnel.apps) {
+      const left = (this.#byApp.get(app) ?? []).filter((other) => other !== tunnel);
+      if (left.length > 0) this.#byApp.set(app, left);
+      else this.#byApp.delete(app);
+    }
+  }
+
+  /** The tunnel with the fewest streams, among equals the one that answers quickest. */
+  #choose(app: string, tried: readonly Tunnel[]): Tunnel | undefined {
+    const serving = this.#byApp.get(app);
+    if (serving === undefined) return undefined;
+    // Starting anywhere, so that several gateways do not all begin with the same one.
+    const start = serving.length === 1 ? 0 : Math.floor(this.#options.random() * serving.length);
+    let best: Tunnel | undefined;
+    for (let i = 0; i < serving.length; i++) {
+      const tunnel = serving[(start + i) % serving.length] as Tunnel;
+      if (!tunnel.session.ready || tried.includes(tunnel)) continue;
+      if (best === undefined || tunnel.betterThan(best)) best = tunnel;
+    }
+    return best;
+  }
+
+  available(app: string): boolean {
+    return this.#choose(app, []) !== undefined;
+  }
+
+  connectors(): readonly ConnectorStatus[] {
+    return [...this.#tunnels].map((tunnel) => tunnel.status());
+  }
+
+  disconnect(connector: string, why: string): number {
+    let count = 0;
+    for (const [session, name] of [...this.#sessions]) {
+      if (name !== connector) continue;
+      count += 1;
+      session.end('refused', why);
+    }
+    return count;
+  }
+
+  relay(
+    app: string,
+    req: IncomingMessage,
+    res: ServerResponse,
+    head: ForwardHead,
+    options: RelayOptions = {},
+  ): Relay {
+    return new Exchange(app, req, res, head, (tried) => this.#choose(app, tried), options);
+  }
+
+  upgrade(
+    app: string,
+    req: IncomingMessage,
+    socket: Duplex,
+    head: Buffer,
+    forward: ForwardHead,
+    options: RelayOptions = {},
+  ): Relay {
+    return new Upgrade(app, req, socket, head, forward, (tried) => this.#choose(app, tried), options);
+  }
+
+  async drain(graceMs: number): Promise<void> {
+    this.#draining = true;
+    for (const session of [...this.#sessions.keys()]) session.goAway();
+    if (this.#sessions.size > 0) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#drained = resolve;
+      const grace = setTimeout(resolve, graceMs);
+      await promise;
+      clearTimeout(grace);
+    }
+    for (const session of [...this.#sessions.keys()]) session.end('going-away', 'the gateway stops');
+    clearInterval(this.#ticker);
+  }
+}
+
+const REFUSED: StreamHandler = {
+  onHead() {},
+  onInfo() {},
+  onData() {},
+  onTrailers() {},
+  onReset() {},
+  onWritable() {},
+  onIdle() {},
+};
