@@ -111,7 +111,7 @@ export function recoverSegments(directory: string): Recovered {
 }
 
 /** Creates a file whose name survives a power cut. */
-async function createDurably(directory: string, path: string): Promise<FileHandle> {
+export async function createDurably(directory: string, path: string): Promise<FileHandle> {
   const file = await open(path, 'wx', 0o600);
   try {
     const parent = await open(directory, 'r');
