@@ -7,7 +7,7 @@ export interface CommandModule {
   /** Full help of each subcommand, for `sallyport <name> <subcommand> --help`. */
   readonly subcommands?: Readonly<Record<string, string>>;
   /** Runs with the arguments after the name; answers the exit code (see exit.ts). */
-  run(argv: string[]): Promise<number>;
+  run(argv: readonly string[]): Promise<number>;
 }
 
 export interface Command {
@@ -18,4 +18,25 @@ export interface Command {
 }
 
 /** In the order in which people meet them. */
-export const commands: readonly Command[] = [];
+export const commands: readonly Command[] = [
+  {
+    name: 'demo',
+    summary: 'Run a whole installation on this machine and show it working',
+    load: () => import('./commands/demo.ts'),
+  },
+  {
+    name: 'gateway',
+    summary: 'Run a gateway: listeners for people, for connectors, for health',
+    load: () => import('./commands/gateway.ts'),
+  },
+  {
+    name: 'token',
+    summary: 'Make a single-use token with which a connector enrols',
+    load: () => import('./commands/token.ts'),
+  },
+  {
+    name: 'schema',
+    summary: 'Print the JSON Schema of a document, for editors',
+    load: () => import('./commands/schema.ts'),
+  },
+];

@@ -1,9 +1,9 @@
 // Turns an argument list into the run of one command; it must never load a command that was not asked for.
-import { readFileSync } from 'node:fs';
 import { type Command, type CommandModule, commands as table } from './commands.ts';
 import { completionScript, SHELLS } from './completion.ts';
 import { EXIT } from './exit.ts';
 import { nearest } from './nearest.ts';
+import { version } from './version.ts';
 
 /** Where a command line's words go. */
 export interface Output {
@@ -16,13 +16,6 @@ const ABOUT: readonly { readonly name: string; readonly summary: string }[] = [
   { name: 'completion', summary: `Print shell completion: ${SHELLS.join(', ')}` },
   { name: 'help', summary: 'Explain a command: sallyport help <command> [subcommand]' },
 ];
-
-export function version(): string {
-  const manifest: { version: string } = JSON.parse(
-    readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
-  );
-  return manifest.version;
-}
 
 function overview(commands: readonly Command[]): string {
   const rows = [...commands, ...ABOUT];
