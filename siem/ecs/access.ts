@@ -1,7 +1,7 @@
 // How decisions, refusals at the strict front, and ends of streams read in ECS. An enforced deny is a success.
 import type { Explanation } from '#policy/decision';
 import type { AccessDecided, RequestRefused, StreamClosed } from '../event.ts';
-import type { Fields } from './document.ts';
+import { type Fields, isoTime } from './document.ts';
 import type { Entries, Mapping } from './mapping.ts';
 import {
   clip,
@@ -91,7 +91,7 @@ function explanationFields(explanation: Explanation | undefined): Fields {
     entitled: explanation.entitled,
     remedy: {
       kind: remedy.kind,
-      at: remedy.kind === 'wait-until' ? new Date(remedy.at).toISOString() : undefined,
+      at: remedy.kind === 'wait-until' ? isoTime(remedy.at) : undefined,
       max_age_ms: remedy.kind === 'step-up' ? remedy.maxAge : undefined,
       acr: remedy.kind === 'step-up' ? remedy.acr : undefined,
       phishing_resistant: remedy.kind === 'step-up' ? remedy.phishingResistant : undefined,
@@ -102,6 +102,7 @@ function explanationFields(explanation: Explanation | undefined): Fields {
 
 function requestRefused(event: RequestRefused): Mapping {
   const host = event.host === undefined ? undefined : hostAsSent(event.host);
+  const target = event.target === undefined ? undefined : redactTarget(event.target);
   return {
     action: 'request-refused',
     category: ['network', 'web'],
@@ -112,10 +113,7 @@ function requestRefused(event: RequestRefused): Mapping {
     message: clip(`A malformed or misdirected request was refused with ${event.status}: ${event.code}`),
     fields: {
       ...peerFields(event.client),
-      url: {
-        domain: host,
-        original: event.target === undefined ? undefined : redactTarget(event.target),
-      },
+      url: host === undefined && target === undefined ? undefined : { domain: host, original: target },
       http: {
         request: event.method === undefined ? undefined : { method: clip(event.method, 64) },
         response: { status_code: event.status },

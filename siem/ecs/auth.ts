@@ -1,6 +1,6 @@
 // How sign-ins and sessions read in ECS. Sessions are named by their handle, never by what the browser holds.
 import type { LoginFailed, LoginSucceeded, Logout, SessionEnded, SessionRevoked } from '../event.ts';
-import type { Fields } from './document.ts';
+import { type Fields, isoTime } from './document.ts';
 import type { Entries, Mapping } from './mapping.ts';
 import {
   actorFields,
@@ -36,7 +36,7 @@ function loginSucceeded(event: LoginSucceeded): Mapping {
 function loginFields(login: LoginSucceeded['login']): Fields {
   return {
     provider: login.provider,
-    mfa_at: login.mfaAt === undefined ? undefined : new Date(login.mfaAt).toISOString(),
+    mfa_at: isoTime(login.mfaAt),
     amr: login.amr === undefined || login.amr.length === 0 ? undefined : login.amr,
     acr: login.acr,
   };

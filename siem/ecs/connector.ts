@@ -8,6 +8,7 @@ import type {
   ConnectorRenewed,
   EnrolmentTokenCreated,
 } from '../event.ts';
+import { isoTime } from './document.ts';
 import type { Entries, Mapping } from './mapping.ts';
 import {
   actorFields,
@@ -30,7 +31,7 @@ function tokenCreated(event: EnrolmentTokenCreated): Mapping {
     own: {
       connector: connectorFields(event.connector),
       actor: actorFields(event.by),
-      enrolment: { expires_at: new Date(event.expiresAt).toISOString() },
+      enrolment: { expires_at: isoTime(event.expiresAt) },
     },
     related: { user: [event.by.kind === 'gateway' ? undefined : event.by.id] },
   };

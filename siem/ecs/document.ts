@@ -27,6 +27,20 @@ export interface EcsDocument {
   readonly [fieldset: string]: unknown;
 }
 
+const LAST_INSTANT = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
+
+/** Epoch milliseconds as ECS type `date`; undefined outside the years that four digits can say. */
+export function isoTime(milliseconds: number | undefined): string | undefined {
+  if (milliseconds === undefined || !(milliseconds >= 0 && milliseconds <= LAST_INSTANT)) return undefined;
+  return new Date(milliseconds).toISOString();
+}
+
+/** Milliseconds as ECS counts durations, in whole nanoseconds; never negative, though clocks step back. */
+export function nanoseconds(milliseconds: number | undefined): number | undefined {
+  if (milliseconds === undefined || !Number.isFinite(milliseconds)) return undefined;
+  return Math.round(Math.min(Math.max(0, milliseconds), 8e12) * 1e6);
+}
+
 // JSON.stringify escapes C0 controls, but not these: DEL, C1 controls (a terminal obeys them), the line
 // separators some readers split on, and the bidirectional overrides that make text read as something else.
 const UNSAFE = /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;

@@ -4,7 +4,7 @@ import { accessEntries } from './access.ts';
 import { auditEntries } from './audit.ts';
 import { authEntries } from './auth.ts';
 import { connectorEntries } from './connector.ts';
-import { ECS_VERSION, type EcsDocument, type Fields } from './document.ts';
+import { ECS_VERSION, type EcsDocument, type Fields, isoTime, nanoseconds } from './document.ts';
 import { healthEntries } from './health.ts';
 import type { Entries, Entry, Mapping, Related } from './mapping.ts';
 
@@ -80,10 +80,9 @@ function eventFields(mapping: Mapping, id: string, dataset: string): EcsDocument
     provider: 'sallyport',
     severity: mapping.severity,
     risk_score: mapping.severity,
-    start: mapping.start === undefined ? undefined : new Date(mapping.start).toISOString(),
-    end: mapping.end === undefined ? undefined : new Date(mapping.end).toISOString(),
-    // ECS counts durations in nanoseconds.
-    duration: mapping.durationMs === undefined ? undefined : Math.round(mapping.durationMs * 1e6),
+    start: isoTime(mapping.start),
+    end: isoTime(mapping.end),
+    duration: nanoseconds(mapping.durationMs),
   };
 }
 

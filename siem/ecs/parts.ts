@@ -3,7 +3,7 @@
 import { isIP } from 'node:net';
 import type { Subject } from '#policy/input';
 import type { Actor, CertificateRef, ConnectorRef, HttpRequest, Peer } from '../event.ts';
-import type { Fields } from './document.ts';
+import { type Fields, isoTime } from './document.ts';
 
 const MAX_HOST = 255;
 const MAX_TEXT = 1024;
@@ -29,13 +29,18 @@ export function ipOf(address: string): string | undefined {
 /** `client`, `source`, `tls` and `network` of whoever is at the other end of a connection. */
 export function peerFields(peer: Peer): Fields {
   const ip = ipOf(peer.address);
-  const end = {
-    address: peer.address === '' ? undefined : clip(ip ?? peer.address, MAX_HOST),
-    ip,
-    port: peer.port,
-    geo: isCountry(peer.country) ? { country_iso_code: peer.country } : undefined,
-    as: peer.asn === undefined ? undefined : { number: peer.asn },
-  };
+  // A socket that is gone has no address left.
+  const known =
+    peer.address !== '' || peer.port !== undefined || peer.asn !== undefined || isCountry(peer.country);
+  const end = !known
+    ? undefined
+    : {
+        address: peer.address === '' ? undefined : clip(ip ?? peer.address, MAX_HOST),
+        ip,
+        port: peer.port,
+        geo: isCountry(peer.country) ? { country_iso_code: peer.country } : undefined,
+        as: peer.asn === undefined ? undefined : { number: peer.asn },
+      };
   return {
     client: end,
     source: end,
@@ -50,14 +55,18 @@ function isCountry(country: string | undefined): boolean {
 
 function tlsFields({ tls }: Peer): Fields | undefined {
   if (tls === undefined) return undefined;
+  const { version, cipher, serverName, certificateSha256 } = tls;
+  const ends = serverName !== undefined || certificateSha256 !== undefined;
+  if (version === undefined && cipher === undefined && !ends) return undefined;
+  const client = {
+    server_name: serverName === undefined ? undefined : clip(serverName, MAX_HOST),
+    hash: certificateSha256 === undefined ? undefined : { sha256: fingerprint(certificateSha256) },
+  };
   return {
-    version: tls.version?.replace(/^TLSv/, ''),
-    version_protocol: tls.version === undefined ? undefined : 'tls',
-    cipher: tls.cipher,
-    client: {
-      server_name: tls.serverName === undefined ? undefined : clip(tls.serverName, MAX_HOST),
-      hash: tls.certificateSha256 === undefined ? undefined : { sha256: fingerprint(tls.certificateSha256) },
-    },
+    version: version?.replace(/^TLSv/, ''),
+    version_protocol: version === undefined ? undefined : 'tls',
+    cipher,
+    client: ends ? client : undefined,
   };
 }
 
@@ -169,6 +178,6 @@ export function certificateFields(certificate: CertificateRef | undefined): Fiel
   return {
     serial: certificate.serial,
     sha256: certificate.sha256 === undefined ? undefined : fingerprint(certificate.sha256),
-    not_after: certificate.notAfter === undefined ? undefined : new Date(certificate.notAfter).toISOString(),
+    not_after: isoTime(certificate.notAfter),
   };
 }
