@@ -50,17 +50,21 @@ export interface Unmet {
   readonly have: string;
 }
 
-/** The smallest change that would allow the request, checked by deciding again with it. */
+/**
+ * The smallest change that would allow the request, checked by deciding again with it. `next` is what must follow
+ * when one change is not enough. Durations are milliseconds, `at` is epoch milliseconds.
+ */
 export type Remedy =
   | {
       readonly kind: 'step-up';
       readonly maxAge?: number;
       readonly acr?: string;
       readonly phishingResistant?: boolean;
+      readonly next?: Remedy;
     }
-  | { readonly kind: 'enrol-device' }
-  | { readonly kind: 'wait-until'; readonly at: number }
-  | { readonly kind: 'request-access' }
+  | { readonly kind: 'enrol-device'; readonly next?: Remedy }
+  | { readonly kind: 'wait-until'; readonly at: number; readonly next?: Remedy }
+  | { readonly kind: 'request-access'; readonly next?: Remedy }
   | { readonly kind: 'none' };
 
 /** Why a request was decided as it was. Only ever computed on deny or when somebody asks. */

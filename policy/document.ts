@@ -18,7 +18,7 @@ export interface Problem {
 
 /** A validated document, or everything that is wrong with it. */
 export type Reading<T> =
-  | { readonly ok: true; readonly value: T; locate(path: Path): Position }
+  | { readonly ok: true; readonly value: T; locate(path: Path): Position; locateKey(path: Path): Position }
   | { readonly ok: false; readonly problems: readonly Problem[] };
 
 /** No document may be larger; 10,000 rules take about a fifth of it. */
@@ -42,7 +42,7 @@ export function readDocument<T>(schema: z.ZodType<T>, text: string, file: string
   if (source.wellFormed) {
     const result = schema.safeParse(source.value);
     if (result.success && found.length === 0) {
-      return { ok: true, value: result.data, locate: source.locate };
+      return { ok: true, value: result.data, locate: source.locate, locateKey: source.locateKey };
     }
     if (!result.success) {
       for (const issue of problemsOf(result.error.issues, schema, source.value)) {

@@ -8,8 +8,9 @@ export const INPUT_VERSION = 1;
 export interface Subject {
   readonly kind: 'user' | 'service';
   readonly id: string;
-  /** For people to read in traces and pages; decisions match on it only where a rule names `user:`. */
+  /** For people to read in traces and pages; never decided on, since people choose it themselves. */
   readonly name?: string;
+  /** Verified by the provider, or absent; a rule's `user:` matches it or the id. */
   readonly email?: string;
   /** Group names as the source gave them, prefixed by the provider's id: `idp:eng-sre`. Flattened by policy. */
   readonly groups: readonly string[];

@@ -1,0 +1,92 @@
+// The names and times in a document's own tests, and whether each gives what the rules it meets depend on.
+import type { Path } from '../document.ts';
+import { listOf, type PolicyDocument, type RequestDocument, type RuleDocument } from './document.ts';
+import { checkName, type Report } from './names.ts';
+import { parseInstant } from './request.ts';
+
+/** When a described request happens if it does not say, and no rule it meets cares. */
+export const SOME_INSTANT: number = Date.UTC(2026, 0, 1);
+
+export function checkTests(document: PolicyDocument, ids: ReadonlySet<string>, report: Report): void {
+  const names = new Set<string>();
+  for (const [index, test] of (document.tests ?? []).entries()) {
+    const path = ['tests', index];
+    if (names.has(test.name)) report([...path, 'name'], `the test name \`${test.name}\` is used twice`);
+    names.add(test.name);
+    checkRequest(test, path, document, report);
+    if (test.rule !== undefined) checkName(test.rule, ids, 'rule', [...path, 'rule'], report);
+    if (test.remedy !== undefined && test.expect === 'allow') {
+      report([...path, 'remedy'], 'an allowed request needs no remedy', { key: true });
+    }
+  }
+}
+
+/** A described request, in a test or on the command line. */
+export function checkRequest(
+  test: RequestDocument,
+  path: Path,
+  document: PolicyDocument,
+  report: Report,
+): void {
+  const { devices = {}, networks = {}, workloads = {}, groups = {} } = document;
+  checkName(test.app, document.apps, 'app', [...path, 'app'], report);
+  if (typeof test.device === 'string')
+    checkName(test.device, Object.keys(devices), 'device', [...path, 'device'], report);
+  if (typeof test.workload === 'string') {
+    checkName(test.workload, Object.keys(workloads), 'workload', [...path, 'workload'], report);
+  }
+  if (test.network !== undefined)
+    checkName(test.network, Object.keys(networks), 'network', [...path, 'network'], report);
+  if (test.network !== undefined && test.address !== undefined) {
+    report([...path, 'address'], 'give either `network` or `address`', { key: true });
+  }
+  if (test.user !== undefined && test.service !== undefined) {
+    report([...path, 'service'], 'a request comes from a `user` or a `service`, not both', { key: true });
+  }
+  for (const group of listOf(test.groups)) {
+    if (!group.includes(':')) {
+      const members = groups[group]?.members.find((member) => member.includes(':'));
+      const hint = members === undefined ? '`<provider>:<group>`' : `like \`${members}\``;
+      report([...path, 'groups'], `requests carry a provider's groups, ${hint}; \`${group}\` is not one`);
+    }
+  }
+  checkInstant(test, path, document, report);
+}
+
+function checkInstant(test: RequestDocument, path: Path, document: PolicyDocument, report: Report): void {
+  if (test.at === undefined) {
+    const rule = document.rules.find((one) => isAbout(one, test.app) && dependsOnTime(one));
+    if (rule !== undefined) {
+      report(path, `this request needs \`at\`: the rule \`${rule.id}\` depends on the time`);
+    }
+    return;
+  }
+  try {
+    parseInstant(test.at, document.zone);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message.replace(/^Temporal error: /, '') : String(error);
+    report([...path, 'at'], `\`${test.at}\` is not one instant: ${explained(reason)}`);
+  }
+}
+
+/** Temporal's own words for a gap or an overlap say little to somebody who has never met one. */
+function explained(reason: string): string {
+  if (/ambig|disambig|gap|fold|reject/i.test(reason)) {
+    return 'the clock change skips or repeats that local time; add the offset you mean, like +02:00';
+  }
+  return /zone/.test(reason) || !/parse|valid/i.test(reason)
+    ? reason
+    : `${reason.replace(/\.$/, '')}; write it like 2026-03-04T10:00[Europe/Berlin]`;
+}
+
+function isAbout(rule: RuleDocument, app: string): boolean {
+  const apps = listOf(rule.allow ?? rule.deny);
+  return apps.includes(app) || apps.includes('*');
+}
+
+function dependsOnTime(rule: RuleDocument): boolean {
+  const conditions = [...listOf(rule.when), ...listOf(rule.unless)];
+  return (
+    rule.from !== undefined || rule.until !== undefined || conditions.some(({ hours }) => hours !== undefined)
+  );
+}

@@ -1,0 +1,92 @@
+// The policy in force: decides, and explains when asked. A pure function of the request it is given; anything
+// that goes wrong inside it is a deny.
+import { createHash } from 'node:crypto';
+import type { Compiled } from './compile.ts';
+import type { Decision, Explanation } from './decision.ts';
+import { decideFor, ERROR, NO_RULE_FOR_APP } from './evaluate.ts';
+import { explain } from './explain.ts';
+import { Facts } from './facts.ts';
+import type { AccessRequest, Subject } from './input.ts';
+import { ShadowVerdicts } from './shadow.ts';
+
+/** A subject with its group memberships resolved against one policy. Keep it with the session. */
+export interface PreparedSubject {
+  readonly subject: Subject;
+  readonly selectors: Uint32Array;
+  /** The policy that resolved it; another policy resolves it again. */
+  readonly policy: Policy;
+}
+
+export interface Policy {
+  /** SHA-256 of the document's bytes, in hex. */
+  readonly hash: string;
+  readonly apps: readonly string[];
+  /** Compiled rules and their index, for explanations, analyses and tools. */
+  readonly compiled: Compiled;
+  prepare(subject: Subject): PreparedSubject;
+  /** Never throws; without a matching allow rule, and on any error, the verdict is deny. */
+  decide(request: AccessRequest, subject: PreparedSubject): Decision;
+  /** Why `request` is decided as it is. Costs many decisions: ask on deny, or when somebody wants to know. */
+  explain(request: AccessRequest): Explanation;
+}
+
+/** SHA-256 in hex of a document's bytes as UTF-8. */
+export function documentHash(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}
+
+export function createPolicy(compiled: Compiled, hash: string): Policy {
+  return new CompiledPolicy(compiled, hash);
+}
+
+class CompiledPolicy implements Policy {
+  readonly hash: string;
+  readonly apps: readonly string[];
+  readonly compiled: Compiled;
+  readonly #shadow: ShadowVerdicts = new ShadowVerdicts();
+  /** Reused by every decision: deciding is synchronous and never enters itself. */
+  #facts: Facts | undefined;
+
+  constructor(compiled: Compiled, hash: string) {
+    this.compiled = compiled;
+    this.hash = hash;
+    this.apps = compiled.apps;
+  }
+
+  prepare(subject: Subject): PreparedSubject {
+    return { subject, selectors: this.compiled.directory.selectorsOf(subject), policy: this };
+  }
+
+  decide(request: AccessRequest, subject: PreparedSubject): Decision {
+    try {
+      return this.#decide(request, subject);
+    } catch {
+      return ERROR;
+    }
+  }
+
+  explain(request: AccessRequest): Explanation {
+    return explain(this, request);
+  }
+
+  #decide(request: AccessRequest, prepared: PreparedSubject): Decision {
+    const rules = this.compiled.byApp.get(request.target.app);
+    if (rules === undefined) return NO_RULE_FOR_APP;
+    const facts = this.#load(request, this.#selectors(request, prepared));
+    const decision = decideFor(rules, facts);
+    return rules.shadow.length === 0 ? decision : this.#shadow.of(decision, rules, facts);
+  }
+
+  /** Memberships resolved by another policy, or for another subject, say nothing here. */
+  #selectors(request: AccessRequest, { policy, subject, selectors }: PreparedSubject): Uint32Array {
+    const { subject: asking } = request;
+    if (policy === this && subject.id === asking.id && subject.kind === asking.kind) return selectors;
+    return this.compiled.directory.selectorsOf(asking);
+  }
+
+  #load(request: AccessRequest, selectors: Uint32Array): Facts {
+    if (this.#facts === undefined) this.#facts = new Facts(request, selectors);
+    else this.#facts.load(request, selectors);
+    return this.#facts;
+  }
+}
