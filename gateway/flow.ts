@@ -28,8 +28,6 @@ export interface FlowParts {
   readonly carriage: Carriage;
   readonly log: Log;
   readonly now: () => number;
-  /** Makes decision ids: UUIDv7. */
-  readonly newId: () => string;
 }
 
 export class Flow {
@@ -79,11 +77,11 @@ export class Flow {
     clean: CleanRequest,
     session: LiveSession,
   ): Promise<void> {
-    const { connections, rulings, recorder, metrics, answers, carriage, now, newId } = this.#parts;
+    const { connections, rulings, recorder, metrics, answers, carriage, now } = this.#parts;
     const { client, network } = connections.facts(exchange.request);
     const input = accessRequest(session, site.app.id, clean, network, now());
     const ruling = rulings.rule(session, input);
-    const id = newId();
+    const id = recorder.newId();
     const trace = carriage.traceOf(exchange.request);
     await recorder.record(
       {

@@ -9,7 +9,6 @@ import type { SallyportEvent } from '#siem/event';
 import type { Log } from '#siem/log';
 import { Outbox } from '#siem/outbox/outbox';
 import { Recorder } from '#siem/recorder';
-import { uuid7Generator } from '#siem/uuid7';
 import { PolicyFile } from './access/policy-file.ts';
 import { Rulings } from './access/ruling.ts';
 import { OpenExchanges } from './access/streams.ts';
@@ -77,14 +76,17 @@ export async function startGateway(config: GatewayConfig, around: Surroundings):
 async function wire(config: GatewayConfig, around: Surroundings, undo: (() => unknown)[]): Promise<Gateway> {
   const { now, random, log, version, hostname } = around;
   const startedAt = now();
-  const newId = uuid7Generator(now);
   mkdirSync(config.state, { recursive: true, mode: 0o700 });
   requirePrivate(config.state);
 
   // What must be there before anything is decided: state, record, keys, policy.
   const store = openEmbeddedStore(config.state, now);
   undo.push(() => store.close());
-  const outbox = await Outbox.open(join(config.state, 'outbox'), { quota: config.outbox.quota, now });
+  const outbox = new Outbox({
+    directory: join(config.state, 'outbox'),
+    quotaBytes: config.outbox.quota,
+    now,
+  });
   undo.push(() => outbox.close());
   const recorder = new Recorder({
     outbox,
@@ -273,7 +275,7 @@ async function wire(config: GatewayConfig, around: Surroundings, undo: (() => un
         kind: 'heartbeat',
         intervalMs: HEARTBEAT_INTERVAL,
         uptimeMs: now() - startedAt,
-        outbox: outbox.standing(),
+        outbox: outbox.standing,
         sinks: [],
         connectors: tunnels.connectors().length,
         policyHash: policyFile.current.hash,

@@ -1,0 +1,31 @@
+// Reads a configuration document for a command, or says on stderr everything that is wrong with it.
+import { readFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import type { z } from 'zod';
+import { type GatewayConfig, gatewaySchema, resolvePaths } from '#gateway/config';
+import { formatProblems, readDocument } from '#policy/document';
+
+/** The value of `file` checked against `schema`, or undefined after its problems were printed. */
+export function readConfig<T>(file: string, schema: z.ZodType<T>): T | undefined {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? 'unreadable';
+    process.stderr.write(`${file}: cannot be read (${code}). Name the file with --config FILE.\n`);
+    return undefined;
+  }
+  const reading = readDocument(schema, text, file);
+  if (reading.ok) return reading.value;
+  const count = reading.problems.length;
+  process.stderr.write(
+    `${formatProblems(reading.problems)}\n${count} problem${count === 1 ? '' : 's'}; nothing was started or changed.\n`,
+  );
+  return undefined;
+}
+
+/** A gateway's configuration with absolute paths, or undefined after its problems were printed. */
+export function readGatewayConfig(file: string): GatewayConfig | undefined {
+  const config = readConfig(file, gatewaySchema);
+  return config === undefined ? undefined : resolvePaths(config, dirname(resolve(file)));
+}
