@@ -1,20 +1,24 @@
 // A disk that is really full: no record is said to be kept that is not, and the outbox recovers by itself.
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { OutboxError } from '#siem/outbox/error';
 import { Outbox } from '#siem/outbox/outbox';
 import { readOutbox } from '#siem/outbox/read';
-import { directoryFor, document } from './documents.ts';
+import { document } from './documents.ts';
 
 /** A file system of `kib` KiB, or why there can be none. */
 function smallDisk(t: TestContext, kib: number): string | undefined {
-  const directory = directoryFor(t);
+  const directory = mkdtempSync(join(tmpdir(), 'sallyport-disk-'));
   const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${kib}k,mode=0700`, 'tmpfs', directory]);
+  t.after(() => {
+    if (mounted.status === 0) execFileSync('umount', [directory]);
+    rmdirSync(directory);
+  });
   if (mounted.status !== 0) return undefined;
-  t.after(() => execFileSync('umount', [directory]));
   return directory;
 }
 
