@@ -157,7 +157,6 @@ async function wire(config: GatewayConfig, around: Surroundings, undo: (() => un
     carriage,
     log,
     now,
-    newId,
   });
 
   // The listeners.

@@ -95,7 +95,8 @@ export class PolicyFile {
     mkdirSync(directory, { recursive: true, mode: 0o700 });
     const copy = join(directory, `${policy.hash}.yaml`);
     if (!existsSync(copy)) writeWhole(copy, text);
-    const { hash, rules } = policy;
+    const { hash, compiled } = policy;
+    const rules = compiled.rules.length;
     await recorder.record(
       { kind: 'policy-loaded', file, hash, previousHash, rules, by: BY_GATEWAY },
       { durable: true },

@@ -7,7 +7,7 @@ import type WebSocket from 'ws';
 import type { Hello } from '#connectors/wire/hello';
 import { DEFAULT_LIMITS, type Limits, TICK_MS } from '#connectors/wire/limits';
 import { type Budget, Session } from '#connectors/wire/session';
-import type { StreamHandler } from '#connectors/wire/stream';
+import { IGNORE, type StreamHandler } from '#connectors/wire/stream';
 import { overWebSocket, type Transport } from '#connectors/wire/transport';
 import { Exchange } from './exchange.ts';
 import type { ConnectorStatus, ForwardHead, Relay, RelayOptions, TunnelPeer, TunnelRelays } from './relay.ts';
@@ -75,7 +75,7 @@ export class Tunnels implements TunnelRelays {
       },
       onOpen: (stream): StreamHandler => {
         queueMicrotask(() => stream.reset('refused', 'this gateway takes no streams from connectors'));
-        return REFUSED;
+        return IGNORE;
       },
       onGoaway: () => {
         if (tunnel !== undefined) this.#withdraw(tunnel);
@@ -192,13 +192,3 @@ export class Tunnels implements TunnelRelays {
     clearInterval(this.#ticker);
   }
 }
-
-const REFUSED: StreamHandler = {
-  onHead() {},
-  onInfo() {},
-  onData() {},
-  onTrailers() {},
-  onReset() {},
-  onWritable() {},
-  onIdle() {},
-};

@@ -1,0 +1,264 @@
+// The private CA as other tools see it, enrolment tokens under a race, and assertions as a back end checks them.
+import 'reflect-metadata';
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { X509Certificate } from 'node:crypto';
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { Pkcs10CertificateRequestGenerator } from '@peculiar/x509';
+import { createLocalJWKSet, decodeProtectedHeader, jwtVerify } from 'jose';
+import { openAssertionSigner } from '#gateway/pki/assertion';
+import { type Authority, IssueError, openAuthority } from '#gateway/pki/authority';
+import { connectorOf, EnrolmentDesk, EnrolmentError } from '#gateway/pki/enrolment';
+import { type EmbeddedStore, openEmbeddedStore } from '#gateway/state/embedded';
+import { requires } from '#test/requires';
+
+const HOUR = 3_600_000;
+const root = mkdtempSync(join(tmpdir(), 'sallyport-pki-'));
+let time = Date.parse('2026-03-04T10:00:00Z');
+const now = (): number => time;
+let authority: Authority;
+let store: EmbeddedStore;
+let desk: EnrolmentDesk;
+
+before(async () => {
+  authority = await openAuthority(join(root, 'ca'), 'Test CA', now);
+  store = openEmbeddedStore(join(root, 'state'), now);
+  desk = new EnrolmentDesk({
+    store,
+    authority,
+    trustDomain: 'test.internal',
+    certificateLife: 24 * HOUR,
+    now,
+  });
+});
+after(async () => {
+  await store.close();
+  rmSync(root, { recursive: true, force: true });
+});
+
+async function request(namedCurve = 'P-256'): Promise<string> {
+  const algorithm = { name: 'ECDSA', namedCurve };
+  const keys = (await crypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])) as Awaited<
+    ReturnType<typeof crypto.subtle.generateKey>
+  > & { privateKey: never; publicKey: never };
+  const made = await Pkcs10CertificateRequestGenerator.create({
+    name: 'CN=whoever-it-says',
+    keys,
+    signingAlgorithm: { name: 'ECDSA', hash: 'SHA-256' },
+  });
+  return made.toString('pem');
+}
+
+describe('the authority', () => {
+  test('is the same after a restart, and its key is private', async () => {
+    const again = await openAuthority(join(root, 'ca'), 'ignored', now);
+    assert.equal(again.fingerprint, authority.fingerprint);
+    assert.equal(statSync(join(root, 'ca/ca.key')).mode & 0o777, 0o600);
+  });
+
+  test('issues what openssl verifies', { skip: requires('openssl') }, async () => {
+    const server = await authority.issueServer(['wiki.example.com', '192.0.2.1'], HOUR);
+    const client = await authority.issueConnector(
+      await request(),
+      'spiffe://test.internal/connector/berlin-1',
+      HOUR,
+    );
+    writeFileSync(join(root, 'server.pem'), server.certificate);
+    writeFileSync(join(root, 'client.pem'), client.certificate);
+    const at = String(Math.floor(time / 1000));
+    const verify = (purpose: string, file: string, ...more: string[]): string =>
+      execFileSync(
+        'openssl',
+        ['verify', '-x509_strict', '-attime', at, '-purpose', purpose, '-CAfile', 'ca/ca.pem', ...more, file],
+        {
+          cwd: root,
+          encoding: 'utf8',
+          stdio: ['ignore', 'pipe', 'pipe'],
+        },
+      );
+    assert.match(verify('sslserver', 'server.pem', '-verify_hostname', 'wiki.example.com'), /OK/);
+    assert.match(verify('sslclient', 'client.pem'), /OK/);
+    assert.throws(() => verify('sslserver', 'client.pem'));
+    assert.throws(() => verify('sslclient', 'server.pem'));
+    assert.throws(() => verify('sslserver', 'server.pem', '-verify_hostname', 'other.example.com'));
+  });
+
+  test('puts only its own words into a certificate, whatever the request says', async () => {
+    const issued = await authority.issueConnector(
+      await request(),
+      'spiffe://test.internal/connector/berlin-1',
+      HOUR,
+    );
+    const certificate = new X509Certificate(issued.certificate);
+    assert.equal(certificate.subjectAltName, 'URI:spiffe://test.internal/connector/berlin-1');
+    assert.equal(certificate.subject, 'CN=berlin-1');
+    assert.equal(certificate.serialNumber, issued.serial);
+    assert.equal(Date.parse(certificate.validTo), issued.notAfter);
+  });
+
+  test('vouches for its own certificates in their time only', async () => {
+    const issued = await authority.issueServer(['a.example'], HOUR);
+    const certificate = new X509Certificate(issued.certificate);
+    assert.equal(authority.vouchesFor(certificate), true);
+    const other = await openAuthority(join(root, 'other'), 'Test CA', now);
+    assert.equal(other.vouchesFor(certificate), false);
+    time += 2 * HOUR;
+    assert.equal(authority.vouchesFor(certificate), false);
+    time -= 2 * HOUR;
+  });
+
+  for (const [name, make] of Object.entries({
+    nonsense: async (): Promise<string> => 'not a request',
+    'an empty string': async (): Promise<string> => '',
+    megabytes: async () => 'x'.repeat(1 << 20),
+    'another curve': () => request('P-384'),
+    'a signature by another key': async () => {
+      const text = await request();
+      const der = Buffer.from(text.replace(/-----[^-]+-----|\s/g, ''), 'base64');
+      const last = der.length - 1;
+      der[last] = (der[last] ?? 0) ^ 1;
+      return `-----BEGIN CERTIFICATE REQUEST-----\n${der.toString('base64')}\n-----END CERTIFICATE REQUEST-----`;
+    },
+  })) {
+    test(`refuses a request that is ${name}`, async () => {
+      await assert.rejects(
+        authority.issueConnector(await make(), 'spiffe://test.internal/connector/a', HOUR),
+        IssueError,
+      );
+    });
+  }
+});
+
+describe('enrolment', () => {
+  test('a token works once', async () => {
+    const { token } = await desk.createToken('berlin-1', HOUR, 'admin');
+    const issued = await desk.enrol(token, await request());
+    assert.equal(issued.name, 'berlin-1');
+    assert.equal(await desk.admits('berlin-1', issued.serial), true);
+    assert.equal(await desk.admits('berlin-1', 'ABCD'), false);
+    await assert.rejects(desk.enrol(token, await request()), { code: 'token-used' });
+  });
+
+  test('of fifty parallel uses exactly one succeeds', async () => {
+    const { token } = await desk.createToken('berlin-2', HOUR, 'admin');
+    const csr = await request();
+    const outcomes = await Promise.allSettled(Array.from({ length: 50 }, () => desk.enrol(token, csr)));
+    assert.equal(outcomes.filter(({ status }) => status === 'fulfilled').length, 1);
+  });
+
+  test('an expired token says so', async () => {
+    const { token } = await desk.createToken('berlin-3', 60_000, 'admin');
+    time += 61_000;
+    await assert.rejects(desk.enrol(token, await request()), { code: 'token-expired' });
+  });
+
+  test('a bad request burns the token all the same', async () => {
+    const { token } = await desk.createToken('berlin-4', HOUR, 'admin');
+    await assert.rejects(desk.enrol(token, 'nonsense'), IssueError);
+    await assert.rejects(desk.enrol(token, await request()), { code: 'token-used' });
+  });
+
+  test('a token is bound to its name', async () => {
+    const { token } = await desk.createToken('berlin-5', HOUR, 'admin');
+    const [prefix = '', payload = ''] = token.split('.');
+    const claims = JSON.parse(Buffer.from(payload, 'base64url').toString());
+    const forged = `${prefix}.${Buffer.from(JSON.stringify({ ...claims, name: 'paris-1' })).toString('base64url')}`;
+    await assert.rejects(desk.enrol(forged, await request()), EnrolmentError);
+    assert.equal(await store.get('connector', 'paris-1'), undefined);
+  });
+
+  for (const nonsense of [
+    '',
+    'x',
+    'sallyport-enrol.',
+    'sallyport-enrol.e30',
+    `sallyport-enrol.${'A'.repeat(10_000)}`,
+  ]) {
+    test(`refuses ${JSON.stringify(nonsense.slice(0, 24))} as a token`, async () => {
+      await assert.rejects(desk.enrol(nonsense, await request()), { code: 'token-malformed' });
+    });
+  }
+
+  test('only a connector that enrolled can renew, and its old serial stays for the overlap', async () => {
+    await assert.rejects(desk.renew('never-seen', await request()), { code: 'connector-revoked' });
+    const { token } = await desk.createToken('berlin-6', HOUR, 'admin');
+    const first = await desk.enrol(token, await request());
+    const second = await desk.renew('berlin-6', await request());
+    const third = await desk.renew('berlin-6', await request());
+    assert.deepEqual(
+      await Promise.all([first, second, third].map(({ serial }) => desk.admits('berlin-6', serial))),
+      [false, true, true],
+    );
+  });
+
+  test('a certificate names a connector only in our form', () => {
+    const name = (san: string | undefined): string | undefined => connectorOf(san, 'test.internal');
+    assert.equal(name('URI:spiffe://test.internal/connector/berlin-1'), 'berlin-1');
+    for (const san of [
+      undefined,
+      '',
+      'DNS:berlin-1',
+      'URI:spiffe://other.internal/connector/berlin-1',
+      'URI:spiffe://test.internal/connector/',
+      'URI:spiffe://test.internal/connector/a/b',
+      'URI:spiffe://test.internal/connector/a, URI:spiffe://test.internal/connector/b',
+      'URI:spiffe://test.internal/connector/UPPER',
+      'URI:spiffe://test.internal/service/berlin-1',
+    ]) {
+      assert.equal(name(san), undefined, String(san));
+    }
+  });
+});
+
+describe('assertions', () => {
+  const context = {
+    session: 'session-1',
+    subject: {
+      kind: 'user',
+      id: 'https://id#1',
+      name: 'Ada',
+      email: 'ada@example.com',
+      groups: ['corp:eng'],
+      roles: [],
+    },
+    login: { provider: 'corp', at: 1_000, amr: ['pwd', 'otp'] },
+    app: 'wiki',
+    policy: 'hash-1',
+  } as const;
+
+  test('verify with the published key, for their app and their minute only', async () => {
+    const signer = openAssertionSigner(root, 'https://access.example.com', now);
+    const keys = createLocalJWKSet(signer.jwks as unknown as Parameters<typeof createLocalJWKSet>[0]);
+    const token = signer.assertion(context);
+    const options = {
+      issuer: 'https://access.example.com',
+      audience: 'wiki',
+      typ: 'sallyport-assertion+jwt',
+    };
+    const { payload } = await jwtVerify(token, keys, { ...options, currentDate: new Date(time) });
+    assert.equal(payload.sub, 'https://id#1');
+    assert.deepEqual(payload['groups'], ['corp:eng']);
+    assert.equal(payload['sid'], 'session-1');
+    assert.ok(Number(payload.exp) - Number(payload.iat) <= 60);
+    assert.equal(decodeProtectedHeader(token).alg, 'ES256');
+    await assert.rejects(
+      jwtVerify(token, keys, { ...options, audience: 'other', currentDate: new Date(time) }),
+    );
+    await assert.rejects(jwtVerify(token, keys, { ...options, currentDate: new Date(time + 61_000) }));
+  });
+
+  test('are signed anew after half their life, for another policy, app or session', () => {
+    const signer = openAssertionSigner(root, 'https://access.example.com', now);
+    const token = signer.assertion(context);
+    assert.equal(signer.assertion(context), token);
+    assert.notEqual(signer.assertion({ ...context, policy: 'hash-2' }), token);
+    assert.notEqual(signer.assertion({ ...context, app: 'other' }), token);
+    assert.notEqual(signer.assertion({ ...context, session: 'session-2' }), token);
+    const current = signer.assertion({ ...context, session: 'session-3' });
+    time += 30_001;
+    assert.notEqual(signer.assertion({ ...context, session: 'session-3' }), current);
+  });
+});

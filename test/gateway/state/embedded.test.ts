@@ -1,0 +1,93 @@
+// The embedded store: the contract, what survives a restart, and that it is one process's own.
+import assert from 'node:assert/strict';
+import { chmodSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { after, describe, test } from 'node:test';
+import { openEmbeddedStore, StateError } from '#gateway/state/embedded';
+import { LooseModeError, readPrivate, writeWhole } from '#gateway/state/private-files';
+import { storeContract } from '#test/contract/store';
+
+const root = mkdtempSync(join(tmpdir(), 'sallyport-state-'));
+after(() => rmSync(root, { recursive: true, force: true }));
+
+storeContract('the embedded store', async () => {
+  let time = 1_000_000;
+  const store = openEmbeddedStore(join(root, 'contract'), () => time);
+  return {
+    store,
+    now: () => time,
+    advance: (milliseconds) => {
+      time += milliseconds;
+    },
+    close: () => store.close(),
+  };
+});
+
+describe('its file', () => {
+  test('keeps records over a restart', async () => {
+    const directory = join(root, 'restart');
+    const first = openEmbeddedStore(directory, Date.now);
+    await first.put('door', 'a', { session: 's', host: 'h' });
+    await first.close();
+    const second = openEmbeddedStore(directory, Date.now);
+    assert.deepEqual(await second.get('door', 'a'), { session: 's', host: 'h' });
+    await second.close();
+  });
+
+  test('is private, and refused when others can read its directory', () => {
+    const directory = join(root, 'modes');
+    const store = openEmbeddedStore(directory, Date.now);
+    assert.equal(statSync(directory).mode & 0o777, 0o700);
+    assert.equal(statSync(join(directory, 'state.sqlite')).mode & 0o777, 0o600);
+    void store.close();
+    chmodSync(directory, 0o755);
+    assert.throws(
+      () => openEmbeddedStore(directory, Date.now),
+      (error: Error) => {
+        return error instanceof LooseModeError && error.message.includes(`chmod 700 ${directory}`);
+      },
+    );
+  });
+
+  test('is not shared by two gateways', async () => {
+    const directory = join(root, 'locked');
+    const store = openEmbeddedStore(directory, Date.now);
+    assert.throws(
+      () => openEmbeddedStore(directory, Date.now),
+      (error: Error) => error instanceof StateError && error.code === 'state-locked',
+    );
+    await store.close();
+  });
+
+  test('of a newer layout is left alone', () => {
+    const directory = join(root, 'newer');
+    void openEmbeddedStore(directory, Date.now).close();
+    const db = new DatabaseSync(join(directory, 'state.sqlite'));
+    db.exec('PRAGMA user_version = 99');
+    db.close();
+    assert.throws(
+      () => openEmbeddedStore(directory, Date.now),
+      (error: Error) =>
+        error instanceof StateError && error.code === 'state-newer' && error.message.includes('99'),
+    );
+  });
+});
+
+describe('private files', () => {
+  test('are written whole for their owner and read without the trailing newline', () => {
+    const path = join(root, 'secret');
+    writeWhole(path, 'first\n');
+    writeWhole(path, 'second\n');
+    assert.equal(statSync(path).mode & 0o777, 0o600);
+    assert.equal(readPrivate(path), 'second');
+  });
+
+  test('that others can read are refused', () => {
+    const path = join(root, 'loose');
+    writeWhole(path, 'x');
+    chmodSync(path, 0o640);
+    assert.throws(() => readPrivate(path), LooseModeError);
+  });
+});
