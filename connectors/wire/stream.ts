@@ -21,6 +21,17 @@ export interface StreamHandler {
   onIdle(): void;
 }
 
+/** For a stream that was refused: what still comes for it means nothing. */
+export const IGNORE: StreamHandler = {
+  onHead() {},
+  onInfo() {},
+  onData() {},
+  onTrailers() {},
+  onReset() {},
+  onWritable() {},
+  onIdle() {},
+};
+
 const NO_PREFIX = Buffer.alloc(0);
 const EMPTY = Buffer.alloc(0);
 
@@ -48,6 +59,7 @@ export class Stream {
   #sent = 0;
   #end: 'open' | 'fin' | 'trailers' = 'open';
   #trailers = '';
+  #stop = false;
   /** The next in the session's round, while in it. */
   next: Stream | undefined;
   inRound = false;
@@ -151,6 +163,13 @@ export class Stream {
     this.#end = 'fin';
     this.localEnded = true;
     this.settle();
+    if (this.#stop) this.reset('done');
+  }
+
+  /** What the peer still sends is not wanted: it is told so once this side's own direction has gone out. */
+  stop(): void {
+    this.#stop = true;
+    if (this.localEnded) this.reset('done');
   }
 
   /** Both directions are over: so is the stream. */

@@ -1,0 +1,120 @@
+// `sallyport connector`: enrols if need be, then serves the apps of its configuration until it is told to stop.
+import { readFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { type ConnectorConfig, connectorSchema, resolvePaths } from '#connectors/config';
+import { type Connector, enrolConnector, enrolled, StartError, startConnector } from '#connectors/connector';
+import { StateError } from '#connectors/link/identity';
+import type { Log } from '#connectors/link/link';
+import { EnrolError } from '#connectors/link/token';
+import { createLog } from '#siem/log';
+import { version } from '../dispatch.ts';
+import { EXIT } from '../exit.ts';
+import { readConfig } from '../read-config.ts';
+import { readOptions } from '../usage.ts';
+
+/** Milliseconds that open exchanges get to finish after a signal. */
+const GRACE = 30_000;
+
+export const help = `Usage: sallyport connector --config FILE [--token-file FILE] [--check] [--json]
+
+Runs a connector in the foreground: dials out to the gateway and serves the apps of its own allow-list.
+
+Options:
+  --config FILE      The connector's configuration (see docs/connector.md)
+  --token-file FILE  An enrolment token, used once if there is no certificate yet; - reads it from standard input
+  --check            Only check the configuration and the identity, then exit
+  --json             Log to stderr as ECS JSON instead of plain lines
+
+Signals: SIGTERM and SIGINT let open requests finish for up to 30 s, then stop; a second one stops at once.
+
+Exit codes: 0 stopped as told or the check passed, 1 could not enrol or start, 2 wrong usage or a bad configuration.
+
+Example: sallyport connector --config connector.yaml --token-file enrol.token
+`;
+
+export async function run(argv: readonly string[]): Promise<number> {
+  const parsed = readOptions('connector', argv, {
+    config: { type: 'string' },
+    'token-file': { type: 'string' },
+    check: { type: 'boolean', default: false },
+    json: { type: 'boolean', default: false },
+  });
+  if (parsed === undefined) return EXIT.usage;
+  const { config: file, 'token-file': tokenFile, check, json } = parsed.values;
+  if (file === undefined) {
+    process.stderr.write('sallyport connector: which configuration? Give --config FILE.\n');
+    return EXIT.usage;
+  }
+  const document = readConfig(file, connectorSchema);
+  if (document === undefined) return EXIT.usage;
+  const config = resolvePaths(document, dirname(resolve(file)));
+  const log = json ? createLog({ name: config.name, version: version() }) : lines(config.name);
+  try {
+    if (check) return checkOnly(config);
+    if (!enrolled(config)) await enrolWith(config, tokenFile, log);
+    const parts = { log, now: Date.now, random: Math.random, software: `sallyport/${version()}` };
+    return await untilStopped(startConnector(config, parts));
+  } catch (error) {
+    const known = error instanceof StartError || error instanceof StateError || error instanceof EnrolError;
+    if (!known) throw error;
+    log.error({ code: error.code }, `not started: ${error.message}`);
+    return EXIT.no;
+  }
+}
+
+function checkOnly(config: ConnectorConfig): number {
+  const identity = enrolled(config) ? 'has an identity' : 'not enrolled yet';
+  const apps = Object.keys(config.apps);
+  process.stdout.write(`configuration is good (${apps.length} apps: ${apps.join(', ')}; ${identity})\n`);
+  return EXIT.ok;
+}
+
+async function enrolWith(config: ConnectorConfig, tokenFile: string | undefined, log: Log): Promise<void> {
+  if (tokenFile === undefined) {
+    throw new StartError(
+      'not-enrolled',
+      `${config.state} holds no identity yet. Make a token at the gateway with \`sallyport token create --connector ${config.name}\` and give it with --token-file FILE.`,
+    );
+  }
+  let token: string;
+  try {
+    token = readFileSync(tokenFile === '-' ? 0 : tokenFile, 'utf8');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new StartError(
+      'unreadable',
+      `the token file ${tokenFile} cannot be read (${code ?? 'unreadable'})`,
+    );
+  }
+  const identity = await enrolConnector(config, token, Date.now());
+  const until = new Date(identity.notAfter).toISOString();
+  log.info(
+    { until },
+    `enrolled at ${config.gateway}; the certificate holds until ${until} and renews itself`,
+  );
+}
+
+/** Plain lines on stderr, for people. */
+function lines(name: string): Log {
+  const say = (word: string) => (_fields: object, message: string) => {
+    process.stderr.write(`connector ${name}: ${word}${message}\n`);
+  };
+  return { info: say(''), warn: say(''), error: say('error: ') };
+}
+
+function untilStopped(connector: Connector): Promise<number> {
+  const { promise, resolve, reject } = Promise.withResolvers<number>();
+  let stopping = false;
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => {
+      // A second signal means: now.
+      if (stopping) {
+        resolve(EXIT.ok);
+        return;
+      }
+      stopping = true;
+      connector.close(GRACE).then(() => resolve(EXIT.ok), reject);
+    });
+  }
+  return promise;
+}

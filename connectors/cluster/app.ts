@@ -1,0 +1,105 @@
+// One app as the connector's own configuration names it: where it is, and the connections kept to it. The address is
+// fixed here; nothing that comes through a tunnel can change it, not even by a redirect or a Host header.
+import { connect as netConnect, type Socket } from 'node:net';
+import { connect as tlsConnect } from 'node:tls';
+import { type Dispatcher, Pool } from 'undici';
+
+export interface AppTarget {
+  /** Origin only: `http://127.0.0.1:3000`. */
+  readonly url: string;
+  /** PEM of the only authority accepted for an https app; the system's authorities if absent. */
+  readonly ca?: string;
+  /** The name that the app's certificate must have; the URL's host if absent. */
+  readonly serverName?: string;
+  /** Milliseconds for the response head. */
+  readonly headTimeout: number;
+}
+
+/** Milliseconds to open a connection, TLS included. */
+const CONNECT_TIMEOUT = 10_000;
+/** Milliseconds an unused connection is kept: less than the 5 s after which node servers close theirs. */
+const KEEP_ALIVE = 4000;
+const MAX_RESPONSE_HEAD = 64 * 1024;
+
+export type Dialled = (error: Error | null, socket?: Socket) => void;
+
+export class App {
+  readonly id: string;
+  readonly headTimeout: number;
+  /** Of the URL, for `Host` where the request has none. */
+  readonly origin: URL;
+  /** Given with each request, or the pool would take the name to verify from the request's Host. */
+  readonly serverName: string;
+  readonly #target: AppTarget;
+  readonly #pool: Pool;
+  readonly #upgraded = new Set<Socket>();
+
+  constructor(id: string, target: AppTarget) {
+    this.id = id;
+    this.headTimeout = target.headTimeout;
+    this.#target = target;
+    this.origin = new URL(target.url);
+    this.serverName = target.serverName ?? this.#host;
+    this.#pool = new Pool(this.origin, {
+      // One connection for each request under way, as many as the tunnel may have streams: a cap here would let
+      // a few event streams block the app for everybody.
+      connections: null,
+      pipelining: 1,
+      allowH2: false,
+      connect: (_options, callback) => this.dial(callback as Dialled),
+      keepAliveTimeout: KEEP_ALIVE,
+      headersTimeout: target.headTimeout,
+      // Silence in the middle is the gateway's to judge: event streams and long polls may be silent.
+      bodyTimeout: 0,
+      maxHeaderSize: MAX_RESPONSE_HEAD,
+    });
+  }
+
+  /** Without the brackets of an IPv6 literal. */
+  get #host(): string {
+    return this.origin.hostname.replace(/^\[|\]$/g, '');
+  }
+
+  dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): void {
+    this.#pool.dispatch(options, handler);
+  }
+
+  /** Opens a connection to the configured address, whatever the caller was asked for. */
+  dial(callback: Dialled): void {
+    const secure = this.origin.protocol === 'https:';
+    const address = { host: this.#host, port: Number(this.origin.port) || (secure ? 443 : 80) };
+    const { ca } = this.#target;
+    const servername = /^[\d.]+$|:/.test(this.serverName) ? '' : this.serverName;
+    const socket = secure
+      ? tlsConnect({
+          ...address,
+          servername,
+          ALPNProtocols: ['http/1.1'],
+          ...(ca === undefined ? {} : { ca }),
+        })
+      : netConnect(address);
+    socket.setNoDelay(true);
+    const timeout = setTimeout(() => {
+      socket.destroy(new Error(`no connection within ${CONNECT_TIMEOUT / 1000} s`));
+    }, CONNECT_TIMEOUT);
+    const settle = (error: Error | null): void => {
+      clearTimeout(timeout);
+      socket.off('error', settle);
+      if (error === null) callback(null, socket);
+      else callback(error);
+    };
+    socket.once('error', settle);
+    socket.once(secure ? 'secureConnect' : 'connect', () => settle(null));
+  }
+
+  /** A socket that was taken out of HTTP: closed with the app, never pooled. */
+  keepUpgraded(socket: Socket): void {
+    this.#upgraded.add(socket);
+    socket.once('close', () => this.#upgraded.delete(socket));
+  }
+
+  async close(): Promise<void> {
+    for (const socket of this.#upgraded) socket.destroy();
+    await this.#pool.destroy();
+  }
+}

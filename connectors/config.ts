@@ -1,0 +1,109 @@
+// The connector's configuration: which gateway, and the only apps it will ever dial. Unknown keys are refused, and
+// no secret has a place in it.
+import { isAbsolute, join } from 'node:path';
+import { z } from 'zod';
+import { APP_ID } from './wire/hello.ts';
+
+/** One app of the allow-list. */
+export interface ConnectorAppConfig {
+  readonly url: string;
+  readonly ca?: string | undefined;
+  readonly serverName?: string | undefined;
+  /** Milliseconds. */
+  readonly headTimeout: number;
+}
+
+export interface ConnectorConfig {
+  readonly version: 1;
+  readonly name: string;
+  readonly gateway: string;
+  readonly state: string;
+  readonly trust?: { readonly ca: string } | undefined;
+  readonly apps: Readonly<Record<string, ConnectorAppConfig>>;
+}
+
+/** Longest time an app may take for a response head, milliseconds: below the gateway's own idle limit. */
+const LONGEST_HEAD = 290_000;
+
+function isOrigin(text: string, schemes: readonly string[]): boolean {
+  if (!URL.canParse(text)) return false;
+  const url = new URL(text);
+  const bare = url.pathname === '/' && url.search === '' && url.hash === '' && url.username === '';
+  return schemes.includes(url.protocol) && bare && url.password === '' && !/[?#]/.test(text);
+}
+
+const file = z.string().min(1).describe('A path, relative to this document.');
+
+const seconds = z
+  .string()
+  .regex(/^[1-9][0-9]{0,2}s$/, { error: 'expected seconds, like 60s' })
+  .transform((text) => Number.parseInt(text, 10) * 1000)
+  .refine((ms) => ms <= LONGEST_HEAD, { error: `expected at most ${LONGEST_HEAD / 1000}s` });
+
+const app = z.strictObject({
+  url: z
+    .string()
+    .refine((text) => isOrigin(text, ['http:', 'https:']), {
+      error: 'expected scheme, host and port only, like http://127.0.0.1:3000: paths are the request’s own',
+    })
+    .describe('Where the app listens. The only address dialled for it.'),
+  ca: file.optional().describe('PEM of the authority of an https app; the system’s authorities if absent.'),
+  serverName: z
+    .string()
+    .min(1)
+    .max(253)
+    .optional()
+    .describe('The name in the certificate of an https app; the host of `url` if absent.'),
+  headTimeout: seconds
+    .default(60_000)
+    .describe('How long the app may take to begin its response; long polls need more than 60s.'),
+});
+
+const id = z.string().regex(APP_ID, {
+  error: 'expected an id of lower-case letters, digits, ".", "_" and "-", like grafana.prod',
+});
+
+export const connectorSchema: z.ZodType<ConnectorConfig> = z
+  .strictObject({
+    version: z.literal(1),
+    name: z
+      .string()
+      .regex(/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/, {
+        error: 'expected lower-case letters, digits and "-", like rack-7',
+      })
+      .describe('The name that the enrolment token was made for.'),
+    gateway: z
+      .string()
+      .refine((text) => isOrigin(text, ['https:']), {
+        error:
+          'expected the https origin of the gateway’s connectors’ listener, like https://gw.example.com:8444',
+      })
+      .describe('The gateway’s listener for connectors.'),
+    state: file
+      .default('connector-state')
+      .describe('Directory for the key and certificate, for its owner only.'),
+    trust: z
+      .strictObject({ ca: file.describe('PEM of the gateway’s connector authority.') })
+      .optional()
+      .describe('Believe this authority instead of the one learnt at enrolment.'),
+    apps: z
+      .record(id, app)
+      .refine((apps) => Object.keys(apps).length > 0, { error: 'name at least one app' })
+      .describe('The allow-list, by app id. Nothing else is ever dialled.'),
+  })
+  .describe('Configuration of a connector.');
+
+/** The same with absolute paths; `directory` is that of the document. */
+export function resolvePaths(config: ConnectorConfig, directory: string): ConnectorConfig {
+  const from = (path: string): string => (isAbsolute(path) ? path : join(directory, path));
+  const apps = Object.entries(config.apps).map(([name, { ca, ...rest }]) => [
+    name,
+    { ...rest, ...(ca === undefined ? undefined : { ca: from(ca) }) },
+  ]);
+  return {
+    ...config,
+    state: from(config.state),
+    apps: Object.fromEntries(apps) as ConnectorConfig['apps'],
+    ...(config.trust === undefined ? undefined : { trust: { ca: from(config.trust.ca) } }),
+  };
+}

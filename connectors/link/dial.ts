@@ -1,0 +1,55 @@
+// Dials one tunnel: a WebSocket over TLS with certificates on both sides. It must never go on without a server whose
+// certificate the one known authority issued for the name that was dialled.
+import WebSocket from 'ws';
+import { SUBPROTOCOL, WEBSOCKET_OPTIONS } from '../wire/limits.ts';
+import type { Identity } from './identity.ts';
+
+const HANDSHAKE_TIMEOUT = 10_000;
+
+export type DialFailure = 'unreachable' | 'refused' | 'untrusted';
+
+/** Why a dial failed; `message` names the gateway and the cause. */
+export class DialError extends Error {
+  readonly code: DialFailure;
+
+  constructor(code: DialFailure, message: string) {
+    super(message);
+    this.name = 'DialError';
+    this.code = code;
+  }
+}
+
+/** TLS already hides the bytes from everything in between, which is all that masking is for (RFC 6455 section 10.3). */
+function zeroMask(mask: Buffer): void {
+  mask.fill(0);
+}
+
+/** An open tunnel socket. `gateway`: an https origin. @throws {DialError} */
+export function dial(gateway: URL, { ca, certificate, key }: Identity): Promise<WebSocket> {
+  const { promise, resolve, reject } = Promise.withResolvers<WebSocket>();
+  const url = new URL('/v1/tunnel', gateway);
+  if (url.protocol !== 'https:')
+    throw new TypeError(`tunnels are dialled over https only, not ${gateway.href}`);
+  url.protocol = 'wss:';
+  const ws = new WebSocket(url, SUBPROTOCOL, {
+    ...WEBSOCKET_OPTIONS,
+    ...{ ca, cert: certificate, key, minVersion: 'TLSv1.3', rejectUnauthorized: true },
+    handshakeTimeout: HANDSHAKE_TIMEOUT,
+    generateMask: zeroMask,
+  });
+  ws.on('error', (error: NodeJS.ErrnoException) => {
+    const tls = error.code !== undefined && /CERT|ERR_TLS|ERR_SSL|SELF_SIGNED/.test(error.code);
+    reject(new DialError(tls ? 'untrusted' : 'unreachable', `${gateway.origin}: ${error.message}`));
+  });
+  ws.once('unexpected-response', (request, response) => {
+    response.resume();
+    request.destroy();
+    const hint =
+      response.statusCode === 401 || response.statusCode === 403
+        ? ': this connector’s certificate is not admitted. If it was revoked or has expired, enrol again'
+        : '';
+    reject(new DialError('refused', `${gateway.origin} answered ${response.statusCode}${hint}`));
+  });
+  ws.once('open', () => resolve(ws));
+  return promise;
+}

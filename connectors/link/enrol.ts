@@ -1,0 +1,132 @@
+// Getting a certificate: once with a token, then again and again with the certificate itself. Before the token's
+// authority has been seen nothing is believed, and the token's secret goes only to a server that it vouches for.
+import { createHash, KeyObject, webcrypto, X509Certificate } from 'node:crypto';
+import { type RequestOptions, request } from 'node:https';
+import { Pkcs10CertificateRequestGenerator } from '@peculiar/x509';
+import { type Identity, identityOf, keyPem } from './identity.ts';
+import { EnrolError, type EnrolmentToken } from './token.ts';
+
+const TIMEOUT = 10_000;
+const MAX_ANSWER = 64 * 1024;
+const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
+
+interface Answer {
+  readonly status: number;
+  readonly body: string;
+}
+
+/** One HTTPS request on a connection of its own. @throws {EnrolError} `unreachable`, `bad-answer` */
+function call(url: URL, tls: RequestOptions, body?: object): Promise<Answer> {
+  const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+  const payload = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
+  const outgoing = request(url, {
+    ...tls,
+    method: payload === undefined ? 'GET' : 'POST',
+    agent: false,
+    minVersion: 'TLSv1.3',
+    headers:
+      payload === undefined ? {} : { 'Content-Type': 'application/json', 'Content-Length': payload.length },
+    signal: AbortSignal.timeout(TIMEOUT),
+  });
+  outgoing.on('error', (error) => {
+    const why =
+      error.name === 'AbortError' || error.name === 'TimeoutError' ? 'no answer in time' : error.message;
+    reject(new EnrolError('unreachable', `${url.origin} cannot be reached: ${why}`, true));
+  });
+  outgoing.on('response', (response) => {
+    let text = '';
+    response.setEncoding('utf8');
+    response.on('data', (chunk: string) => {
+      text += chunk;
+      if (text.length > MAX_ANSWER) {
+        outgoing.destroy();
+        reject(new EnrolError('bad-answer', `${url.href} answered with more than ${MAX_ANSWER} bytes`));
+      }
+    });
+    response.on('error', (error) =>
+      reject(new EnrolError('unreachable', `${url.origin}: ${error.message}`, true)),
+    );
+    response.on('end', () => resolve({ status: response.statusCode ?? 0, body: text }));
+  });
+  outgoing.end(payload);
+  return promise;
+}
+
+/**
+ * The authority's certificate, fetched from a server that cannot be verified yet, and accepted only if it is the one
+ * that the token names.
+ */
+async function fetchAuthority(gateway: URL, expected: string): Promise<string> {
+  // The one place where a certificate is not checked: what comes back is checked against the token instead.
+  const { status, body } = await call(new URL('/v1/ca', gateway), { rejectUnauthorized: false });
+  let der: Buffer | undefined;
+  try {
+    if (status === 200) der = new X509Certificate(body).raw;
+  } catch {
+    // Not a certificate: the same as a wrong one.
+  }
+  if (der === undefined || createHash('sha256').update(der).digest('hex') !== expected) {
+    throw new EnrolError(
+      'authority-mismatch',
+      `${gateway.origin} does not show the authority that the token names: it is another gateway, or somebody is in between. Nothing was sent to it.`,
+    );
+  }
+  return new X509Certificate(der).toString();
+}
+
+async function keyAndRequest(name: string): Promise<{ key: string; csr: string }> {
+  const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
+  const csr = await Pkcs10CertificateRequestGenerator.create(
+    { name: `CN=${name}`, keys, signingAlgorithm: ALGORITHM },
+    webcrypto as Crypto,
+  );
+  return { key: keyPem(KeyObject.from(keys.privateKey)), csr: csr.toString('pem') };
+}
+
+/** Reads a 201, and checks that the certificate is for our key and from our authority. */
+function identityFrom({ status, body }: Answer, key: string, ca: string): Identity {
+  let members: Record<string, unknown>;
+  try {
+    members = JSON.parse(body) as Record<string, unknown>;
+  } catch {
+    members = {};
+  }
+  const { certificate, error, message } = members ?? {};
+  if (status !== 201) {
+    const words = typeof message === 'string' ? message.replace(/[^\x20-\x7e’]/g, '?').slice(0, 300) : '';
+    const code = typeof error === 'string' && /^[a-z-]{1,40}$/.test(error) ? error : `status ${status}`;
+    throw new EnrolError('refused', `the gateway refused (${code}): ${words}`, status >= 500);
+  }
+  if (typeof certificate !== 'string') throw new EnrolError('bad-answer', 'the answer holds no certificate');
+  const identity = identityOf(key, certificate, ca);
+  const parsed = new X509Certificate(certificate);
+  if (!parsed.verify(new X509Certificate(ca).publicKey)) {
+    throw new EnrolError('bad-answer', 'the certificate was not issued by the authority of the token');
+  }
+  return identity;
+}
+
+/** Spends a token for a first identity. @throws {EnrolError} */
+export async function enrol(gateway: URL, token: EnrolmentToken): Promise<Identity> {
+  const ca = await fetchAuthority(gateway, token.ca);
+  const { key, csr } = await keyAndRequest(token.name);
+  const answer = await call(new URL('/v1/enrol', gateway), { ca }, { token: token.text, csr });
+  return identityFrom(answer, key, ca);
+}
+
+/** A new key and certificate for one that still holds. `ca` as `Identity.ca`. @throws {EnrolError} */
+export async function renew(gateway: URL, name: string, identity: Identity): Promise<Identity> {
+  const { key, csr } = await keyAndRequest(name);
+  const { ca, certificate } = identity;
+  const answer = await call(
+    new URL('/v1/renew', gateway),
+    { ca, cert: certificate, key: identity.key },
+    { csr },
+  );
+  return identityFrom(answer, key, ca);
+}
+
+/** When to renew: two thirds into the certificate's life. Epoch milliseconds. */
+export function renewalTime({ notBefore, notAfter }: Identity): number {
+  return notBefore + ((notAfter - notBefore) * 2) / 3;
+}
