@@ -30,6 +30,11 @@ export const commands: readonly Command[] = [
     load: () => import('./commands/gateway.ts'),
   },
   {
+    name: 'connector',
+    summary: 'Run a connector beside the apps: it dials out to a gateway',
+    load: () => import('./commands/connector.ts'),
+  },
+  {
     name: 'token',
     summary: 'Make a single-use token with which a connector enrols',
     load: () => import('./commands/token.ts'),

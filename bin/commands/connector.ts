@@ -7,10 +7,10 @@ import { StateError } from '#connectors/link/identity';
 import type { Log } from '#connectors/link/link';
 import { EnrolError } from '#connectors/link/token';
 import { createLog } from '#siem/log';
-import { version } from '../dispatch.ts';
 import { EXIT } from '../exit.ts';
 import { readConfig } from '../read-config.ts';
 import { readOptions } from '../usage.ts';
+import { version } from '../version.ts';
 
 /** Milliseconds that open exchanges get to finish after a signal. */
 const GRACE = 30_000;
@@ -48,7 +48,9 @@ export async function run(argv: readonly string[]): Promise<number> {
   const document = readConfig(file, connectorSchema);
   if (document === undefined) return EXIT.usage;
   const config = resolvePaths(document, dirname(resolve(file)));
-  const log = json ? createLog({ name: config.name, version: version() }) : lines(config.name);
+  const log = json
+    ? createLog({ service: { name: 'sallyport', version: version(), node: config.name } })
+    : lines(config.name);
   try {
     if (check) return checkOnly(config);
     if (!enrolled(config)) await enrolWith(config, tokenFile, log);

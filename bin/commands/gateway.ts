@@ -69,7 +69,7 @@ function checkOnly(config: GatewayConfig): number {
 }
 
 async function serve(config: GatewayConfig, json: boolean): Promise<number> {
-  const log = createLog({ name: config.name, version: version() });
+  const log = createLog({ service: { name: 'sallyport', version: version(), node: config.name } });
   let gateway: Gateway;
   try {
     gateway = await startGateway(config, {

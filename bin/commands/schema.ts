@@ -6,7 +6,7 @@ import { EXIT } from '../exit.ts';
 const DOCUMENTS: Readonly<Record<string, () => Promise<z.ZodType>>> = {
   gateway: async () => (await import('#gateway/config')).gatewaySchema,
   connector: async () => (await import('#connectors/config')).connectorSchema,
-  policy: async () => (await import('#policy/language/document')).policySchema,
+  policy: async () => (await import('#policy/language/schema')).policySchema,
 };
 
 export const help: string = `Usage: sallyport schema ${Object.keys(DOCUMENTS).join('|')}

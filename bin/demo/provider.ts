@@ -22,8 +22,10 @@ const WAYS: Readonly<Record<string, { readonly label: string; readonly amr: read
 
 export async function startProvider(options: ProviderOptions): Promise<Server> {
   const people = options.people ?? PEOPLE;
-  const { default: Provider } = await import('oidc-provider');
-  const provider = new Provider(options.issuer, configuration(options, people));
+  const provider = await withoutProductionWarnings(async () => {
+    const { default: Provider } = await import('oidc-provider');
+    return new Provider(options.issuer, configuration(options, people));
+  });
   provider.proxy = false;
   const callback = provider.callback();
   const server = createServer({ ...options.certificate }, (request, response) => {
@@ -54,6 +56,19 @@ export async function startProvider(options: ProviderOptions): Promise<Server> {
   server.listen(options.port, '127.0.0.1');
   await once(server, 'listening');
   return server;
+}
+
+/** The library warns that memory and quick-start keys are no way to run a provider in production: true, and not done here. */
+async function withoutProductionWarnings<T>(make: () => Promise<T>): Promise<T> {
+  const { warn } = console;
+  console.warn = (...words: unknown[]) => {
+    if (!String(words[0]).includes('oidc-provider WARNING')) warn(...words);
+  };
+  try {
+    return await make();
+  } finally {
+    console.warn = warn;
+  }
 }
 
 function configuration({ client, issuer }: ProviderOptions, people: readonly Person[]): Configuration {

@@ -1,5 +1,7 @@
 // Getting a certificate: once with a token, then again and again with the certificate itself. Before the token's
 // authority has been seen nothing is believed, and the token's secret goes only to a server that it vouches for.
+// The container of extensions inside @peculiar/x509 wants this polyfill to be there first.
+import 'reflect-metadata';
 import { createHash, KeyObject, webcrypto, X509Certificate } from 'node:crypto';
 import { type RequestOptions, request } from 'node:https';
 import { Pkcs10CertificateRequestGenerator } from '@peculiar/x509';

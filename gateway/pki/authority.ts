@@ -1,5 +1,7 @@
 // A private certificate authority: made on first start, it vouches for connectors and, in development, for
 // the gateway's own names. Its key never leaves its directory, and it signs only what its two methods shape.
+// The container of extensions inside @peculiar/x509 wants this polyfill to be there first.
+import 'reflect-metadata';
 import {
   createHash,
   createPrivateKey,

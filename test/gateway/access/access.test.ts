@@ -1,0 +1,155 @@
+// Rulings fail closed, obligations are carried out, and what is open is decided again.
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { Rulings } from '#gateway/access/ruling';
+import { OpenExchanges } from '#gateway/access/streams';
+import type { LiveSession } from '#gateway/identity/sessions';
+import type { AccessRequest } from '#policy/input';
+import type { Policy } from '#policy/load';
+import { loadPolicy } from '#policy/load';
+
+const AT = Date.parse('2026-03-04T10:00:00Z');
+const session = (over: Partial<LiveSession> = {}): LiveSession => ({
+  id: 's1',
+  subject: { kind: 'user', id: 'https://id#1', groups: ['corp:eng'], roles: [] },
+  login: { provider: 'corp', at: AT - 60_000, mfaAt: AT - 60_000, amr: ['pwd', 'otp'] },
+  createdAt: AT - 60_000,
+  expiresAt: AT + 3_600_000,
+  lastSeenAt: AT,
+  clientAddress: '192.0.2.1',
+  ...over,
+});
+
+function input(who: LiveSession, method = 'GET', at = AT): AccessRequest {
+  return {
+    version: 1,
+    at,
+    subject: who.subject,
+    login: who.login,
+    target: { app: 'wiki', protocol: 'http', method, path: '/' },
+    network: { address: '192.0.2.1', country: 'private' },
+  };
+}
+
+function policy(rule: string): Policy {
+  const text = `version: 1\nzone: UTC\napps: [wiki]\ngroups: { eng: { members: ["corp:eng"] } }\nhours: { early: { days: mon-sun, from: "09:00", to: "10:01" } }\nrules:\n  - { id: r1, allow: wiki, who: eng${rule} }\n`;
+  const loaded = loadPolicy(text, 'policy.yaml');
+  assert.ok(loaded.ok, JSON.stringify(loaded));
+  return loaded.policy;
+}
+
+describe('a ruling', () => {
+  test('allows what policy allows', () => {
+    const ruling = new Rulings(() => policy('')).rule(session(), input(session()));
+    assert.equal(ruling.decision.verdict, 'allow');
+    assert.equal(ruling.explanation, undefined);
+  });
+
+  test('of a policy that throws, or is not there, is a deny', () => {
+    const throwing = {
+      hash: 'x',
+      prepare: () => {
+        throw new Error('broken');
+      },
+    } as unknown as Policy;
+    for (const source of [() => throwing, () => undefined as unknown as Policy]) {
+      const ruling = new Rulings(source).rule(session(), input(session()));
+      assert.equal(ruling.decision.verdict, 'deny');
+      assert.equal(ruling.decision.reason, 'error');
+      assert.equal(ruling.explanation?.entitled, false);
+    }
+  });
+
+  test('follows a policy that was swapped, for the same session', () => {
+    let current = policy('');
+    const rulings = new Rulings(() => current);
+    assert.equal(rulings.rule(session(), input(session())).decision.verdict, 'allow');
+    current = policy(', methods: [POST]');
+    assert.equal(rulings.rule(session(), input(session())).decision.verdict, 'deny');
+  });
+
+  const obligations: [name: string, rule: string, who: LiveSession, method: string, reason: string][] = [
+    ['step-up with an old factor', ', stepUp: { mfa: 30s }', session(), 'GET', 'step-up-required'],
+    ['step-up with a fresh factor', ', stepUp: { mfa: 5m }', session(), 'GET', 'allowed'],
+    [
+      'phishing-resistant with an OTP',
+      ', stepUp: { phishingResistant: true }',
+      session(),
+      'GET',
+      'step-up-required',
+    ],
+    ['read-only, reading', ', readOnly: true', session(), 'GET', 'allowed'],
+    ['read-only, writing', ', readOnly: true', session(), 'POST', 'read-only'],
+    ['a session that may be older', ', maxSession: 5m', session(), 'GET', 'allowed'],
+    ['a session that is too old', ', maxSession: 30s', session(), 'GET', 'session-too-old'],
+    ['an obligation not carried out here', ', redact: cards', session(), 'GET', 'obligation-unsupported'],
+  ];
+  for (const [name, rule, who, method, reason] of obligations) {
+    test(name, () => {
+      const { decision, explanation } = new Rulings(() => policy(rule)).rule(who, input(who, method));
+      assert.equal(decision.reason, reason);
+      assert.equal(decision.verdict, reason === 'allowed' ? 'allow' : 'deny');
+      if (reason === 'step-up-required') assert.equal(explanation?.remedy.kind, 'step-up');
+    });
+  }
+});
+
+describe('what is open', () => {
+  function opened(rulings: Rulings, alive: () => Promise<boolean>, now: () => number) {
+    const open = new OpenExchanges(rulings, alive, now);
+    const closed: string[] = [];
+    const who = session();
+    open.add({ session: who, input: input(who), close: (reason) => closed.push(reason) });
+    return { open, closed };
+  }
+
+  test('is closed when its time window ends', async () => {
+    let time = AT;
+    const current = policy(', when: { hours: early }');
+    const { open, closed } = opened(
+      new Rulings(() => current),
+      async () => true,
+      () => time,
+    );
+    await open.review('no-longer-allowed');
+    assert.deepEqual(closed, []);
+    time = AT + 61_000;
+    await open.review('no-longer-allowed');
+    assert.deepEqual(closed, ['no-longer-allowed']);
+    assert.equal(open.size, 0);
+  });
+
+  test('is closed when a new policy does not allow it', async () => {
+    let current = policy('');
+    const { open, closed } = opened(
+      new Rulings(() => current),
+      async () => true,
+      () => AT,
+    );
+    current = policy(', methods: [POST]');
+    await open.review('policy-changed');
+    assert.deepEqual(closed, ['policy-changed']);
+  });
+
+  test('is closed with its session, at once and once', async () => {
+    const current = policy('');
+    const { open, closed } = opened(
+      new Rulings(() => current),
+      async () => true,
+      () => AT,
+    );
+    assert.equal(open.endSession('another'), 0);
+    assert.equal(open.endSession('s1'), 1);
+    assert.equal(open.endSession('s1'), 0);
+    assert.deepEqual(closed, ['session-ended']);
+  });
+
+  test('is closed when its session is gone or cannot be found out', async () => {
+    const current = policy('');
+    for (const alive of [async () => false, () => Promise.reject(new Error('store down'))]) {
+      const { open, closed } = opened(new Rulings(() => current), alive, () => AT);
+      await open.review('no-longer-allowed');
+      assert.deepEqual(closed, ['session-ended']);
+    }
+  });
+});

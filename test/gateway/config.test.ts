@@ -1,0 +1,144 @@
+// The gateway's configuration: what a mistake is told, with line and column, and that all are told at once.
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { type GatewayConfig, gatewaySchema, resolvePaths } from '#gateway/config';
+import { formatProblems, jsonSchema, readDocument } from '#policy/document';
+
+const GOOD = `version: 1
+policy: ./policy.yaml
+portal: https://access.example.com:8443
+identity:
+  providers:
+    - id: corp
+      name: Example Corp
+      issuer: https://id.example.com
+      clientId: sallyport
+      clientSecret: { file: ./secret }
+apps:
+  - id: wiki
+    name: Wiki
+    host: wiki.example.com
+    connectors: [berlin-1]
+`;
+
+function read(text: string): GatewayConfig {
+  const reading = readDocument(gatewaySchema, text, 'gateway.yaml');
+  assert.ok(reading.ok, reading.ok ? '' : formatProblems(reading.problems));
+  return reading.value;
+}
+
+function problems(text: string): string[] {
+  const reading = readDocument(gatewaySchema, text, 'gateway.yaml');
+  return reading.ok ? [] : formatProblems(reading.problems).split('\n');
+}
+
+test('what is left out has a safe value', () => {
+  const config = read(GOOD);
+  assert.deepEqual(config.listen.health, { host: '127.0.0.1', port: 9090 });
+  assert.deepEqual(config.identity.sessions, { idle: 3_600_000, absolute: 43_200_000 });
+  assert.equal(config.connectors.certificateLife, 86_400_000);
+  assert.equal(config.outbox.quota, 2 * 2 ** 30);
+});
+
+test('paths are taken from where the document is', () => {
+  const config = resolvePaths(read(GOOD), '/etc/sallyport');
+  assert.equal(config.policy, '/etc/sallyport/policy.yaml');
+  assert.equal(config.state, '/etc/sallyport/state');
+  assert.equal(config.identity.providers[0]?.clientSecret?.file, '/etc/sallyport/secret');
+});
+
+describe('a mistake is named with its place', () => {
+  const mistakes: [name: string, from: string, to: string, expected: RegExp][] = [
+    [
+      'a misspelt key',
+      'portal:',
+      'potral:',
+      /^gateway\.yaml:3:1: unknown key `potral`.*did you mean `portal`/,
+    ],
+    ['an unknown key', 'version: 1', 'version: 1\nturbo: yes', /^gateway\.yaml:2:1: unknown key `turbo`/],
+    [
+      'a secret in the document',
+      'clientSecret: { file: ./secret }',
+      'clientSecret: hunter2',
+      /^gateway\.yaml:10:/,
+    ],
+    [
+      'a portal without TLS',
+      'https://access',
+      'http://access',
+      /^gateway\.yaml:3:9: expected an https origin/,
+    ],
+    ['a portal with a path', ':8443', ':8443/x', /^gateway\.yaml:3:9: expected an https origin/],
+    ['an issuer without TLS', 'https://id.', 'http://id.', /^gateway\.yaml:8:15: expected an https URL/],
+    [
+      'a host with a scheme',
+      'host: wiki',
+      'host: https://wiki',
+      /^gateway\.yaml:14:11: expected a lower-case host name/,
+    ],
+    [
+      'a host in capitals',
+      'host: wiki',
+      'host: WIKI',
+      /^gateway\.yaml:14:11: expected a lower-case host name/,
+    ],
+    [
+      'the portal as an app',
+      'host: wiki.example.com',
+      'host: access.example.com',
+      /^gateway\.yaml:14:11: .*used twice/,
+    ],
+    ['no connector', '[berlin-1]', '[]', /^gateway\.yaml:15:17: /],
+    [
+      'health for everybody',
+      'version: 1',
+      'version: 1\nlisten: { health: "0.0.0.0:9090" }',
+      /^gateway\.yaml:2:19: .*loopback/,
+    ],
+    [
+      'no port',
+      'version: 1',
+      'version: 1\nlisten: { people: "0.0.0.0" }',
+      /^gateway\.yaml:2:19: expected address:port/,
+    ],
+    ['a duration without a unit', 'apps:', '  sessions: { idle: 30 }\napps:', /^gateway\.yaml:11:21: /],
+    [
+      'idle beyond absolute',
+      'apps:',
+      '  sessions: { idle: 2d, absolute: 1h }\napps:',
+      /^gateway\.yaml:11:21: .*never take effect/,
+    ],
+    ['another version', 'version: 1', 'version: 2', /^gateway\.yaml:1:10: /],
+    [
+      'a certificate without its key',
+      'version: 1',
+      'version: 1\ntls: { certificate: a.pem }',
+      /^gateway\.yaml:2:1: the key `key` is missing/,
+    ],
+    ['no document', GOOD, '', /^gateway\.yaml:1:1: /],
+  ];
+  for (const [name, from, to, expected] of mistakes) {
+    test(name, () => {
+      const found = problems(GOOD.replace(from, to));
+      assert.ok(
+        found.some((line) => expected.test(line)),
+        found.join('\n') || 'no problem was found',
+      );
+    });
+  }
+
+  test('all of them at once', () => {
+    const found = problems(
+      GOOD.replace('portal:', 'potral:')
+        .replace('host: wiki', 'host: WIKI')
+        .replace('id: corp', 'id: "c orp"'),
+    );
+    assert.ok(found.length >= 4, found.join('\n'));
+  });
+});
+
+test('editors get a schema that knows every key', () => {
+  const schema = JSON.stringify(jsonSchema(gatewaySchema));
+  for (const key of ['portal', 'clientSecret', 'groupsClaim', 'certificateLife', 'countries'])
+    assert.ok(schema.includes(key));
+});

@@ -1,0 +1,340 @@
+// HTTP through a tunnel means what it means without one.
+import assert from 'node:assert/strict';
+import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http';
+import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { test } from 'node:test';
+import { bed } from './bed.ts';
+
+interface Answer {
+  readonly status: number;
+  readonly headers: IncomingMessage['headers'];
+  readonly raw: string[];
+  readonly trailers: IncomingMessage['trailers'];
+  readonly body: string;
+}
+
+async function ask(port: number, options: RequestOptions & { body?: string | Buffer }): Promise<Answer> {
+  const req = httpRequest({ host: '127.0.0.1', port, agent: false, ...options });
+  req.end(options.body);
+  const [res] = (await once(req, 'response')) as [IncomingMessage];
+  const body = await text(res);
+  return {
+    status: res.statusCode ?? 0,
+    headers: res.headers,
+    raw: res.rawHeaders,
+    trailers: res.trailers,
+    body,
+  };
+}
+
+test('method, path and end-to-end fields arrive byte for byte', async (t) => {
+  let seen: { method: string; url: string; raw: string[] } | undefined;
+  const { port, results } = await bed(t, (req, res) => {
+    seen = { method: req.method ?? '', url: req.url ?? '', raw: req.rawHeaders };
+    res.writeHead(201, 'Made It', { 'Set-Cookie': ['a=1', 'b=2'], 'X-Thing': 'v' }).end('hello');
+  });
+  const path = '/a%2Fb/%C3%A9;x=1?q=a%20b&r=%00c';
+  const answer = await ask(port, {
+    path,
+    method: 'GET',
+    headers: { Host: 'app.example', 'X-Mixed-CASE': 'Wert' },
+  });
+  assert.equal(seen?.method, 'GET');
+  assert.equal(seen?.url, path);
+  const fields = seen?.raw ?? [];
+  assert.equal(fields[fields.indexOf('X-Mixed-CASE') + 1], 'Wert');
+  assert.equal(fields[fields.indexOf('host') + 1], 'app.example');
+  assert.equal(answer.status, 201);
+  assert.deepEqual(answer.headers['set-cookie'], ['a=1', 'b=2']);
+  assert.equal(answer.body, 'hello');
+  await new Promise(setImmediate);
+  assert.deepEqual(
+    { ...results[0], connector: undefined },
+    { outcome: 'completed', headSent: true, status: 201, bytesIn: 0, bytesOut: 5, connector: undefined },
+  );
+});
+
+test('10 MB each way keep their hash', async (t) => {
+  const { port } = await bed(t, async (req, res) => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of req) chunks.push(chunk as Buffer);
+    res.end(Buffer.concat(chunks));
+  });
+  const body = randomBytes(10 * 1024 * 1024);
+  const req = httpRequest({ port, host: '127.0.0.1', method: 'POST', agent: false });
+  req.end(body);
+  const [res] = (await once(req, 'response')) as [IncomingMessage];
+  const hash = createHash('sha256');
+  for await (const chunk of res) hash.update(chunk as Buffer);
+  assert.equal(hash.digest('hex'), createHash('sha256').update(body).digest('hex'));
+});
+
+test('every method is carried', async (t) => {
+  const { port } = await bed(t, (req, res) => res.end(req.method));
+  for (const method of ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'PROPFIND', 'PURGE', 'QUERY']) {
+    const answer = await ask(port, { method, path: '/' });
+    assert.equal(answer.body, method);
+  }
+});
+
+test('HEAD, 204 and 304 have no body and keep their fields', async (t) => {
+  const { port } = await bed(t, (req, res) => {
+    if (req.url === '/head') res.writeHead(200, { 'Content-Length': '1234' }).end();
+    else if (req.url === '/204') res.writeHead(204).end();
+    else res.writeHead(304, { ETag: '"x"' }).end();
+  });
+  const head = await ask(port, { method: 'HEAD', path: '/head' });
+  assert.equal(head.headers['content-length'], '1234');
+  assert.equal(head.body, '');
+  assert.equal((await ask(port, { path: '/204' })).status, 204);
+  const unchanged = await ask(port, { path: '/304' });
+  assert.equal(unchanged.status, 304);
+  assert.equal(unchanged.headers.etag, '"x"');
+});
+
+test('trailers go both ways', async (t) => {
+  const { port } = await bed(t, (req, res) => {
+    req.resume();
+    req.on('end', () => {
+      res.writeHead(200, { Trailer: 'X-Sum' });
+      res.write('body');
+      res.addTrailers({ 'X-Sum': String(req.trailers['x-in']) });
+      res.end();
+    });
+  });
+  const req = httpRequest({
+    port,
+    host: '127.0.0.1',
+    method: 'POST',
+    agent: false,
+    headers: { Trailer: 'X-In' },
+  });
+  req.write('abc');
+  req.addTrailers({ 'X-In': 'seen' });
+  req.end();
+  const [res] = (await once(req, 'response')) as [IncomingMessage];
+  assert.equal(await text(res), 'body');
+  assert.equal(res.trailers['x-sum'], 'seen');
+});
+
+test('early hints reach the client before the answer', async (t) => {
+  const { port } = await bed(t, (_req, res) => {
+    res.writeEarlyHints({ link: '</style.css>; rel=preload; as=style' });
+    res.end('page');
+  });
+  const req = httpRequest({ port, host: '127.0.0.1', agent: false });
+  const informed = once(req, 'information');
+  req.end();
+  const [information] = (await informed) as [{ statusCode: number; headers: Record<string, string> }];
+  assert.equal(information.statusCode, 103);
+  assert.match(information.headers['link'] ?? '', /style\.css/);
+});
+
+test('100-continue is answered by the gateway and Expect never reaches the app', async (t) => {
+  let expect: string | undefined;
+  const { port } = await bed(t, (req, res) => {
+    expect = req.headers.expect;
+    req.pipe(res);
+  });
+  const req = httpRequest({
+    port,
+    host: '127.0.0.1',
+    method: 'POST',
+    agent: false,
+    headers: { Expect: '100-continue', 'Content-Length': '4' },
+  });
+  req.flushHeaders();
+  await once(req, 'continue');
+  req.end('data');
+  const [res] = (await once(req, 'response')) as [IncomingMessage];
+  assert.equal(await text(res), 'data');
+  assert.equal(expect, undefined);
+});
+
+test('an early 413 reaches a client that is still uploading', async (t) => {
+  const { port } = await bed(t, (_req, res) => {
+    res.writeHead(413).end('too large');
+  });
+  const req = httpRequest({
+    port,
+    host: '127.0.0.1',
+    method: 'POST',
+    agent: false,
+    headers: { 'Content-Length': String(64 * 1024 * 1024) },
+  });
+  req.on('error', () => {});
+  const chunk = Buffer.alloc(64 * 1024);
+  const timer = setInterval(() => req.write(chunk), 1);
+  t.after(() => clearInterval(timer));
+  const [res] = (await once(req, 'response')) as [IncomingMessage];
+  assert.equal(res.statusCode, 413);
+  assert.equal(await text(res), 'too large');
+  req.destroy();
+});
+
+test('server-sent events are delivered one by one', async (t) => {
+  const { promise: next, resolve: send } = Promise.withResolvers<void>();
+  const { port } = await bed(t, async (_req, res) => {
+    res.writeHead(200, { 'Content-Type': 'text/event-stream' });
+    res.flushHeaders();
+    await next;
+    res.write('data: one\n\n');
+  });
+  const req = httpRequest({ port, host: '127.0.0.1', agent: false });
+  req.end();
+  // The head comes although there is no byte of body yet.
+  const [res] = (await once(req, 'response')) as [IncomingMessage];
+  send();
+  const [chunk] = (await once(res, 'data')) as [Buffer];
+  assert.equal(chunk.toString(), 'data: one\n\n');
+  req.destroy();
+});
+
+test('an app that dies in the middle never looks complete', async (t) => {
+  const { port, results } = await bed(t, (req, res) => {
+    if (req.url === '/length') res.writeHead(200, { 'Content-Length': '100' });
+    res.write('half');
+    setTimeout(() => req.socket.destroy(), 20);
+  });
+  for (const path of ['/length', '/chunked']) {
+    const req = httpRequest({ port, host: '127.0.0.1', path, agent: false });
+    req.end();
+    const [res] = (await once(req, 'response')) as [IncomingMessage];
+    await assert.rejects(text(res), { code: 'ECONNRESET' }, path);
+  }
+  assert.deepEqual(
+    results.map(({ outcome, failure }) => [outcome, failure]),
+    [
+      ['failed', 'app-error'],
+      ['failed', 'app-error'],
+    ],
+  );
+});
+
+test('an app sees that its client went away', async (t) => {
+  const { promise: gone, resolve } = Promise.withResolvers<string>();
+  const { promise: arrived, resolve: arrive } = Promise.withResolvers<void>();
+  const { port, results } = await bed(t, (req, res) => {
+    arrive();
+    res.on('close', () => resolve(res.writableFinished ? 'finished' : 'aborted'));
+    req.resume();
+  });
+  const req = httpRequest({ port, host: '127.0.0.1', agent: false });
+  req.on('error', () => {});
+  req.end();
+  await arrived;
+  req.destroy();
+  assert.equal(await gone, 'aborted');
+  assert.equal(results[0]?.outcome, 'client-aborted');
+});
+
+test('an app that is not there is a 502, an unknown app too, and a silent one a 504', async (t) => {
+  const nothing = await bed(t, 'http://127.0.0.1:1');
+  assert.equal((await ask(nothing.port, { path: '/' })).status, 502);
+  assert.equal(nothing.results[0]?.failure, 'app-unreachable');
+  await ask(nothing.port, { path: '/', headers: { 'X-App': 'elsewhere' } });
+  assert.equal(nothing.results[1]?.failure, 'connector-refused');
+  await ask(nothing.port, { path: '/', headers: { 'X-App': 'nobody-serves-this' } });
+  assert.equal(nothing.results[2]?.failure, 'no-connector');
+  const silent = await bed(t, () => {}, { headTimeout: 500 });
+  assert.equal((await ask(silent.port, { path: '/' })).status, 504);
+});
+
+test('an answer that is not HTTP is a 502', async (t) => {
+  const { port, results } = await bed(t, {
+    attach: (server) => {
+      server.on('connection', (socket) => socket.end('SSH-2.0-OpenSSH\r\n'));
+    },
+  });
+  assert.equal((await ask(port, { path: '/' })).status, 502);
+  assert.equal(results[0]?.failure, 'app-error');
+});
+
+test('redirects are passed on, never followed', async (t) => {
+  let requests = 0;
+  const { port } = await bed(t, (_req, res) => {
+    requests += 1;
+    res.writeHead(302, { Location: 'http://169.254.169.254/latest/meta-data/' }).end();
+  });
+  assert.equal((await ask(port, { path: '/' })).headers.location, 'http://169.254.169.254/latest/meta-data/');
+  assert.equal(requests, 1);
+});
+
+test('a relay that is closed is cut at the client and at the app', async (t) => {
+  const { promise: gone, resolve } = Promise.withResolvers<void>();
+  const { port, relays, results } = await bed(t, (_req, res) => {
+    res.write('first');
+    res.on('close', resolve);
+  });
+  const req = httpRequest({ port, host: '127.0.0.1', agent: false });
+  req.end();
+  const [res] = (await once(req, 'response')) as [IncomingMessage];
+  await once(res, 'data');
+  relays[0]?.close('session revoked');
+  await assert.rejects(text(res), { code: 'ECONNRESET' });
+  await gone;
+  assert.deepEqual(
+    [results[0]?.outcome, results[0]?.detail, results[0]?.headSent],
+    ['closed', 'session revoked', true],
+  );
+});
+
+test('upgrade: spliced after 101, both ways, and half-closed in order', async (t) => {
+  const { port, results } = await bed(t, {
+    attach: (server) => {
+      server.on('upgrade', (_req, socket) => {
+        socket.write(
+          'HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\nX-App: yes\r\n\r\n',
+        );
+        socket.pipe(socket);
+      });
+    },
+  });
+  const client = connect(port, '127.0.0.1');
+  client.write('GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\nearly');
+  let seen = '';
+  client.on('data', (chunk) => {
+    seen += chunk.toString('latin1');
+    if (seen.endsWith('early')) client.end('last');
+  });
+  await once(client, 'close');
+  assert.match(
+    seen,
+    /^HTTP\/1\.1 101 Switching Protocols\r\nX-App: yes\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\nearlylast$/,
+  );
+  await new Promise(setImmediate);
+  assert.equal(results[0]?.outcome, 'completed');
+  assert.equal(results[0]?.bytesIn, 9);
+  assert.equal(results[0]?.bytesOut, 9);
+});
+
+test('upgrade: an app that declines is answered for as usual, and nothing of the new protocol gets through', async (t) => {
+  let received = '';
+  const { port } = await bed(t, {
+    attach: (server) => {
+      server.on('connection', (socket) => socket.on('data', (data: Buffer) => (received += data.toString())));
+      server.on('request', (_req, res) => res.writeHead(403).end('no'));
+    },
+  });
+  const client = connect(port, '127.0.0.1');
+  client.write(
+    'GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\nGET /smuggled HTTP/1.1\r\n\r\n',
+  );
+  const seen = await text(client);
+  assert.match(seen, /^HTTP\/1\.1 403 Forbidden\r\n/);
+  assert.match(seen, /no/);
+  assert.ok(!received.includes('smuggled'));
+});
+
+test('HTTP/1.0 clients get the body without chunks', async (t) => {
+  const { port } = await bed(t, (_req, res) => {
+    res.write('a');
+    res.end('b');
+  });
+  const client = connect(port, '127.0.0.1');
+  client.write('GET / HTTP/1.0\r\nHost: a\r\n\r\n');
+  assert.match(await text(client), /\r\n\r\nab$/);
+});
