@@ -9,6 +9,8 @@ import { EXIT } from '../exit.ts';
 import { readOptions } from '../usage.ts';
 
 const DEFAULT_PORT = 8443;
+/** How to call this program from where the demo was started: a clone has it below bin/. */
+const SALLYPORT = import.meta.filename.endsWith('.ts') ? 'node bin/sallyport.js' : 'sallyport';
 type Document = Record<string, unknown>;
 
 export const help: string = `Usage: sallyport demo [--port PORT] [--smoke] [--json]
@@ -145,26 +147,25 @@ function introduction({ portal, directory, caFile, originOf, ports }: Installati
   const notes = originOf('notes');
   const reference = String((JSON.parse(shown.deny.body) as Document)['reference']);
   return `
-Click    ${portal}/
-         (your browser will not know the development CA; ${caFile})
-People   Ada, engineering: reads and writes notes, /admin after a second factor
-         Ben, support: reads notes only
-curl     ${curl} -b ${join(directory, 'ada.cookies')} ${notes}/api/me
-         ${curl} -b ${join(directory, 'ben.cookies')} -X POST -d hello ${notes}/api/notes
-         ${curl} -N -b ${join(directory, 'ada.cookies')} ${notes}/events
+Event of the allow, as it goes to the SIEM
+${JSON.stringify(shown.allowEvent)}
+
+Event of the deny
+${JSON.stringify(shown.denyEvent)}
 
 Allowed  Ada, GET ${notes}/api/me -> ${shown.allow.status}
          ${shown.allow.body.trim()}
 Denied   Ben, POST ${notes}/api/notes -> ${shown.deny.status}
          ${shown.deny.body.trim()}
-Why      sallyport why ${reference} --state ${join(directory, 'state')}
+Why      ${SALLYPORT} why ${reference} --state ${join(directory, 'state')}
 
-Event of the allow
-${JSON.stringify(shown.allowEvent, null, 2)}
-
-Event of the deny
-${JSON.stringify(shown.denyEvent, null, 2)}
-
+Click    ${portal}/
+         (a browser does not know the development CA: trust ${caFile}, or click past its warning)
+People   Ada, engineering: reads and writes notes, sees /admin after a second factor
+         Ben, support: reads notes only
+curl     ${curl} -b ${join(directory, 'ada.cookies')} ${notes}/api/me
+         ${curl} -b ${join(directory, 'ben.cookies')} -X POST -d hello ${notes}/api/notes
+         ${curl} -b ${join(directory, 'ada.cookies')} -N ${notes}/events
 Events   ${join(directory, 'state/outbox')}
 Policy   ${join(directory, 'policy.yaml')} (edit it: the gateway follows)
 Metrics  http://127.0.0.1:${ports.health}/metrics
