@@ -19,7 +19,9 @@ export function isZoneName(name: string): boolean {
   if (name === 'UTC') return true;
   if (!AREAS.test(name)) return false;
   try {
-    return new Intl.DateTimeFormat('en', { timeZone: name }).resolvedOptions().timeZone === name;
+    const known = new Intl.DateTimeFormat('en', { timeZone: name }).resolvedOptions().timeZone;
+    // A renamed place (Kathmandu, once Katmandu) resolves to its other name; only wrong case is refused.
+    return known === name || known.toLowerCase() !== name.toLowerCase();
   } catch {
     return false;
   }
