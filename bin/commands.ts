@@ -40,6 +40,11 @@ export const commands: readonly Command[] = [
     load: () => import('./commands/token.ts'),
   },
   {
+    name: 'why',
+    summary: 'Explain one decision from its reference id, in full',
+    load: () => import('./commands/why.ts'),
+  },
+  {
     name: 'schema',
     summary: 'Print the JSON Schema of a document, for editors',
     load: () => import('./commands/schema.ts'),

@@ -138,7 +138,7 @@ async function signInPage(people: readonly Person[], path: string): Promise<stri
     await html`<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Demo identity provider</title><style>
 body{font:1rem/1.5 system-ui,sans-serif;max-width:38rem;margin:3rem auto;padding:0 1rem;background:#fbf9f4;color:#222}
 section{border:1px solid #d8d2c2;border-radius:.7rem;padding:1rem 1.2rem;margin:1rem 0;background:#fff}
-h2{margin:0;font-size:1.1rem}p{margin:.2rem 0 .8rem;color:#555}a{display:inline-block;margin-right:.6rem;padding:.45rem .8rem;border-radius:.5rem;background:#5b3f8c;color:#fff;text-decoration:none}
+h2{margin:0;font-size:1.1rem}p{margin:.2rem 0 .8rem;color:#555}a{display:inline-block;margin:0 .6rem .4rem 0;padding:.45rem .8rem;border-radius:.5rem;background:#5b3f8c;color:#fff;text-decoration:none}
 </style></head><body><h1>Demo identity provider</h1><p>Choose who you are. Nobody is asked for a password here.</p>${rows}</body></html>`,
   );
 }

@@ -45,7 +45,8 @@ p { margin: 0 0 .9rem; }
   background: var(--accent); color: var(--on-accent);
 }
 button.quiet, .button.quiet { background: transparent; color: var(--accent); border-color: var(--line); padding: .35rem .8rem; }
-.actions { display: flex; flex-wrap: wrap; gap: .7rem; margin-top: 1.3rem; }
+.actions { display: flex; flex-wrap: wrap; align-items: center; gap: .7rem; margin-top: 1.3rem; }
+.actions .quiet { padding: .6rem 1.1rem; }
 .stack > * { display: block; width: 100%; text-align: center; margin-top: .7rem; }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
 .checks { list-style: none; margin: .4rem 0 0; padding: 0; }

@@ -152,7 +152,7 @@ export class Exchange implements StreamHandler, Relay {
   #linger(): void {
     const { socket } = this.#req;
     this.#req.resume();
-    const cut = setTimeout(() => socket.destroy(), LINGER_MS);
+    const cut = setTimeout(() => socket.destroy(), LINGER_MS).unref();
     this.#req.once('close', () => clearTimeout(cut));
   }
 
