@@ -38,6 +38,7 @@ export class Compiler {
   readonly #byApp: Map<string, { deny: Rule[]; allow: Rule[]; shadow: Rule[] }>;
   readonly #clocks: Map<string, ZoneClock> = new Map();
   readonly #networks: Map<string, RangeSet> = new Map();
+  readonly #weeks: Map<string, readonly Hours[]> = new Map();
 
   constructor(definitions: Definitions, apps: readonly string[]) {
     this.#definitions = definitions;
@@ -137,8 +138,15 @@ export class Compiler {
     return { names, ranges };
   }
 
-  /** One week map for each zone that the named hours use. */
   #hours(names: readonly string[]): readonly Hours[] {
+    const key = names.join(' ');
+    const hours = this.#weeks.get(key) ?? this.#weeksOf(names);
+    this.#weeks.set(key, hours);
+    return hours;
+  }
+
+  /** One week map for each zone that the named hours use. */
+  #weeksOf(names: readonly string[]): readonly Hours[] {
     const byZone = new Map<string, { names: string[]; week: WeekMap }>();
     for (const name of names) {
       for (const { days, from, to, zone } of listOf(this.#definitions.hours?.[name])) {

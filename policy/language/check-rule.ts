@@ -2,22 +2,15 @@
 
 import { SEVERITIES } from '../criteria/cve.ts';
 import type { Path } from '../document.ts';
-import {
-  type ConditionDocument,
-  listOf,
-  type PolicyDocument,
-  type RuleDocument,
-  type WorkloadDocument,
-} from './document.ts';
-import { checkName, checkSelector, type Report } from './names.ts';
+import { type ConditionDocument, listOf, type RuleDocument, type WorkloadDocument } from './document.ts';
+import { checkName, checkSelector, type Names, type Report } from './names.ts';
 
 const OBLIGATIONS = ['stepUp', 'readOnly', 'redact', 'rate', 'record', 'maxSession'] as const;
 
-export function checkRule(rule: RuleDocument, path: Path, document: PolicyDocument, report: Report): void {
+export function checkRule(rule: RuleDocument, path: Path, names: Names, report: Report): void {
   checkEffect(rule, path, report);
-  checkTarget(rule, path, document, report);
-  for (const [selector, at] of items(rule.who, [...path, 'who']))
-    checkSelector(selector, document, at, report);
+  checkTarget(rule, path, names, report);
+  for (const [selector, at] of items(rule.who, [...path, 'who'])) checkSelector(selector, names, at, report);
   if (rule.from !== undefined && rule.until !== undefined && rule.until <= rule.from) {
     report([...path, 'until'], 'the rule ends before it starts, so it can never match');
   }
@@ -26,7 +19,7 @@ export function checkRule(rule: RuleDocument, path: Path, document: PolicyDocume
   }
   for (const key of ['when', 'unless'] as const) {
     for (const [condition, at] of items(rule[key], [...path, key])) {
-      checkCondition(condition, key, at, document, report);
+      checkCondition(condition, key, at, names, report);
     }
   }
 }
@@ -61,10 +54,10 @@ function checkEffect(rule: RuleDocument, path: Path, report: Report): void {
   }
 }
 
-function checkTarget(rule: RuleDocument, path: Path, document: PolicyDocument, report: Report): void {
+function checkTarget(rule: RuleDocument, path: Path, names: Names, report: Report): void {
   for (const key of ['allow', 'deny'] as const) {
     for (const [app, at] of items(rule[key], [...path, key])) {
-      if (app !== '*') checkName(app, document.apps, 'app', at, report);
+      if (app !== '*') checkName(app, names.apps, 'app', at, report);
     }
   }
   if (rule.protocol !== 'tcp') return;
@@ -78,27 +71,26 @@ function checkCondition(
   condition: ConditionDocument,
   key: 'when' | 'unless',
   path: Path,
-  document: PolicyDocument,
+  names: Names,
   report: Report,
 ): void {
   if (isEmpty(condition)) {
     const effect = key === 'when' ? 'asks nothing' : 'lifts the rule always';
     report(path, `an empty \`${key}\` ${effect}; leave it out or give it a criterion`);
   }
-  const { devices = {}, workloads = {}, hours = {}, networks = {} } = document;
   for (const [name, at] of items(condition.hours, [...path, 'hours'])) {
-    checkName(name, Object.keys(hours), 'hours', at, report);
+    checkName(name, names.hours, 'hours', at, report);
   }
   for (const [name, at] of items(condition.network, [...path, 'network'])) {
-    checkName(name, Object.keys(networks), 'network', at, report);
+    checkName(name, names.networks, 'network', at, report);
   }
   if (typeof condition.device === 'string') {
-    checkName(condition.device, Object.keys(devices), 'device', [...path, 'device'], report);
+    checkName(condition.device, names.devices, 'device', [...path, 'device'], report);
   } else if (condition.device !== undefined && isEmpty(condition.device)) {
     report([...path, 'device'], 'an empty `device` asks nothing; give it `attested` or another claim');
   }
   if (typeof condition.workload === 'string') {
-    checkName(condition.workload, Object.keys(workloads), 'workload', [...path, 'workload'], report);
+    checkName(condition.workload, names.workloads, 'workload', [...path, 'workload'], report);
   } else if (condition.workload !== undefined) {
     checkWorkload(condition.workload, [...path, 'workload'], report);
   }

@@ -1,19 +1,24 @@
 // The names and times in a document's own tests, and whether each gives what the rules it meets depend on.
 import type { Path } from '../document.ts';
 import { listOf, type PolicyDocument, type RequestDocument, type RuleDocument } from './document.ts';
-import { checkName, type Report } from './names.ts';
+import { checkName, type Names, type Report } from './names.ts';
 import { parseInstant } from './request.ts';
 
 /** When a described request happens if it does not say, and no rule it meets cares. */
 export const SOME_INSTANT: number = Date.UTC(2026, 0, 1);
 
-export function checkTests(document: PolicyDocument, ids: ReadonlySet<string>, report: Report): void {
-  const names = new Set<string>();
+export function checkTests(
+  document: PolicyDocument,
+  names: Names,
+  ids: ReadonlySet<string>,
+  report: Report,
+): void {
+  const titles = new Set<string>();
   for (const [index, test] of (document.tests ?? []).entries()) {
     const path = ['tests', index];
-    if (names.has(test.name)) report([...path, 'name'], `the test name \`${test.name}\` is used twice`);
-    names.add(test.name);
-    checkRequest(test, path, document, report);
+    if (titles.has(test.name)) report([...path, 'name'], `the test name \`${test.name}\` is used twice`);
+    titles.add(test.name);
+    checkRequest(test, path, document, names, report);
     if (test.rule !== undefined) checkName(test.rule, ids, 'rule', [...path, 'rule'], report);
     if (test.remedy !== undefined && test.expect === 'allow') {
       report([...path, 'remedy'], 'an allowed request needs no remedy', { key: true });
@@ -26,17 +31,18 @@ export function checkRequest(
   test: RequestDocument,
   path: Path,
   document: PolicyDocument,
+  names: Names,
   report: Report,
 ): void {
-  const { devices = {}, networks = {}, workloads = {}, groups = {} } = document;
-  checkName(test.app, document.apps, 'app', [...path, 'app'], report);
+  const { groups = {} } = document;
+  checkName(test.app, names.apps, 'app', [...path, 'app'], report);
   if (typeof test.device === 'string')
-    checkName(test.device, Object.keys(devices), 'device', [...path, 'device'], report);
+    checkName(test.device, names.devices, 'device', [...path, 'device'], report);
   if (typeof test.workload === 'string') {
-    checkName(test.workload, Object.keys(workloads), 'workload', [...path, 'workload'], report);
+    checkName(test.workload, names.workloads, 'workload', [...path, 'workload'], report);
   }
   if (test.network !== undefined)
-    checkName(test.network, Object.keys(networks), 'network', [...path, 'network'], report);
+    checkName(test.network, names.networks, 'network', [...path, 'network'], report);
   if (test.network !== undefined && test.address !== undefined) {
     report([...path, 'address'], 'give either `network` or `address`', { key: true });
   }

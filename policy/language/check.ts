@@ -5,12 +5,13 @@ import { EVERYONE } from '../subject/directory.ts';
 import { checkRule } from './check-rule.ts';
 import { checkTests } from './check-tests.ts';
 import { listOf, type PolicyDocument } from './document.ts';
-import { checkSelector, type Report } from './names.ts';
+import { checkSelector, type Names, namesOf, type Report } from './names.ts';
 
 /** Everything wrong with a document that its schema accepted. */
 export function checkDocument(document: PolicyDocument, report: Report): void {
+  const names = namesOf(document, document.apps);
   checkApps(document, report);
-  checkGroups(document, report);
+  checkGroups(document, names, report);
   checkHours(document, report);
   const ids = new Map<string, number>();
   for (const [index, rule] of document.rules.entries()) {
@@ -19,9 +20,9 @@ export function checkDocument(document: PolicyDocument, report: Report): void {
       report(['rules', index, 'id'], `the rule id \`${rule.id}\` is used twice; each rule needs its own`);
     }
     ids.set(rule.id, first ?? index);
-    checkRule(rule, ['rules', index], document, report);
+    checkRule(rule, ['rules', index], names, report);
   }
-  checkTests(document, new Set(ids.keys()), report);
+  checkTests(document, names, new Set(ids.keys()), report);
 }
 
 function checkApps({ apps }: PolicyDocument, report: Report): void {
@@ -32,7 +33,7 @@ function checkApps({ apps }: PolicyDocument, report: Report): void {
   }
 }
 
-function checkGroups(document: PolicyDocument, report: Report): void {
+function checkGroups(document: PolicyDocument, names: Names, report: Report): void {
   for (const [group, { members }] of Object.entries(document.groups ?? {})) {
     const path = ['groups', group];
     if (group === EVERYONE)
@@ -41,7 +42,7 @@ function checkGroups(document: PolicyDocument, report: Report): void {
       const at = [...path, 'members', index];
       if (member === EVERYONE)
         report(at, 'a group of `everyone` says nothing; write `who: everyone` in the rule');
-      else checkSelector(member, document, at, report);
+      else checkSelector(member, names, at, report);
       if (member === group) report(at, `the group \`${group}\` is its own member`);
     }
   }

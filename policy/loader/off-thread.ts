@@ -1,0 +1,54 @@
+// Loads a policy document without holding up the event loop: a worker reads and tests it, this side compiles what
+// it hands over, a batch at a time. A worker that fails in any way is an error, never a policy.
+import { Worker } from 'node:worker_threads';
+import { Compiler } from '../compile.ts';
+import type { Loading } from '../load.ts';
+import { createPolicy } from '../policy.ts';
+import type { FromWorker, Task, ToWorker } from './messages.ts';
+
+/** Source and compiled worker lie beside their own kind of this file. */
+const WORKER: URL = new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url);
+
+/** Memory for reading one document; a document within the size limit needs less than a quarter. */
+const MAX_HEAP_MB = 2048;
+
+/**
+ * Like `loadPolicy`, on a thread of its own. Rejects only when the worker itself breaks (out of memory, say);
+ * whatever is wrong with the document is in the result.
+ */
+export function loadPolicyOffThread(text: string, file: string): Promise<Loading> {
+  const task: Task = { text, file };
+  const worker = new Worker(WORKER, {
+    workerData: task,
+    resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP_MB },
+  });
+  const loading = new Promise<Loading>((resolve, reject) => {
+    let compiler: Compiler | undefined;
+    let head: (FromWorker & { kind: 'accepted' }) | undefined;
+    const next = (): void => worker.postMessage('next' satisfies ToWorker);
+    worker.on('message', (message: FromWorker) => {
+      try {
+        if (message.kind === 'refused') {
+          resolve({ ok: false, problems: message.problems });
+        } else if (message.kind === 'accepted') {
+          head = message;
+          compiler = new Compiler(message.definitions, message.apps);
+          next();
+        } else if (compiler === undefined || head === undefined) {
+          reject(new Error('the loading worker sent rules before it accepted the document'));
+        } else if (message.rules.length === 0) {
+          const policy = createPolicy(compiler.finish(), head.hash);
+          resolve({ ok: true, policy, warnings: head.warnings });
+        } else {
+          for (const rule of message.rules) compiler.add(rule);
+          next();
+        }
+      } catch (error) {
+        reject(error instanceof Error ? error : new Error(String(error)));
+      }
+    });
+    worker.once('error', reject);
+    worker.once('exit', (code) => reject(new Error(`the loading worker ended early with code ${code}`)));
+  });
+  return loading.finally(() => void worker.terminate());
+}
