@@ -2,14 +2,13 @@
 
 /**
  * `quota`: the outbox is full of records that sinks still need · `no-space`: the disk is full · `io`: the disk
- * failed · `overloaded`: records come faster than the disk takes them · `unencodable`: one record is too
- * long or no JSON · `closed` · `locked`: another gateway owns the directory · `loose-mode`: others could read it.
+ * failed · `unencodable`: one record is too long or no JSON · `closed` · `locked`: another gateway owns the
+ * directory · `loose-mode`: others could read it.
  */
 export type OutboxErrorCode =
   | 'quota'
   | 'no-space'
   | 'io'
-  | 'overloaded'
   | 'unencodable'
   | 'closed'
   | 'locked'

@@ -3,13 +3,14 @@ import {
   closeSync,
   fdatasyncSync,
   fstatSync,
+  fsyncSync,
   ftruncateSync,
   openSync,
   readdirSync,
   readSync,
   statSync,
+  unlinkSync,
 } from 'node:fs';
-import { type FileHandle, open, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 
 /** A place between two records: how many bytes into which segment. */
@@ -110,16 +111,21 @@ export function recoverSegments(directory: string): Recovered {
   return { segments, cut };
 }
 
-/** Creates a file whose name survives a power cut. */
-export async function createDurably(directory: string, path: string): Promise<FileHandle> {
-  const file = await open(path, 'wx', 0o600);
+/** Creates a segment whose name survives a power cut, and opens it. */
+export function createSegment(directory: string, number: number): number {
+  const path = segmentPath(directory, number);
+  const fd = openSync(path, 'wx', 0o600);
   try {
-    const parent = await open(directory, 'r');
-    await parent.sync().finally(() => parent.close());
-    return file;
+    const parent = openSync(directory, 'r');
+    try {
+      fsyncSync(parent);
+    } finally {
+      closeSync(parent);
+    }
+    return fd;
   } catch (cause) {
-    await file.close();
-    await unlink(path);
+    closeSync(fd);
+    unlinkSync(path);
     throw cause;
   }
 }

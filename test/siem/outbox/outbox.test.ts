@@ -70,16 +70,6 @@ describe('append', () => {
     assert.deepEqual(await sequences(directory), [1, 2]);
   });
 
-  test('refuses when the disk cannot keep up, before memory fills', async (t) => {
-    const outbox = openOutbox(t, directoryFor(t));
-    const answers = await Promise.allSettled(Array.from({ length: 20_000 }, () => outbox.append(document())));
-    const refused = answers.filter((answer) => answer.status === 'rejected');
-    assert.ok(refused.length > 0 && refused.every(({ reason }) => coded('overloaded')(reason)));
-    assert.equal(outbox.standing.refused, refused.length);
-    assert.equal(outbox.standing.sequence, 20_000 - refused.length);
-    assert.equal(outbox.healthy, true, 'what came before was kept, so it works');
-  });
-
   test('refuses after close, and close writes what was waiting', async (t) => {
     const directory = directoryFor(t);
     const outbox = openOutbox(t, directory);
