@@ -10,7 +10,7 @@ import { readOptions } from '../usage.ts';
 
 const DEFAULT_PORT = 8443;
 /** How to call this program from where the demo was started: a clone has it below bin/. */
-const SALLYPORT = import.meta.filename.endsWith('.ts') ? 'node bin/sallyport.js' : 'sallyport';
+const SALLYPORT = import.meta.filename.endsWith('.ts') ? 'npx sallyport' : 'sallyport';
 type Document = Record<string, unknown>;
 
 export const help: string = `Usage: sallyport demo [--port PORT] [--smoke] [--json]
