@@ -4,7 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Hello } from '../wire/hello.ts';
 import { type Limits, TICK_MS } from '../wire/limits.ts';
 import type { OpenRequest } from '../wire/open.ts';
-import { type Budget, Session } from '../wire/session.ts';
+import { Session } from '../wire/session.ts';
+import type { Budget } from '../wire/session-options.ts';
 import type { Stream, StreamHandler } from '../wire/stream.ts';
 import { overWebSocket } from '../wire/transport.ts';
 import { Backoff } from './backoff.ts';
@@ -109,7 +110,8 @@ export class Link {
     }
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const session: Session = new Session({
-      ...{ transport: overWebSocket(ws), limits, budget: this.#budget, clock, hello },
+      ...{ transport: overWebSocket(ws), limits, budget: this.#budget, clock },
+      greeting: { hello },
       onReady: () => resolve(),
       onOpen,
       onGoaway: () => {

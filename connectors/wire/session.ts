@@ -13,38 +13,17 @@ import {
   WireError,
 } from './error.ts';
 import { FIN, FRAME, frameName } from './frame.ts';
-import { chooseVersion, decodeHello, decodeWelcome, encodeHello, type Hello, type Welcome } from './hello.ts';
+import { meet } from './handshake.ts';
+import { encodeHello } from './hello.ts';
 import { KeepAlive } from './keepalive.ts';
-import { LAST_STREAM, LAST_WORDS_MS, type Limits } from './limits.ts';
+import { LAST_WORDS_MS, type Limits } from './limits.ts';
 import { decodeOpen, type OpenRequest } from './open.ts';
 import { Pace } from './pace.ts';
 import { Round } from './round.ts';
+import type { Budget, SessionOptions } from './session-options.ts';
 import { Stream, type StreamHandler } from './stream.ts';
+import { Streams } from './streams.ts';
 import type { Transport } from './transport.ts';
-
-/** Bytes received and not yet consumed, counted over all sessions of a process. */
-export interface Budget {
-  held: number;
-}
-
-export interface SessionOptions {
-  readonly transport: Transport;
-  readonly limits: Limits;
-  readonly budget: Budget;
-  /** Monotonic milliseconds. */
-  readonly clock: () => number;
-  /** The connector's hello, sent at once; absent at the gateway, which answers with `welcome`. */
-  readonly hello?: Hello;
-  readonly welcome?: Omit<Welcome, 'version'>;
-  /** The handshake is done. The gateway gets the hello, the connector the welcome. */
-  onReady(peer: { readonly hello?: Hello; readonly welcome?: Welcome }): void;
-  /** The peer opens a stream: give it a handler now. */
-  onOpen(stream: Stream, request: OpenRequest, fin: boolean): StreamHandler;
-  /** The peer wants no new streams here. It has been answered. */
-  onGoaway(code: GoawayCode, detail: string): void;
-  /** The end, exactly once; every stream has had its `onReset('lost')` before. */
-  onClose(code: GoawayCode, why: string): void;
-}
 
 export class Session implements FrameSink {
   readonly limits: Limits;
@@ -56,14 +35,11 @@ export class Session implements FrameSink {
   readonly #options: SessionOptions;
   readonly #transport: Transport;
   readonly #decoder: Decoder;
-  readonly #streams = new Map<number, Stream>();
+  readonly #streams: Streams;
   readonly #round: Round;
   readonly #keepAlive: KeepAlive;
   #state: 'hello' | 'open' | 'closed' = 'hello';
   #peerStreams = 0;
-  /** The last id opened by this side and by the other; odd ones are the gateway's. */
-  #last: number;
-  #peerLast: number;
   #sentGoaway = false;
   #gotGoaway = false;
   /** Bytes of DATA not yet acknowledged to the peer. */
@@ -83,15 +59,13 @@ export class Session implements FrameSink {
     this.#keepAlive = new KeepAlive(options.limits, options.clock, (payload) =>
       this.#urgent(FRAME.PING, payload),
     );
-    const gateway = options.hello === undefined;
-    this.#last = gateway ? -1 : 0;
-    this.#peerLast = gateway ? 0 : -1;
+    this.#streams = new Streams('welcome' in options.greeting);
     options.transport.attach(
       (bytes) => this.#bytes(bytes),
       (why) => this.#closed('silent', why),
     );
-    if (options.hello !== undefined) {
-      this.batch.frame(FRAME.HELLO, 0, encodeHello(options.hello));
+    if ('hello' in options.greeting) {
+      this.batch.frame(FRAME.HELLO, 0, encodeHello(options.greeting.hello));
       this.batch.flush();
     }
   }
@@ -103,14 +77,8 @@ export class Session implements FrameSink {
 
   /** Whether `open` may be called. */
   get ready(): boolean {
-    return (
-      this.#state === 'open' &&
-      !this.#sentGoaway &&
-      !this.#gotGoaway &&
-      this.#streams.size < this.#peerStreams &&
-      this.#last < LAST_STREAM - 2 &&
-      this.#transport.backlog <= this.limits.maxBacklog
-    );
+    if (this.#state !== 'open' || this.draining || this.#streams.exhausted) return false;
+    return this.#streams.size < this.#peerStreams && this.#transport.backlog <= this.limits.maxBacklog;
   }
 
   get draining(): boolean {
@@ -122,10 +90,9 @@ export class Session implements FrameSink {
    * Only while `ready`. `fin`: the request has no body.
    */
   open(prefix: Buffer, head: string, fin: boolean, handler: StreamHandler, idleLimit: number): Stream {
-    this.#last += 2;
-    const stream = new Stream(this, this.#last, true, idleLimit);
+    const stream = new Stream(this, this.#streams.next(), true, idleLimit);
     stream.handler = handler;
-    this.#streams.set(stream.id, stream);
+    this.#streams.add(stream);
     stream.localEnded = fin;
     this.batch.text(fin ? FRAME.OPEN | FIN : FRAME.OPEN, stream.id, prefix, head);
     return stream;
@@ -144,7 +111,7 @@ export class Session implements FrameSink {
 
   /** The stream is over. */
   forget(stream: Stream): void {
-    this.#streams.delete(stream.id);
+    this.#streams.delete(stream);
     this.#endIfDrained();
   }
 
@@ -237,9 +204,8 @@ export class Session implements FrameSink {
       this.batch.number(FRAME.SESSION_ACK, 0, this.#unacked);
       this.#unacked = 0;
     }
-    const stream = this.#find(id);
-    if (stream === undefined) return;
-    deliverData(stream, piece, fin);
+    const stream = this.#streams.find(id);
+    if (stream !== undefined) deliverData(stream, piece, fin);
   }
 
   onFrame(type: number, fin: boolean, id: number, payload: Buffer): void {
@@ -249,7 +215,7 @@ export class Session implements FrameSink {
     } else if (type === FRAME.OPEN) {
       this.#opened(id, fin, payload);
     } else if (id !== 0) {
-      const stream = this.#find(id);
+      const stream = this.#streams.find(id);
       if (stream !== undefined) deliver(stream, type, fin, payload);
     } else {
       this.#onSession(type, payload);
@@ -257,37 +223,23 @@ export class Session implements FrameSink {
   }
 
   #handshake(type: number, payload: Buffer): void {
-    const { hello, welcome } = this.#options;
-    if (hello === undefined && welcome !== undefined && type === FRAME.HELLO) {
-      const peer = decodeHello(payload);
-      const version = chooseVersion(peer.versions);
-      this.#begin(peer.window, peer.streams);
-      this.batch.frame(FRAME.WELCOME, 0, encodeHello({ version, ...welcome }));
-      this.#options.onReady({ hello: peer });
-    } else if (hello !== undefined && type === FRAME.WELCOME) {
-      const peer = decodeWelcome(payload);
-      this.#begin(peer.window, peer.streams);
-      this.#options.onReady({ welcome: peer });
-    } else if (type === FRAME.GOAWAY) {
+    if (type === FRAME.GOAWAY) {
       this.#goaway(payload);
-    } else {
-      throw new WireError('protocol', `${frameName(type)} before the hello`);
+      return;
     }
-    if (this.#state === 'open') this.#keepAlive.ping();
-  }
-
-  #begin(window: number, streams: number): void {
+    const { peer, answer } = meet(this.#options.greeting, type, payload);
+    const { window, streams } = 'hello' in peer ? peer.hello : peer.welcome;
     this.#state = 'open';
     this.peerWindow = window;
     this.#peerStreams = streams;
+    if (answer !== undefined) this.batch.frame(FRAME.WELCOME, 0, answer);
+    this.#options.onReady(peer);
+    this.#keepAlive.ping();
   }
 
   #opened(id: number, fin: boolean, payload: Buffer): void {
-    if (id % 2 !== Math.abs(this.#peerLast % 2) || id <= this.#peerLast) {
-      throw new WireError('protocol', `OPEN of stream ${id} after ${this.#peerLast}`);
-    }
     if (this.#gotGoaway) throw new WireError('protocol', 'OPEN after GOAWAY');
-    this.#peerLast = id;
+    this.#streams.arrived(id);
     let request: OpenRequest;
     try {
       request = decodeOpen(payload);
@@ -302,18 +254,8 @@ export class Session implements FrameSink {
     }
     const stream = new Stream(this, id, false, 0);
     stream.remoteEnded = fin;
-    this.#streams.set(id, stream);
+    this.#streams.add(stream);
     stream.handler = this.#options.onOpen(stream, request, fin);
-  }
-
-  /** Undefined for a stream that was here and is over: what was on its way is dropped. */
-  #find(id: number): Stream | undefined {
-    const stream = this.#streams.get(id);
-    if (stream === undefined) {
-      const last = id % 2 === Math.abs(this.#last % 2) ? this.#last : this.#peerLast;
-      if (id > last) throw new WireError('protocol', `stream ${id} was never opened`);
-    }
-    return stream;
   }
 
   #onSession(type: number, payload: Buffer): void {

@@ -6,7 +6,8 @@ import type { Duplex } from 'node:stream';
 import type WebSocket from 'ws';
 import type { Hello } from '#connectors/wire/hello';
 import { DEFAULT_LIMITS, type Limits, TICK_MS } from '#connectors/wire/limits';
-import { type Budget, Session } from '#connectors/wire/session';
+import { Session } from '#connectors/wire/session';
+import type { Budget } from '#connectors/wire/session-options';
 import { IGNORE, type StreamHandler } from '#connectors/wire/stream';
 import { overWebSocket, type Transport } from '#connectors/wire/transport';
 import { Exchange } from './exchange.ts';
@@ -69,9 +70,9 @@ export class Tunnels implements TunnelRelays {
     const software = this.#options.software ?? 'sallyport';
     const session: Session = new Session({
       ...{ transport, limits: this.#limits, budget: this.#budget, clock: this.#clock },
-      welcome: { window, streams, instance: this.#instance, software },
-      onReady: ({ hello }) => {
-        tunnel = this.#admit(session, peer, hello as Hello);
+      greeting: { welcome: { window, streams, instance: this.#instance, software } },
+      onReady: (greeting) => {
+        if ('hello' in greeting) tunnel = this.#admit(session, peer, greeting.hello);
       },
       onOpen: (stream): StreamHandler => {
         queueMicrotask(() => stream.reset('refused', 'this gateway takes no streams from connectors'));

@@ -123,7 +123,7 @@ for (const gateway of [true, false]) {
       let closed: string | undefined;
       const session: Session = new Session({
         ...{ transport: hose, limits, budget, clock: () => 0 },
-        ...(gateway ? { welcome: common } : { hello }),
+        greeting: gateway ? { welcome: common } : { hello },
         onReady() {
           if (gateway && session.ready) session.open(openPrefix('http', 'app'), head, false, sink, 0);
         },

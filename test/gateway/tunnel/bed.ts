@@ -1,13 +1,17 @@
 // A test bed in one process: a client speaks to a gateway server, which relays through tunnels in memory to the real
 // cluster side and a real app. Everything but the WebSocket is as in production.
+import { once } from 'node:events';
 import {
   createServer,
+  request as httpRequest,
   type IncomingMessage,
   type RequestListener,
+  type RequestOptions,
   type Server,
   type ServerResponse,
 } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
+import { text } from 'node:stream/consumers';
 import type { TestContext } from 'node:test';
 import { Cluster } from '#connectors/cluster/cluster';
 import { DEFAULT_LIMITS, type Limits, VERSIONS } from '#connectors/wire/limits';
@@ -42,6 +46,32 @@ export async function listen(server: Server): Promise<number> {
   server.listen(0, '127.0.0.1', resolve);
   await promise;
   return (server.address() as AddressInfo).port;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: IncomingMessage['headers'];
+  readonly raw: string[];
+  readonly trailers: IncomingMessage['trailers'];
+  readonly body: string;
+}
+
+/** One request on a connection of its own, to the end. */
+export async function ask(
+  port: number,
+  options: RequestOptions & { body?: string | Buffer },
+): Promise<Answer> {
+  const req = httpRequest({ host: '127.0.0.1', port, agent: false, ...options });
+  req.end(options.body);
+  const [res] = (await once(req, 'response')) as [IncomingMessage];
+  const body = await text(res);
+  return {
+    status: res.statusCode ?? 0,
+    headers: res.headers,
+    raw: res.rawHeaders,
+    trailers: res.trailers,
+    body,
+  };
 }
 
 /** What the flow would forward: all end-to-end fields of the request. */
@@ -116,13 +146,15 @@ export async function bed(
         limits: all,
         budget: { held: 0 },
         clock: () => performance.now(),
-        hello: {
-          versions: VERSIONS,
-          window: all.window,
-          streams: all.streams,
-          apps: ['app', 'elsewhere'],
-          instance: name,
-          software: 'test',
+        greeting: {
+          hello: {
+            versions: VERSIONS,
+            window: all.window,
+            streams: all.streams,
+            apps: ['app', 'elsewhere'],
+            instance: name,
+            software: 'test',
+          },
         },
         onReady: () => resolve(),
         onOpen: (stream, request, fin) => cluster.open(stream, request, fin),

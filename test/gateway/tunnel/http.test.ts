@@ -2,33 +2,11 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http';
+import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
-import { bed } from './bed.ts';
-
-interface Answer {
-  readonly status: number;
-  readonly headers: IncomingMessage['headers'];
-  readonly raw: string[];
-  readonly trailers: IncomingMessage['trailers'];
-  readonly body: string;
-}
-
-async function ask(port: number, options: RequestOptions & { body?: string | Buffer }): Promise<Answer> {
-  const req = httpRequest({ host: '127.0.0.1', port, agent: false, ...options });
-  req.end(options.body);
-  const [res] = (await once(req, 'response')) as [IncomingMessage];
-  const body = await text(res);
-  return {
-    status: res.statusCode ?? 0,
-    headers: res.headers,
-    raw: res.rawHeaders,
-    trailers: res.trailers,
-    body,
-  };
-}
+import { ask, bed } from './bed.ts';
 
 test('method, path and end-to-end fields arrive byte for byte', async (t) => {
   let seen: { method: string; url: string; raw: string[] } | undefined;
@@ -191,142 +169,6 @@ test('server-sent events are delivered one by one', async (t) => {
   const [chunk] = (await once(res, 'data')) as [Buffer];
   assert.equal(chunk.toString(), 'data: one\n\n');
   req.destroy();
-});
-
-test('an app that dies in the middle never looks complete', async (t) => {
-  const { port, results } = await bed(t, (req, res) => {
-    if (req.url === '/length') res.writeHead(200, { 'Content-Length': '100' });
-    res.write('half');
-    setTimeout(() => req.socket.destroy(), 20);
-  });
-  for (const path of ['/length', '/chunked']) {
-    const req = httpRequest({ port, host: '127.0.0.1', path, agent: false });
-    req.end();
-    const [res] = (await once(req, 'response')) as [IncomingMessage];
-    await assert.rejects(text(res), { code: 'ECONNRESET' }, path);
-  }
-  assert.deepEqual(
-    results.map(({ outcome, failure }) => [outcome, failure]),
-    [
-      ['failed', 'app-error'],
-      ['failed', 'app-error'],
-    ],
-  );
-});
-
-test('an app sees that its client went away', async (t) => {
-  const { promise: gone, resolve } = Promise.withResolvers<string>();
-  const { promise: arrived, resolve: arrive } = Promise.withResolvers<void>();
-  const { port, results } = await bed(t, (req, res) => {
-    arrive();
-    res.on('close', () => resolve(res.writableFinished ? 'finished' : 'aborted'));
-    req.resume();
-  });
-  const req = httpRequest({ port, host: '127.0.0.1', agent: false });
-  req.on('error', () => {});
-  req.end();
-  await arrived;
-  req.destroy();
-  assert.equal(await gone, 'aborted');
-  assert.equal(results[0]?.outcome, 'client-aborted');
-});
-
-test('an app that is not there is a 502, an unknown app too, and a silent one a 504', async (t) => {
-  const nothing = await bed(t, 'http://127.0.0.1:1');
-  assert.equal((await ask(nothing.port, { path: '/' })).status, 502);
-  assert.equal(nothing.results[0]?.failure, 'app-unreachable');
-  await ask(nothing.port, { path: '/', headers: { 'X-App': 'elsewhere' } });
-  assert.equal(nothing.results[1]?.failure, 'connector-refused');
-  await ask(nothing.port, { path: '/', headers: { 'X-App': 'nobody-serves-this' } });
-  assert.equal(nothing.results[2]?.failure, 'no-connector');
-  const silent = await bed(t, () => {}, { headTimeout: 500 });
-  assert.equal((await ask(silent.port, { path: '/' })).status, 504);
-});
-
-test('an answer that is not HTTP is a 502', async (t) => {
-  const { port, results } = await bed(t, {
-    attach: (server) => {
-      server.on('connection', (socket) => socket.end('SSH-2.0-OpenSSH\r\n'));
-    },
-  });
-  assert.equal((await ask(port, { path: '/' })).status, 502);
-  assert.equal(results[0]?.failure, 'app-error');
-});
-
-test('redirects are passed on, never followed', async (t) => {
-  let requests = 0;
-  const { port } = await bed(t, (_req, res) => {
-    requests += 1;
-    res.writeHead(302, { Location: 'http://169.254.169.254/latest/meta-data/' }).end();
-  });
-  assert.equal((await ask(port, { path: '/' })).headers.location, 'http://169.254.169.254/latest/meta-data/');
-  assert.equal(requests, 1);
-});
-
-test('a relay that is closed is cut at the client and at the app', async (t) => {
-  const { promise: gone, resolve } = Promise.withResolvers<void>();
-  const { port, relays, results } = await bed(t, (_req, res) => {
-    res.write('first');
-    res.on('close', resolve);
-  });
-  const req = httpRequest({ port, host: '127.0.0.1', agent: false });
-  req.end();
-  const [res] = (await once(req, 'response')) as [IncomingMessage];
-  await once(res, 'data');
-  relays[0]?.close('session revoked');
-  await assert.rejects(text(res), { code: 'ECONNRESET' });
-  await gone;
-  assert.deepEqual(
-    [results[0]?.outcome, results[0]?.detail, results[0]?.headSent],
-    ['closed', 'session revoked', true],
-  );
-});
-
-test('upgrade: spliced after 101, both ways, and half-closed in order', async (t) => {
-  const { port, results } = await bed(t, {
-    attach: (server) => {
-      server.on('upgrade', (_req, socket) => {
-        socket.write(
-          'HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\nX-App: yes\r\n\r\n',
-        );
-        socket.pipe(socket);
-      });
-    },
-  });
-  const client = connect(port, '127.0.0.1');
-  client.write('GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\nearly');
-  let seen = '';
-  client.on('data', (chunk) => {
-    seen += chunk.toString('latin1');
-    if (seen.endsWith('early')) client.end('last');
-  });
-  await once(client, 'close');
-  assert.match(
-    seen,
-    /^HTTP\/1\.1 101 Switching Protocols\r\nX-App: yes\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\nearlylast$/,
-  );
-  await new Promise(setImmediate);
-  assert.equal(results[0]?.outcome, 'completed');
-  assert.equal(results[0]?.bytesIn, 9);
-  assert.equal(results[0]?.bytesOut, 9);
-});
-
-test('upgrade: an app that declines is answered for as usual, and nothing of the new protocol gets through', async (t) => {
-  let received = '';
-  const { port } = await bed(t, {
-    attach: (server) => {
-      server.on('connection', (socket) => socket.on('data', (data: Buffer) => (received += data.toString())));
-      server.on('request', (_req, res) => res.writeHead(403).end('no'));
-    },
-  });
-  const client = connect(port, '127.0.0.1');
-  client.write(
-    'GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\nGET /smuggled HTTP/1.1\r\n\r\n',
-  );
-  const seen = await text(client);
-  assert.match(seen, /^HTTP\/1\.1 403 Forbidden\r\n/);
-  assert.match(seen, /no/);
-  assert.ok(!received.includes('smuggled'));
 });
 
 test('HTTP/1.0 clients get the body without chunks', async (t) => {

@@ -1,0 +1,30 @@
+// What a session is given and whom it tells: the seam between the protocol and the two ends that use it.
+import type { GoawayCode } from './error.ts';
+import type { Greeting, PeerGreeting } from './handshake.ts';
+import type { Limits } from './limits.ts';
+import type { OpenRequest } from './open.ts';
+import type { Stream, StreamHandler } from './stream.ts';
+import type { Transport } from './transport.ts';
+
+/** Bytes received and not yet consumed, counted over all sessions of a process. */
+export interface Budget {
+  held: number;
+}
+
+export interface SessionOptions {
+  readonly transport: Transport;
+  readonly limits: Limits;
+  readonly budget: Budget;
+  /** Monotonic milliseconds. */
+  readonly clock: () => number;
+  /** A connector's hello is sent at once; a gateway's welcome answers one. */
+  readonly greeting: Greeting;
+  /** The handshake is done. */
+  onReady(peer: PeerGreeting): void;
+  /** The peer opens a stream: give it a handler now. */
+  onOpen(stream: Stream, request: OpenRequest, fin: boolean): StreamHandler;
+  /** The peer wants no new streams here. It has been answered. */
+  onGoaway(code: GoawayCode, detail: string): void;
+  /** The end, exactly once; every stream has had its `onReset('lost')` before. */
+  onClose(code: GoawayCode, why: string): void;
+}

@@ -1,0 +1,96 @@
+// How exchanges end that do not end well: no client may take a part for the whole, no app go on for nobody.
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { request as httpRequest, type IncomingMessage } from 'node:http';
+import { text } from 'node:stream/consumers';
+import { test } from 'node:test';
+import { ask, bed } from './bed.ts';
+
+test('an app that dies in the middle never looks complete', async (t) => {
+  const { port, results } = await bed(t, (req, res) => {
+    if (req.url === '/length') res.writeHead(200, { 'Content-Length': '100' });
+    res.write('half');
+    setTimeout(() => req.socket.destroy(), 20);
+  });
+  for (const path of ['/length', '/chunked']) {
+    const req = httpRequest({ port, host: '127.0.0.1', path, agent: false });
+    req.end();
+    const [res] = (await once(req, 'response')) as [IncomingMessage];
+    await assert.rejects(text(res), { code: 'ECONNRESET' }, path);
+  }
+  assert.deepEqual(
+    results.map(({ outcome, failure }) => [outcome, failure]),
+    [
+      ['failed', 'app-error'],
+      ['failed', 'app-error'],
+    ],
+  );
+});
+
+test('an app sees that its client went away', async (t) => {
+  const { promise: gone, resolve } = Promise.withResolvers<string>();
+  const { promise: arrived, resolve: arrive } = Promise.withResolvers<void>();
+  const { port, results } = await bed(t, (req, res) => {
+    arrive();
+    res.on('close', () => resolve(res.writableFinished ? 'finished' : 'aborted'));
+    req.resume();
+  });
+  const req = httpRequest({ port, host: '127.0.0.1', agent: false });
+  req.on('error', () => {});
+  req.end();
+  await arrived;
+  req.destroy();
+  assert.equal(await gone, 'aborted');
+  assert.equal(results[0]?.outcome, 'client-aborted');
+});
+
+test('an app that is not there is a 502, an unknown app too, and a silent one a 504', async (t) => {
+  const nothing = await bed(t, 'http://127.0.0.1:1');
+  assert.equal((await ask(nothing.port, { path: '/' })).status, 502);
+  assert.equal(nothing.results[0]?.failure, 'app-unreachable');
+  await ask(nothing.port, { path: '/', headers: { 'X-App': 'elsewhere' } });
+  assert.equal(nothing.results[1]?.failure, 'connector-refused');
+  await ask(nothing.port, { path: '/', headers: { 'X-App': 'nobody-serves-this' } });
+  assert.equal(nothing.results[2]?.failure, 'no-connector');
+  const silent = await bed(t, () => {}, { headTimeout: 500 });
+  assert.equal((await ask(silent.port, { path: '/' })).status, 504);
+});
+
+test('an answer that is not HTTP is a 502', async (t) => {
+  const { port, results } = await bed(t, {
+    attach: (server) => {
+      server.on('connection', (socket) => socket.end('SSH-2.0-OpenSSH\r\n'));
+    },
+  });
+  assert.equal((await ask(port, { path: '/' })).status, 502);
+  assert.equal(results[0]?.failure, 'app-error');
+});
+
+test('redirects are passed on, never followed', async (t) => {
+  let requests = 0;
+  const { port } = await bed(t, (_req, res) => {
+    requests += 1;
+    res.writeHead(302, { Location: 'http://169.254.169.254/latest/meta-data/' }).end();
+  });
+  assert.equal((await ask(port, { path: '/' })).headers.location, 'http://169.254.169.254/latest/meta-data/');
+  assert.equal(requests, 1);
+});
+
+test('a relay that is closed is cut at the client and at the app', async (t) => {
+  const { promise: gone, resolve } = Promise.withResolvers<void>();
+  const { port, relays, results } = await bed(t, (_req, res) => {
+    res.write('first');
+    res.on('close', resolve);
+  });
+  const req = httpRequest({ port, host: '127.0.0.1', agent: false });
+  req.end();
+  const [res] = (await once(req, 'response')) as [IncomingMessage];
+  await once(res, 'data');
+  relays[0]?.close('session revoked');
+  await assert.rejects(text(res), { code: 'ECONNRESET' });
+  await gone;
+  assert.deepEqual(
+    [results[0]?.outcome, results[0]?.detail, results[0]?.headSent],
+    ['closed', 'session revoked', true],
+  );
+});
