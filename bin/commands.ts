@@ -45,6 +45,11 @@ export const commands: readonly Command[] = [
     load: () => import('./commands/why.ts'),
   },
   {
+    name: 'policy',
+    summary: 'Check, test, explain, compare and replay policy documents',
+    load: () => import('./commands/policy.ts'),
+  },
+  {
     name: 'schema',
     summary: 'Print the JSON Schema of a document, for editors',
     load: () => import('./commands/schema.ts'),

@@ -1,5 +1,6 @@
 // Runs a document's own tests with the evaluator that will decide in production.
 import type { Decision } from './decision.ts';
+import type { AccessRequest } from './input.ts';
 import { SOME_INSTANT } from './language/check-tests.ts';
 import type { Definitions, TestDocument } from './language/document.ts';
 import { parseInstant, requestOf } from './language/request.ts';
@@ -23,8 +24,7 @@ export function runTests(
   definitions: Definitions,
 ): TestResult[] {
   return tests.map((test, index) => {
-    const at = test.at === undefined ? SOME_INSTANT : parseInstant(test.at, definitions.zone);
-    const request = requestOf(test, definitions, at);
+    const request = requestOfTest(test, definitions);
     const decision = policy.decide(request, policy.prepare(request.subject));
     const failure = failureOf(test, decision, () => policy.explain(request).remedy.kind);
     return {
@@ -35,6 +35,16 @@ export function runTests(
       ...(failure === undefined ? {} : { failure }),
     };
   });
+}
+
+/** The requests that tests describe. */
+export function testRequests(tests: readonly TestDocument[], definitions: Definitions): AccessRequest[] {
+  return tests.map((test) => requestOfTest(test, definitions));
+}
+
+function requestOfTest(test: TestDocument, definitions: Definitions): AccessRequest {
+  const at = test.at === undefined ? SOME_INSTANT : parseInstant(test.at, definitions.zone);
+  return requestOf(test, definitions, at);
 }
 
 function failureOf(test: TestDocument, decision: Decision, remedyOf: () => string): string | undefined {

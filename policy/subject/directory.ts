@@ -63,6 +63,31 @@ export class Directory {
     return this.#above(atoms).has(normalised(outer));
   }
 
+  /** A subject that `selector` selects and that has nothing else, for probes; itself where a group is empty. */
+  exampleOf(selector: string): Subject {
+    const nobody: Subject = { kind: 'user', id: 'example', groups: [], roles: [] };
+    let atom = normalised(selector);
+    const tried = new Set<string>();
+    while (!atom.includes(':') && atom !== EVERYONE && !tried.has(atom)) {
+      tried.add(atom);
+      const members = [...this.#parents]
+        .filter(([, groups]) => groups.includes(atom))
+        .map(([member]) => member);
+      atom =
+        members.find((member) => member.includes(':')) ??
+        members.find((member) => !tried.has(member)) ??
+        atom;
+    }
+    const rest = atom.slice(atom.indexOf(':') + 1);
+    if (atom === EVERYONE) return nobody;
+    if (atom.startsWith('user:'))
+      return rest.includes('@') ? { ...nobody, email: rest } : { ...nobody, id: rest };
+    if (atom.startsWith('service:'))
+      return { ...nobody, kind: 'service', id: rest.replace(/\*$/, 'example') };
+    if (atom.startsWith('role:')) return { ...nobody, roles: [rest] };
+    return { ...nobody, groups: [atom] };
+  }
+
   #note(key: string): void {
     if (key.startsWith('service:') && key.endsWith('*')) this.#patterns.set(key.slice(0, -1), key);
   }
