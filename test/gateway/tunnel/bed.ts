@@ -16,9 +16,10 @@ import type { TestContext } from 'node:test';
 import { Cluster } from '#connectors/cluster/cluster';
 import { DEFAULT_LIMITS, type Limits, VERSIONS } from '#connectors/wire/limits';
 import { Session } from '#connectors/wire/session';
-import type { ForwardHead, Relay, RelayOptions, RelayResult } from '#gateway/tunnel/relay';
+import type { Relay, RelayOptions, RelayResult } from '#gateway/tunnel/relay';
 import { Tunnels } from '#gateway/tunnel/tunnels';
 import { type End, pair } from '#test/connectors/wire/pair';
+import { forwardOf } from './forward.ts';
 
 export interface BedConnector {
   readonly session: Session;
@@ -72,24 +73,6 @@ export async function ask(
     trailers: res.trailers,
     body,
   };
-}
-
-/** What the flow would forward: all end-to-end fields of the request. */
-export function forwardOf(req: IncomingMessage): ForwardHead {
-  const headers: string[] = [];
-  const dropped = new Set([
-    'connection',
-    'keep-alive',
-    'transfer-encoding',
-    'te',
-    'expect',
-    'proxy-connection',
-  ]);
-  for (let i = 0; i < req.rawHeaders.length; i += 2) {
-    const name = req.rawHeaders[i] as string;
-    if (!dropped.has(name.toLowerCase())) headers.push(name, req.rawHeaders[i + 1] as string);
-  }
-  return { method: req.method ?? '', path: req.url ?? '', headers };
 }
 
 /** `app`: a listener, a function that attaches to a server, or the URL of an app that runs elsewhere. */
