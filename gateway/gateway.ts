@@ -5,7 +5,6 @@ import { mkdirSync } from 'node:fs';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import type { SallyportEvent } from '#siem/event';
 import type { Log } from '#siem/log';
 import { Outbox } from '#siem/outbox/outbox';
 import { Recorder } from '#siem/recorder';
@@ -20,17 +19,15 @@ import { healthListener } from './console/health.ts';
 import { Metrics } from './console/metrics.ts';
 import { Countries } from './context/countries.ts';
 import { Connections } from './edge/connections.ts';
-import { connectorsListener, type KnownConnector } from './edge/connectors-listener.ts';
-import { peopleListener, refuseBare, TLS_SETTINGS } from './edge/people-listener.ts';
 import { Sites } from './edge/sites.ts';
 import { Flow } from './flow.ts';
 import { Provider } from './identity/providers.ts';
 import { Sessions } from './identity/sessions.ts';
 import { SignIn } from './identity/sign-in.ts';
+import { connectorServer, peopleServer, tunnelEvents } from './listeners.ts';
 import { openAssertionSigner } from './pki/assertion.ts';
 import { openAuthority } from './pki/authority.ts';
 import { EnrolmentDesk } from './pki/enrolment.ts';
-import { certificateFromFiles, issueCertificate, keepRenewed } from './pki/server-certificate.ts';
 import { cardsFor } from './portal/cards.ts';
 import { doorwayApp } from './portal/doorway.ts';
 import { portalApp } from './portal/portal.ts';
@@ -93,6 +90,7 @@ async function wire(config: GatewayConfig, around: Surroundings, undo: (() => un
     gateway: { id: config.name, name: config.name, version, hostname },
     now,
   });
+  const portalOrigin = new URL(config.portal).origin;
   const metrics = new Metrics();
   const sites = new Sites(config);
   const policyFile = await PolicyFile.open({
@@ -106,7 +104,7 @@ async function wire(config: GatewayConfig, around: Surroundings, undo: (() => un
   const connectorCa = await openAuthority(join(config.state, 'connector-ca'), 'Sallyport connectors', now);
   const { trustDomain, certificateLife } = config.connectors;
   const desk = new EnrolmentDesk({ store, authority: connectorCa, trustDomain, certificateLife, now });
-  const signer = openAssertionSigner(config.state, config.portal, now);
+  const signer = openAssertionSigner(config.state, portalOrigin, now);
 
   // Who asks, and what is open in their name.
   const sessions = new Sessions(store, config.identity.sessions, now, async (session, cause) => {
@@ -115,7 +113,6 @@ async function wire(config: GatewayConfig, around: Surroundings, undo: (() => un
     await recorder.record({ kind: 'session-ended', cause, subject: session.subject, session: session.id });
   });
   const open: OpenExchanges = new OpenExchanges(rulings, (session) => sessions.alive(session), now);
-  const portalOrigin = new URL(config.portal).origin;
   const providers = new Map(
     config.identity.providers.map((one) => [
       one.id,
@@ -125,7 +122,7 @@ async function wire(config: GatewayConfig, around: Surroundings, undo: (() => un
   const signIn = new SignIn(providers, store, sessions, now);
 
   // The way of a request.
-  const tunnels = new Tunnels({ now, random, log, ...tunnelEvents(recorder, log) });
+  const tunnels = new Tunnels({ now, random, log, ...tunnelEvents(recorder, log, now) });
   undo.push(() => tunnels.drain(0));
   const connections = new Connections(new Countries(config.context.countries));
   const answers = new Answers({
@@ -160,8 +157,11 @@ async function wire(config: GatewayConfig, around: Surroundings, undo: (() => un
   });
 
   // The listeners.
-  const people = await peopleServer();
-  const connectors = await connectorServer();
+  const people = await peopleServer({ config, sites, flow, connections, metrics, recorder, log, now }, undo);
+  const connectors = await connectorServer(
+    { config, desk, authority: connectorCa, tunnels, recorder, now },
+    undo,
+  );
   const health = healthListener({
     ailments: () => (recorder.healthy ? [] : ['events cannot be recorded, so nothing is allowed']),
     metrics: () =>
@@ -171,11 +171,6 @@ async function wire(config: GatewayConfig, around: Surroundings, undo: (() => un
         recording: recorder.healthy,
       }),
   });
-  const addresses = {
-    people: await listen(people.server, config.listen.people, undo),
-    connectors: await listen(connectors, config.listen.connectors, undo),
-    health: await listen(health, config.listen.health, undo),
-  };
   const admin = await adminListener(config.state, {
     desk,
     recorder,
@@ -188,6 +183,11 @@ async function wire(config: GatewayConfig, around: Surroundings, undo: (() => un
     }),
   });
   undo.push(() => stop(admin));
+  const addresses = {
+    people: await listen(people.server, config.listen.people, undo),
+    connectors: await listen(connectors, config.listen.connectors, undo),
+    health: await listen(health, config.listen.health, undo),
+  };
   policyFile.watch();
   open.start();
   undo.push(() => open.stop());
@@ -221,53 +221,6 @@ async function wire(config: GatewayConfig, around: Surroundings, undo: (() => un
     },
   };
 
-  async function peopleServer(): Promise<{
-    server: ReturnType<typeof peopleListener>;
-    developmentCa: string | undefined;
-  }> {
-    const handlers = {
-      take: (exchange: Parameters<Flow['take']>[0]) => void flow.take(exchange),
-      unparsable: (...[socket, code]: Parameters<typeof refuseBare>) => {
-        const request = { socket, headers: {} } as Parameters<Connections['refusal']>[0];
-        metrics.refused();
-        const event = connections.refusal(request, refuseBare(socket, code));
-        recorder
-          .record(event)
-          .catch((error: unknown) => log.error({ err: error }, 'a refusal was not recorded'));
-      },
-    };
-    if (config.tls !== undefined) {
-      return { server: peopleListener(certificateFromFiles(config.tls), handlers), developmentCa: undefined };
-    }
-    const ca = await openAuthority(join(config.state, 'development-ca'), 'Sallyport development', now);
-    const { notAfter, ...certificate } = await issueCertificate(ca, sites.hosts);
-    const server = peopleListener(certificate, handlers);
-    const timer = keepRenewed(server, ca, sites.hosts, notAfter, TLS_SETTINGS, now);
-    undo.push(() => clearInterval(timer));
-    return { server, developmentCa: ca.certificate };
-  }
-
-  async function connectorServer(): Promise<ReturnType<typeof connectorsListener>> {
-    const { hosts } = config.connectors;
-    const { notAfter, ...certificate } = await issueCertificate(connectorCa, hosts);
-    const server = connectorsListener(certificate, {
-      desk,
-      authority: connectorCa,
-      trustDomain,
-      record: async (event: SallyportEvent) => {
-        await recorder.record(event, { durable: true });
-      },
-      connected: (ws, { name, certificate: { serial }, client }: KnownConnector) => {
-        const apps = new Set(config.apps.filter((app) => app.connectors.includes(name)).map((app) => app.id));
-        tunnels.accept(ws, { connector: name, apps, address: client.address, serial });
-      },
-    });
-    const settings = { ...TLS_SETTINGS, minVersion: 'TLSv1.3', ca: connectorCa.certificate };
-    const timer = keepRenewed(server, connectorCa, hosts, notAfter, settings, now);
-    undo.push(() => clearInterval(timer));
-    return server;
-  }
-
   async function beat(): Promise<void> {
     await recorder
       .record({
@@ -298,36 +251,4 @@ async function stop(server: Server): Promise<void> {
   const closed = new Promise((resolve) => server.close(resolve));
   server.closeAllConnections();
   await closed;
-}
-
-/** Connectors coming and going, as events. */
-function tunnelEvents(
-  recorder: Recorder,
-  log: Log,
-): Pick<ConstructorParameters<typeof Tunnels>[0], 'onConnect' | 'onDisconnect'> {
-  const note = (event: SallyportEvent): void => {
-    recorder
-      .record(event)
-      .catch((error: unknown) => log.error({ err: error }, `${event.kind} was not recorded`));
-  };
-  return {
-    onConnect: ({ connector, serial, address, apps }) =>
-      note({
-        kind: 'connector-connected',
-        connector: { name: connector },
-        certificate: { serial },
-        client: { address },
-        apps,
-      }),
-    onDisconnect: ({ connector, address, connectedAt, streams }, reason) =>
-      note({
-        kind: 'connector-disconnected',
-        connector: { name: connector },
-        client: { address },
-        reason,
-        connectedAt,
-        durationMs: Math.max(0, Date.now() - connectedAt),
-        streamsLost: streams,
-      }),
-  };
 }

@@ -144,6 +144,11 @@ export class Tunnels implements TunnelRelays {
     return this.#choose(app, []) !== undefined;
   }
 
+  /** Bytes that came through tunnels and have not gone on to clients yet. */
+  get held(): number {
+    return this.#budget.held;
+  }
+
   connectors(): readonly ConnectorStatus[] {
     return [...this.#tunnels].map((tunnel) => tunnel.status());
   }

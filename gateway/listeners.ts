@@ -1,0 +1,128 @@
+// Makes the two TLS listeners with their certificates: what people reach, and what connectors dial.
+
+import { join } from 'node:path';
+import type { SallyportEvent } from '#siem/event';
+import type { Log } from '#siem/log';
+import type { Recorder } from '#siem/recorder';
+import type { GatewayConfig } from './config.ts';
+import type { Metrics } from './console/metrics.ts';
+import type { Connections } from './edge/connections.ts';
+import { connectorsListener, type KnownConnector } from './edge/connectors-listener.ts';
+import { peopleListener, refuseBare, TLS_SETTINGS } from './edge/people-listener.ts';
+import type { Sites } from './edge/sites.ts';
+import type { Flow } from './flow.ts';
+import { type Authority, openAuthority } from './pki/authority.ts';
+import type { EnrolmentDesk } from './pki/enrolment.ts';
+import { certificateFromFiles, issueCertificate, keepRenewed } from './pki/server-certificate.ts';
+import type { TunnelRelays } from './tunnel/relay.ts';
+import type { TunnelsOptions } from './tunnel/tunnels.ts';
+
+/** Steps that take back what was started, in order. */
+type Undo = (() => unknown)[];
+
+export interface PeopleParts {
+  readonly config: GatewayConfig;
+  readonly sites: Sites;
+  readonly flow: Flow;
+  readonly connections: Connections;
+  readonly metrics: Metrics;
+  readonly recorder: Recorder;
+  readonly log: Log;
+  readonly now: () => number;
+}
+
+export interface PeopleServer {
+  readonly server: ReturnType<typeof peopleListener>;
+  /** PEM; undefined with certificates of one's own. */
+  readonly developmentCa: string | undefined;
+}
+
+export async function peopleServer(parts: PeopleParts, undo: Undo): Promise<PeopleServer> {
+  const { config, sites, flow, connections, metrics, recorder, log, now } = parts;
+  const handlers = {
+    take: (exchange: Parameters<Flow['take']>[0]) => void flow.take(exchange),
+    unparsable: (...[socket, code]: Parameters<typeof refuseBare>) => {
+      const request = { socket, headers: {} } as Parameters<Connections['refusal']>[0];
+      metrics.refused();
+      const event = connections.refusal(request, refuseBare(socket, code));
+      recorder
+        .record(event)
+        .catch((error: unknown) => log.error({ err: error }, 'a refusal was not recorded'));
+    },
+  };
+  if (config.tls !== undefined) {
+    return { server: peopleListener(certificateFromFiles(config.tls), handlers), developmentCa: undefined };
+  }
+  const ca = await openAuthority(join(config.state, 'development-ca'), 'Sallyport development', now);
+  const { notAfter, ...certificate } = await issueCertificate(ca, sites.hosts);
+  const server = peopleListener(certificate, handlers);
+  const timer = keepRenewed(server, ca, sites.hosts, notAfter, TLS_SETTINGS, now);
+  undo.push(() => clearInterval(timer));
+  return { server, developmentCa: ca.certificate };
+}
+
+export interface ConnectorParts {
+  readonly config: GatewayConfig;
+  readonly desk: EnrolmentDesk;
+  readonly authority: Authority;
+  readonly tunnels: TunnelRelays;
+  readonly recorder: Recorder;
+  readonly now: () => number;
+}
+
+export async function connectorServer(
+  { config, desk, authority, tunnels, recorder, now }: ConnectorParts,
+  undo: Undo,
+): Promise<ReturnType<typeof connectorsListener>> {
+  const { hosts, trustDomain } = config.connectors;
+  const { notAfter, ...certificate } = await issueCertificate(authority, hosts);
+  const server = connectorsListener(certificate, {
+    desk,
+    authority,
+    trustDomain,
+    record: async (event: SallyportEvent) => {
+      await recorder.record(event, { durable: true });
+    },
+    connected: (ws, { name, certificate: { serial }, client }: KnownConnector) => {
+      const apps = new Set(config.apps.filter((app) => app.connectors.includes(name)).map((app) => app.id));
+      tunnels.accept(ws, { connector: name, apps, address: client.address, serial });
+    },
+  });
+  const settings = { ...TLS_SETTINGS, minVersion: 'TLSv1.3', ca: authority.certificate };
+  const timer = keepRenewed(server, authority, hosts, notAfter, settings, now);
+  undo.push(() => clearInterval(timer));
+  return server;
+}
+
+/** Connectors coming and going, as events. */
+export function tunnelEvents(
+  recorder: Recorder,
+  log: Log,
+  now: () => number,
+): Pick<TunnelsOptions, 'onConnect' | 'onDisconnect'> {
+  const note = (event: SallyportEvent): void => {
+    recorder
+      .record(event)
+      .catch((error: unknown) => log.error({ err: error }, `${event.kind} was not recorded`));
+  };
+  return {
+    onConnect: ({ connector, serial, address, apps }) =>
+      note({
+        kind: 'connector-connected',
+        connector: { name: connector },
+        certificate: { serial },
+        client: { address },
+        apps,
+      }),
+    onDisconnect: ({ connector, address, connectedAt, streams }, reason) =>
+      note({
+        kind: 'connector-disconnected',
+        connector: { name: connector },
+        client: { address },
+        reason,
+        connectedAt,
+        durationMs: Math.max(0, now() - connectedAt),
+        streamsLost: streams,
+      }),
+  };
+}
