@@ -87,7 +87,7 @@ export async function dispatch(
 ): Promise<number> {
   const [name, ...rest] = argv;
   if (name === undefined || name === '--help' || name === '-h') return help([], commands, output);
-  if (name === 'help') return help(rest, commands, output);
+  if (name === 'help') return help(asksForHelp(rest) ? [name] : rest, commands, output);
   if (name === '--version' || name === '-V') {
     output.out(`${version()}\n`);
     return EXIT.ok;

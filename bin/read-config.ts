@@ -1,8 +1,6 @@
 // Reads a configuration document for a command, or says on stderr everything that is wrong with it.
 import { readFileSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
 import type { z } from 'zod';
-import { type GatewayConfig, gatewaySchema, resolvePaths } from '#gateway/config';
 import { formatProblems, readDocument } from '#policy/document';
 
 /** The value of `file` checked against `schema`, or undefined after its problems were printed. */
@@ -22,10 +20,4 @@ export function readConfig<T>(file: string, schema: z.ZodType<T>): T | undefined
     `${formatProblems(reading.problems)}\n${count} problem${count === 1 ? '' : 's'}; nothing was started or changed.\n`,
   );
   return undefined;
-}
-
-/** A gateway's configuration with absolute paths, or undefined after its problems were printed. */
-export function readGatewayConfig(file: string): GatewayConfig | undefined {
-  const config = readConfig(file, gatewaySchema);
-  return config === undefined ? undefined : resolvePaths(config, dirname(resolve(file)));
 }

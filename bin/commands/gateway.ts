@@ -11,7 +11,7 @@ import { formatProblems } from '#policy/document';
 import { loadPolicy } from '#policy/load';
 import { createLog } from '#siem/log';
 import { EXIT } from '../exit.ts';
-import { readGatewayConfig } from '../read-config.ts';
+import { readGatewayConfig } from '../read-gateway-config.ts';
 import { readOptions } from '../usage.ts';
 import { version } from '../version.ts';
 

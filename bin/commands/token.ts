@@ -3,7 +3,7 @@ import { userInfo } from 'node:os';
 import { writeWhole } from '#gateway/state/private-files';
 import { AdminError, callAdmin } from '../admin-client.ts';
 import { EXIT } from '../exit.ts';
-import { readGatewayConfig } from '../read-config.ts';
+import { readGatewayConfig } from '../read-gateway-config.ts';
 import { readOptions } from '../usage.ts';
 
 const UNITS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000 };

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { traceEvent } from '#siem/trace';
 import { uuid7Time } from '#siem/uuid7';
 import { EXIT } from '../exit.ts';
-import { readGatewayConfig } from '../read-config.ts';
+import { readGatewayConfig } from '../read-gateway-config.ts';
 import { traceJson, traceText } from '../trace-text.ts';
 import { readOptions } from '../usage.ts';
 

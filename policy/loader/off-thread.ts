@@ -6,8 +6,8 @@ import type { Loading } from '../load.ts';
 import { createPolicy } from '../policy.ts';
 import type { FromWorker, Task, ToWorker } from './messages.ts';
 
-/** Source and compiled worker lie beside their own kind of this file. */
-const WORKER: URL = new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url);
+/** The build renames it to the compiled one. */
+const WORKER: URL = new URL('./worker.ts', import.meta.url);
 
 /** Memory for reading one document; a document within the size limit needs less than a quarter. */
 const MAX_HEAP_MB = 2048;

@@ -1,7 +1,9 @@
 // Holds the documents to the product: links lead somewhere, commands exist, and examples marked `run` run.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, globSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { suite, test } from 'node:test';
@@ -124,27 +126,30 @@ test('every command that a page shows exists, with its subcommand and its option
 suite('examples marked `sh run` run, from top to bottom of their page', () => {
   const runnable = fences.filter(({ info }) => info[0] === 'sh' && info.includes('run'));
   for (const page of new Set(runnable.map((fence) => fence.page))) {
-    test(page, () => {
-      const script = runnable
+    test(page, async () => {
+      const shown = runnable
         .filter((fence) => fence.page === page)
         .map(({ text }) => text.replace(/^\$ /gm, ''));
+      const script = await onFreePorts(shown.join('\n'));
       // What an example writes lands here; what it reads are the repository's own files.
       const place = mkdtempSync(join(tmpdir(), 'sallyport-docs-'));
       try {
         for (const entry of readdirSync(root)) {
           if (!/^\.git$|^dist$/.test(entry)) symlinkSync(join(root, entry), join(place, entry));
         }
+        // As an installation puts it on PATH.
+        symlinkSync(join(root, 'bin/sallyport.js'), join(place, 'sallyport'));
         const { status, stdout, stderr } = spawnSync(
           'bash',
-          ['--norc', '-euo', 'pipefail', '-c', script.join('\n')],
+          ['--norc', '-euo', 'pipefail', '-c', `trap 'kill $(jobs -p) 2>/dev/null || :' EXIT\n${script}`],
           {
             cwd: place,
             encoding: 'utf8',
-            timeout: 300_000,
-            env: { ...process.env, HOME: place, PATH: `${pathWithSallyport(place)}:${process.env['PATH']}` },
+            timeout: 120_000,
+            env: { ...process.env, HOME: place, PATH: `${place}:${process.env['PATH']}` },
           },
         );
-        assert.equal(status, 0, `${script.join('\n')}\n---\n${stdout}\n${stderr}`);
+        assert.equal(status, 0, `${script}\n---\n${stdout}\n${stderr}`);
       } finally {
         rmSync(place, { recursive: true, force: true });
       }
@@ -152,8 +157,16 @@ suite('examples marked `sh run` run, from top to bottom of their page', () => {
   }
 });
 
-/** A folder whose `sallyport` is this clone's launcher, as an installation would put it on PATH. */
-function pathWithSallyport(place: string): string {
-  symlinkSync(join(root, 'bin/sallyport.js'), join(place, 'sallyport'));
-  return place;
+/** The script with every port it names (`host:9443`, `listen(3910`) replaced by one that is free here. */
+async function onFreePorts(script: string): Promise<string> {
+  const named = new Set(script.match(/(?<=[\w\]]:|listen\()\d{4,5}\b/g));
+  const held = [...named].map((port) => ({ port, server: createServer().listen(0, '127.0.0.1') }));
+  let moved = script;
+  for (const { port, server } of held) {
+    if (!server.listening) await once(server, 'listening');
+    const { port: free } = server.address() as AddressInfo;
+    moved = moved.replaceAll(new RegExp(`\\b${port}\\b`, 'g'), String(free));
+  }
+  await Promise.all(held.map(({ server }) => new Promise((done) => server.close(done))));
+  return moved;
 }

@@ -84,7 +84,9 @@ suite('the package', () => {
       strict: true,
       pack: { tarball: bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) },
     });
-    const worth = messages.filter(({ type }) => type !== 'suggestion');
+    // publint takes `imports` of a nested package.json for dead; Node looks it up in the nearest one, and every
+    // command below would fail without it.
+    const worth = messages.filter(({ code }) => code !== 'NESTED_PACKAGE_JSON_FIELD_IGNORED');
     assert.deepEqual(
       worth.map((message) => formatMessage(message, pkg)),
       [],
