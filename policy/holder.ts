@@ -24,13 +24,22 @@ export class PolicyHolder {
 
   /**
    * Loads a document off the event loop and puts it in force if nothing is wrong with it. When a later offer came
-   * in meanwhile, that one decides what is in force. Rejects as `loadPolicyOffThread` does.
+   * in meanwhile, that one decides what is in force. `admit` is awaited before a good document takes effect: what
+   * must be kept or recorded first belongs there, and if it rejects nothing changes. Rejects as
+   * `loadPolicyOffThread` does.
    */
-  async offer(text: string, file: string): Promise<Loading> {
+  async offer(
+    text: string,
+    file: string,
+    admit: (policy: Policy) => Promise<void> = async () => undefined,
+  ): Promise<Loading> {
     this.#offers += 1;
     const offer = this.#offers;
     const loading = await this.#load(text, file);
-    if (loading.ok && offer === this.#offers) this.replace(loading.policy);
+    if (loading.ok && loading.policy.hash !== this.#current.hash && offer === this.#offers) {
+      await admit(loading.policy);
+      if (offer === this.#offers) this.replace(loading.policy);
+    }
     return loading;
   }
 

@@ -4,7 +4,9 @@ import { existsSync, mkdirSync, readFileSync, unwatchFile, watchFile } from 'nod
 import { join } from 'node:path';
 import { writeWhole } from '#gateway/state/private-files';
 import { formatProblems } from '#policy/document';
-import { loadPolicy, type Policy } from '#policy/load';
+import { PolicyHolder } from '#policy/holder';
+import type { Policy } from '#policy/load';
+import { loadPolicyOffThread } from '#policy/loader/off-thread';
 import type { Actor } from '#siem/event';
 import type { Recorder } from '#siem/recorder';
 
@@ -28,25 +30,26 @@ export interface PolicyFileOptions {
 
 export class PolicyFile {
   readonly #options: PolicyFileOptions;
-  #policy: Policy;
+  readonly #holder: PolicyHolder;
 
   private constructor(options: PolicyFileOptions, policy: Policy) {
     this.#options = options;
-    this.#policy = policy;
+    this.#holder = new PolicyHolder(policy);
+    this.#holder.subscribe(options.onSwap);
   }
 
   /** Loads the policy a gateway starts with. Throws PolicyFileError. */
   static async open(options: PolicyFileOptions): Promise<PolicyFile> {
     const text = readFileSync(options.file, 'utf8');
-    const loaded = loadPolicy(text, options.file);
-    if (!loaded.ok) throw new PolicyFileError(formatProblems(loaded.problems));
-    const policyFile = new PolicyFile(options, loaded.policy);
-    await policyFile.#keep(text, loaded.policy, undefined);
+    const loading = await loadPolicyOffThread(text, options.file);
+    if (!loading.ok) throw new PolicyFileError(formatProblems(loading.problems));
+    const policyFile = new PolicyFile(options, loading.policy);
+    await policyFile.#keep(text, loading.policy, undefined);
     return policyFile;
   }
 
   get current(): Policy {
-    return this.#policy;
+    return this.#holder.current;
   }
 
   /** Follows the file: a change is taken up within a second or so. */
@@ -60,35 +63,30 @@ export class PolicyFile {
 
   /** Takes up the file as it is now, or keeps what is in force. Returns the problems, none if it was good. */
   async reload(): Promise<readonly string[]> {
-    const { file, recorder, onSwap } = this.#options;
-    let text: string;
+    const { file, recorder } = this.#options;
+    let problems: readonly string[];
     try {
-      text = readFileSync(file, 'utf8');
-    } catch {
-      // An editor that replaces the file leaves a moment without one; the next look finds it.
-      return [`${file} cannot be read`];
+      const text = readFileSync(file, 'utf8');
+      const previous = this.current.hash;
+      const loading = await this.#holder.offer(text, file, (policy) => this.#keep(text, policy, previous));
+      if (loading.ok) return [];
+      problems = formatProblems(loading.problems).split('\n');
+    } catch (error) {
+      // An editor that replaces the file leaves a moment without one; the watch looks again when it is there.
+      problems = [`${file}: not taken up: ${(error as Error).message}`];
     }
-    const loaded = loadPolicy(text, file);
-    if (!loaded.ok) {
-      const problems = formatProblems(loaded.problems).split('\n');
-      await recorder.record({
-        kind: 'policy-rejected',
-        file,
-        problems,
-        keptHash: this.#policy.hash,
-        by: BY_GATEWAY,
-      });
-      return problems;
-    }
-    const previous = this.#policy;
-    if (loaded.policy.hash === previous.hash) return [];
-    await this.#keep(text, loaded.policy, previous.hash);
-    this.#policy = loaded.policy;
-    onSwap();
-    return [];
+    const event = {
+      kind: 'policy-rejected',
+      file,
+      problems,
+      keptHash: this.current.hash,
+      by: BY_GATEWAY,
+    } as const;
+    await recorder.record(event).catch(() => undefined);
+    return problems;
   }
 
-  /** Copies and records a policy before it takes effect. */
+  /** Copies and records a policy for good, before it takes effect. */
   async #keep(text: string, policy: Policy, previousHash: string | undefined): Promise<void> {
     const { state, file, recorder } = this.#options;
     const directory = join(state, 'policies');

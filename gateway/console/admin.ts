@@ -12,7 +12,19 @@ import type { Recorder } from '#siem/recorder';
 
 /** The socket's name within the state directory. */
 export const ADMIN_SOCKET = 'admin.sock';
+/** What the kernel has room for in a Unix socket's address, less the terminating zero. */
+const MAX_SOCKET_PATH = 107;
 const MAX_TOKEN_LIFE = 24 * 3_600_000;
+
+/** The state directory lies too deep for the admin socket in it. */
+export class AdminSocketError extends Error {
+  readonly code = 'admin-socket-path';
+  constructor(path: string) {
+    super(
+      `${path} is longer than the ${MAX_SOCKET_PATH} bytes a Unix socket's path may have: use a shorter state directory`,
+    );
+  }
+}
 
 export interface AdminParts {
   readonly desk: EnrolmentDesk;
@@ -67,6 +79,7 @@ export function adminApp(parts: AdminParts): Hono {
 /** Listens on the admin socket in `directory`, replacing what a crashed gateway left there. */
 export async function adminListener(directory: string, parts: AdminParts): Promise<Server> {
   const path = join(directory, ADMIN_SOCKET);
+  if (Buffer.byteLength(path) > MAX_SOCKET_PATH) throw new AdminSocketError(path);
   rmSync(path, { force: true });
   const app = adminApp(parts);
   const server = createServer((request, response) => {

@@ -6,9 +6,8 @@ import { type Exchange, upgradeExchange } from './exchange.ts';
 
 /** Limits of a connection and a request; milliseconds and bytes. */
 const HEADERS_TIMEOUT = 10_000;
-/** Up to the last byte of a request's body; long uploads need more, idle ones are cut by `SOCKET_IDLE`. */
+/** No limit on a whole request: uploads may be long. An exchange in which nothing moves is cut by its relay. */
 const REQUEST_TIMEOUT = 0;
-const SOCKET_IDLE = 120_000;
 const KEEP_ALIVE = 60_000;
 const CHECK_INTERVAL = 2_000;
 const HEADER_BYTES = 16 * 1024;
@@ -57,7 +56,6 @@ export function peopleListener(certificate: { cert: string; key: string }, handl
   // The front counts headers itself: Node would cut the list silently and decide on a part.
   server.maxHeadersCount = 0;
   server.maxConnections = MAX_CONNECTIONS;
-  server.setTimeout(SOCKET_IDLE);
   server.on('request', (request, response) => handlers.take({ request, response }));
   server.on('checkContinue', (request, response) =>
     handlers.take({ request, response, expectContinue: true }),

@@ -68,8 +68,7 @@ export function doorwayApp(portal: string, sessions: Sessions): Hono<{ Bindings:
       );
     }
     const door = await sessions.openDoor(entered.session, host);
-    c.header('Set-Cookie', setCookie(SESSION_COOKIE, door.value, door.maxAge), { append: true });
-    c.header('Set-Cookie', setCookie(BROWSER_COOKIE, '', 0), { append: true });
+    c.header('Set-Cookie', setCookie(SESSION_COOKIE, door.value, door.maxAge));
     return c.redirect(entered.path);
   });
 

@@ -117,8 +117,8 @@ export function portalApp(parts: PortalParts): Hono<Env> {
         { durable: true },
       );
       const door = await sessions.openDoor(session, host);
-      c.header('Set-Cookie', setCookie(SESSION_COOKIE, door.value, door.maxAge), { append: true });
-      c.header('Set-Cookie', setCookie(BROWSER_COOKIE, '', 0), { append: true });
+      // The browser cookie stays: another tab may be signing in at the same time.
+      c.header('Set-Cookie', setCookie(SESSION_COOKIE, door.value, door.maxAge));
       return c.redirect(await onwards(parts, session, destination));
     } catch (error) {
       if (error instanceof LoginError) {
