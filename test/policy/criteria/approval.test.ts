@@ -1,0 +1,9 @@
+// Approvals.
+import { criterionTest } from './ask.ts';
+
+criterionTest('approved', 'not-approved', [
+  ['when: { approved: true }', { approved: true }, 'met'],
+  ['when: { approved: true }', { approved: false }, 'unmet'],
+  ['when: { approved: false }', { approved: false }, 'met'],
+  ['when: { approved: true }', {}, 'unknown'],
+]);
