@@ -28,7 +28,7 @@ const LONG: Readonly<Record<string, string>> = {};
 test('each source file opens with one sentence on what it is for', () => {
   const wrong = sources.filter((file) => {
     const [first = '', second = ''] = textOf(file).split('\n');
-    return !/^(\/\/|\/\*\*?) ?[A-Z`].{20}/.test(first.startsWith('#!') ? second : first);
+    return !/^(\/\/|\/\*\*?) ?[\w`'"].{15}/.test(first.startsWith('#!') ? second : first);
   });
   assert.deepEqual(wrong, [], 'begin these with `// What it is for; what it must never do.`');
 });

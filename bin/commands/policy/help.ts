@@ -56,7 +56,8 @@ Options:
   --service ID   A service, by SPIFFE id or enrolled name
   --json         Print {"ways"} as one line
 
-${CODES} Here 1 means that nothing can be reached.
+${CODES}
+Here 1 means that nothing can be reached.
 
 Example: sallyport policy reach policy.yaml --app wiki
 `,
@@ -83,7 +84,8 @@ what really happened.
 Options:
   --json  Print {"rules", "definitions", "apps", "decisions", "probes"} as one line
 
-${CODES} Here 1 means that decisions differ.
+${CODES}
+Here 1 means that decisions differ.
 
 Example: sallyport policy diff policy.yaml new-policy.yaml
 `,
@@ -97,7 +99,8 @@ Options:
   --since TIME  Only requests since then: 30d, 12h, or a date (default 30d)
   --json        Print {"requests", "unreadable", "unchanged", "gains", "losses", "shadow", "hit"} as one line
 
-${CODES} Here 1 means that decisions differ.
+${CODES}
+Here 1 means that decisions differ.
 
 Example: sallyport policy replay new-policy.yaml --state ./state --since 7d
 `,
