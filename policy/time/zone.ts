@@ -4,9 +4,11 @@
 const MINUTE = 60_000;
 const DAY_MINUTES = 1440;
 export const WEEK_MINUTES: number = 7 * DAY_MINUTES;
-/** Offsets change only at quarter hours of UTC (tested against every zone's transitions, 1975 to 2100). */
-const SLOT = 15 * MINUTE;
-const SLOTS = 256;
+/**
+ * Offsets are kept per minute: most change at quarter hours, but Newfoundland (until 2011) and Casey (2020) changed
+ * at 00:01. That they change at whole minutes only is tested.
+ */
+const SLOTS = 1024;
 
 const AREAS =
   /^(Africa|America|Antarctica|Arctic|Asia|Atlantic|Australia|Europe|Indian|Pacific)\/[A-Za-z_+\-/]+$/;
@@ -51,15 +53,15 @@ export class ZoneClock {
 
   /** Minutes since Monday 00:00 local time (0 to 10,079) at an instant in epoch milliseconds after 1970. */
   minuteOfWeek(at: number): number {
-    const slot = Math.floor(at / SLOT);
-    const index = slot % SLOTS;
-    if (this.#slots[index] !== slot) {
-      this.#offsets[index] = this.#offset(slot * SLOT);
-      this.#slots[index] = slot;
+    const minute = Math.floor(at / MINUTE);
+    const index = minute % SLOTS;
+    if (this.#slots[index] !== minute) {
+      this.#offsets[index] = this.#offset(minute * MINUTE);
+      this.#slots[index] = minute;
     }
     // 1 January 1970 was a Thursday, three days into the week.
-    const minutes = Math.floor(at / MINUTE) + (this.#offsets[index] ?? 0) + 3 * DAY_MINUTES;
-    return minutes % WEEK_MINUTES;
+    const local = minute + (this.#offsets[index] ?? 0) + 3 * DAY_MINUTES;
+    return local % WEEK_MINUTES;
   }
 
   /** Minutes that local time is ahead of UTC. */
