@@ -3,16 +3,26 @@
 /** A Debian package, one file or program it brings, and who runs it. */
 export interface Part {
   readonly package: string;
+  /** A name, or a path in which `*` stands for what differs between machines. */
   readonly program: string;
   readonly suites: string;
 }
 
 export const parts: readonly Part[] = [
-  { package: 'nginx-light', program: 'nginx', suites: 'story, bench: the app behind a connector' },
+  {
+    package: 'nginx-light',
+    program: 'nginx',
+    suites: 'story, bench, repository: the app behind a connector',
+  },
   { package: 'chromium', program: 'chromium', suites: 'story: a person at a browser' },
-  { package: 'openssl', program: 'openssl', suites: 'gateway/pki: certificates read by other code' },
-  { package: 'curl', program: 'curl', suites: 'story: the commands of the documents' },
-  { package: 'procps', program: 'ps', suites: 'repository: what a run leaves behind' },
+  { package: 'openssl', program: 'openssl', suites: 'gateway/pki, siem/sinks, repository: certificates' },
+  { package: 'curl', program: 'curl', suites: 'repository: the commands of the documents' },
+  { package: 'rsyslog', program: 'rsyslogd', suites: 'siem/sinks: a syslog server' },
+  {
+    package: 'rsyslog-gnutls',
+    program: '/usr/lib/*/rsyslog/lmnsd_gtls.so',
+    suites: 'siem/sinks: a syslog server that speaks TLS',
+  },
   { package: 'shellcheck', program: 'shellcheck', suites: 'repository: shell scripts and completion' },
   { package: 'zsh', program: 'zsh', suites: 'bin: completion' },
   { package: 'fish', program: 'fish', suites: 'bin: completion' },
