@@ -6,8 +6,13 @@ import { foldPath, isCanonicalPath } from './net/path.ts';
 
 /** Clocks may differ by this much; a time further in the future is not a time anything happened at. */
 export const CLOCK_SKEW: number = 60_000;
-/** The last instant a JavaScript date can hold. */
-const LAST_INSTANT = 8.64e15;
+/** End of the year 9999: what lies beyond is no time a clock ever showed. */
+const LAST_INSTANT: number = Date.UTC(10_000, 0, 1) - 1;
+
+/** Whether a number is epoch milliseconds that a decision can be made at. */
+export function isInstant(at: number): boolean {
+  return at >= 0 && at <= LAST_INSTANT;
+}
 
 /** How long ago something happened, in milliseconds; NaN when that is unknown or in the future. */
 export function age(at: number, then: number | undefined): number {
@@ -48,7 +53,7 @@ export class Facts {
     this.request = request;
     this.selectors = selectors;
     const { at } = request;
-    this.at = at >= 0 && at <= LAST_INSTANT ? at : Number.NaN;
+    this.at = isInstant(at) ? at : Number.NaN;
   }
 
   /** The client's address; `family` 0 when the text is none. Parsed again only when the text differs. */

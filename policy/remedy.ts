@@ -1,13 +1,13 @@
 // The smallest change that would turn a denial into an allow: changes are tried from small to large by deciding
 // again with them, so that nobody is ever told to do something that would not help.
 
-import type { Hours } from './criteria/hours.ts';
+import { edgesAfter } from './criteria/hours.ts';
 import type { Remedy } from './decision.ts';
 import type { AppRules } from './evaluate.ts';
+import { isInstant } from './facts.ts';
 import type { AccessRequest, Device, Login } from './input.ts';
 import type { Policy } from './policy.ts';
 import type { Box, Rule } from './rule.ts';
-import { WEEK_MINUTES } from './time/zone.ts';
 
 const MINUTE = 60_000;
 /** Nobody waits longer than this for a rule to come into force. */
@@ -146,12 +146,12 @@ const requestAccess: Change = {
 
 /** The instants at which a rule's hours open or close next, or a rule comes into or goes out of force. */
 function waitsFor(rules: AppRules, { at }: AccessRequest): Change[] {
-  if (!(at >= 0)) return [];
+  if (!isInstant(at)) return [];
   const boxes = boxesOf(rules);
   const edges = boxes.flatMap(({ validity }) =>
     validity === null ? [] : [validity.atLeast, validity.below],
   );
-  const openings = boxes.flatMap(({ hours }) => (hours ?? []).flatMap((one) => edgesAfter(one, at)));
+  const openings = boxes.flatMap(({ hours }) => (hours ?? []).flatMap((one) => edgesAfter(one, at).instants));
   const instants = [...new Set([...edges, ...openings])]
     .filter((instant) => instant > at && instant - at <= LONGEST_WAIT)
     .sort((a, b) => a - b);
@@ -160,18 +160,6 @@ function waitsFor(rules: AppRules, { at }: AccessRequest): Change[] {
     remedy: { kind: 'wait-until', at: instant },
     apply: (request) => ({ ...request, at: instant }),
   }));
-}
-
-/** Edges of weekly hours within a week, on a clock that may change its offset in between. */
-function edgesAfter({ clock, week }: Hours, at: number): number[] {
-  const minute = Math.floor(at / MINUTE) * MINUTE;
-  const now = clock.minuteOfWeek(minute);
-  return week.edges().flatMap((edge) => {
-    const ahead = (edge - now + WEEK_MINUTES) % WEEK_MINUTES || WEEK_MINUTES;
-    const plain = minute + ahead * MINUTE;
-    const drift = clock.minuteOfWeek(plain) - edge;
-    return drift === 0 ? [plain] : [plain, plain - drift * MINUTE];
-  });
 }
 
 /** Every box that can keep this app's requests out or let them in. */

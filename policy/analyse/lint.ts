@@ -1,6 +1,7 @@
 // Finds rules that do nothing: never fire, are covered by another rule, or were never hit by a test or by
 // traffic. Removing a rule that is reported as shadowed or redundant must change no decision.
 import { isDeepStrictEqual } from 'node:util';
+import { edgesAfter } from '../criteria/hours.ts';
 import { matches } from '../evaluate.ts';
 import { Facts } from '../facts.ts';
 import type { AccessRequest } from '../input.ts';
@@ -28,8 +29,7 @@ export interface LintOptions {
 }
 
 const MINUTE = 60_000;
-/** Any window of the week comes within it, whatever a clock change does. */
-const A_WEEK_AND_A_DAY = 8 * 24 * 60 * MINUTE;
+const A_WEEK = 7 * 24 * 60 * MINUTE;
 
 export function lint(policy: Policy, { now, hit }: LintOptions = {}): Finding[] {
   return policy.compiled.rules.flatMap((rule) => {
@@ -102,9 +102,10 @@ function isPreferred(other: Rule, rule: Rule): boolean {
 function neverComes({ validity, hours }: Box): boolean {
   if (validity === null || hours === null) return false;
   const { atLeast, below } = validity;
-  if (!(below - atLeast < A_WEEK_AND_A_DAY)) return false;
-  for (let at = atLeast; at < below; at = Math.floor(at / MINUTE) * MINUTE + MINUTE) {
-    if (at < 0 || hours.some(({ clock, week }) => week.has(clock.minuteOfWeek(at)))) return false;
-  }
-  return true;
+  if (atLeast < 0 || !(below - atLeast <= A_WEEK)) return false;
+  return hours.every((one) => {
+    const { instants, exact } = edgesAfter(one, atLeast);
+    const open = [atLeast, ...instants].filter((at) => at >= atLeast && at < below);
+    return exact && !open.some((at) => one.week.has(one.clock.minuteOfWeek(at)));
+  });
 }

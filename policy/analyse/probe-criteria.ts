@@ -1,6 +1,7 @@
 // How each criterion is satisfied, and how it is then just missed: one entry per criterion.
 import type { CriterionName, Wants } from '../criteria/criteria.ts';
 import { SEVERITIES } from '../criteria/cve.ts';
+import { edgesAfter } from '../criteria/hours.ts';
 import { POSTURE } from '../facts.ts';
 import type { AccessRequest, Device, Login, Subject, Workload } from '../input.ts';
 import { WEEK_MINUTES } from '../time/zone.ts';
@@ -31,14 +32,8 @@ export const PROBES: { readonly [N in CriterionName]: Probe<Wants[N]> } = {
   hours: {
     meet([first], draft) {
       if (first === undefined) return;
-      const minute = Math.floor(draft.at / MINUTE) * MINUTE;
-      for (let ahead = 0; ahead < WEEK_MINUTES; ahead += 1) {
-        const at = Math.max(draft.at, minute + ahead * MINUTE);
-        if (first.week.has(first.clock.minuteOfWeek(at))) {
-          draft.at = at;
-          return;
-        }
-      }
+      const candidates = [draft.at, ...edgesAfter(first, draft.at).instants.sort((a, b) => a - b)];
+      draft.at = candidates.find((at) => first.week.has(first.clock.minuteOfWeek(at))) ?? draft.at;
     },
     miss: (hours) =>
       hours.flatMap(({ week, clock }) =>

@@ -3,9 +3,11 @@
 import { z } from 'zod';
 import type { Facts } from '../facts.ts';
 import { DAY_RANGE, TIME_OF_DAY, type WeekMap } from '../time/window.ts';
-import { isZoneName, type ZoneClock } from '../time/zone.ts';
+import { isZoneName, WEEK_MINUTES, type ZoneClock } from '../time/zone.ts';
 import { MET, type Truth, UNKNOWN, UNMET } from '../truth.ts';
 import type { Criterion } from './criterion.ts';
+
+const MINUTE = 60_000;
 
 /** The minutes of the week, on one zone's clock. */
 export interface Hours {
@@ -59,6 +61,25 @@ export const hours: Criterion<readonly Hours[]> = {
   disjoint: (a, b) =>
     a.every((mine) => b.every((theirs) => sameZone(mine, theirs) && !theirs.week.overlaps(mine.week))),
 };
+
+/**
+ * Instants within a week after `at` at which the hours open or close. `exact` is false when the clock changes its
+ * offset on the way: then an instant may be missing or off by the change.
+ */
+export function edgesAfter({ clock, week }: Hours, at: number): { instants: number[]; exact: boolean } {
+  const minute = Math.floor(at / MINUTE) * MINUTE;
+  const now = clock.minuteOfWeek(minute);
+  let exact = true;
+  const instants = week.edges().flatMap((edge) => {
+    const ahead = (edge - now + WEEK_MINUTES) % WEEK_MINUTES || WEEK_MINUTES;
+    const plain = minute + ahead * MINUTE;
+    const drift = clock.minuteOfWeek(plain) - edge;
+    if (drift === 0) return [plain];
+    exact = false;
+    return [plain, plain - drift * MINUTE];
+  });
+  return { instants, exact };
+}
 
 function sameZone(a: Hours, b: Hours): boolean {
   return a.clock.name === b.clock.name;

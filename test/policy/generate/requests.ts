@@ -226,7 +226,7 @@ function instantEdges(
       ),
     ),
   );
-  const odd = [Number.NaN, -1, 0, 8.64e15 + 1].map(
+  const odd = [Number.NaN, -1, 0, 8.64e15 + 1, Date.UTC(10_000, 0, 1) - 1, Date.UTC(10_000, 0, 1)].map(
     (at): Edge =>
       (draft) => {
         draft.at = at;

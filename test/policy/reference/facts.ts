@@ -20,7 +20,7 @@ export function happenedWithin(at: number, then: number | undefined, duration: s
 }
 
 export function isTime(at: number): boolean {
-  return at >= 0 && at <= 8.64e15;
+  return at >= 0 && at < Date.parse('+010000-01-01T00:00:00Z');
 }
 
 /** IPv4, or the WHATWG URL parser's canonical IPv6. */
