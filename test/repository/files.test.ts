@@ -23,7 +23,9 @@ const sources = files.filter(
 const textOf = (file: string): string => readFileSync(join(root, file), 'utf8');
 
 /** Files that may be longer than 300 lines, each with the reason; a file that has shrunk must leave the list. */
-const LONG: Readonly<Record<string, string>> = {};
+const LONG: Readonly<Record<string, string>> = {
+  'siem/event.ts': 'one closed union: whoever asks what can be recorded reads it whole',
+};
 
 test('each source file opens with one sentence on what it is for', () => {
   const wrong = sources.filter((file) => {

@@ -1,4 +1,4 @@
-// Approvals.
+// Approvals: what a rule asks of them, and what a request must show.
 import { criterionTest } from './ask.ts';
 
 criterionTest('approved', 'not-approved', [

@@ -1,4 +1,4 @@
-// Tickets.
+// Tickets: what a rule asks of them, and what a request must show.
 import { criterionTest } from './ask.ts';
 
 criterionTest('ticket', 'no-open-ticket', [
