@@ -5,6 +5,7 @@ import type { Hello, Welcome } from '#connectors/wire/hello';
 import { DEFAULT_LIMITS, type Limits } from '#connectors/wire/limits';
 import { openPrefix } from '#connectors/wire/open';
 import { Session } from '#connectors/wire/session';
+import type { SessionOptions } from '#connectors/wire/session-options';
 import type { Stream, StreamHandler } from '#connectors/wire/stream';
 import { type End, pair } from './pair.ts';
 
@@ -63,7 +64,14 @@ export interface Side {
   readonly accepted: Probe[];
 }
 
-export function side(end: End, gateway: boolean, limits: Limits, clock: () => number): Side {
+/** `serve` takes the place of probes for streams that the peer opens. */
+export function side(
+  end: End,
+  gateway: boolean,
+  limits: Limits,
+  clock: () => number,
+  serve?: SessionOptions['onOpen'],
+): Side {
   const accepted: Probe[] = [];
   const self: Side = Object.assign({ end, closed: undefined, goaway: 0, accepted } as unknown as Side, {
     session: new Session({
@@ -72,7 +80,8 @@ export function side(end: End, gateway: boolean, limits: Limits, clock: () => nu
         ? { welcome: { ...WELCOME, window: limits.window } }
         : { hello: { ...HELLO, window: limits.window } },
       onReady() {},
-      onOpen(stream) {
+      onOpen(stream, request, fin) {
+        if (serve !== undefined) return serve(stream, request, fin);
         const probe = new Probe();
         probe.stream = stream;
         accepted.push(probe);
@@ -96,12 +105,13 @@ export async function settle(turns = 8): Promise<void> {
 
 export async function joined(
   limits: Partial<Limits> = {},
-  clock = () => 0,
+  clock: () => number = () => 0,
+  serve?: SessionOptions['onOpen'],
 ): Promise<{ gateway: Side; connector: Side }> {
   const [left, right] = pair();
   const all = { ...DEFAULT_LIMITS, ...limits };
   const gateway = side(left, true, all, clock);
-  const connector = side(right, false, all, clock);
+  const connector = side(right, false, all, clock, serve);
   await settle();
   assert.ok(gateway.session.ready && connector.session.ready);
   return { gateway, connector };

@@ -1,0 +1,149 @@
+// The connector's side of an app: where it dials, whom it believes, and when it may ask twice.
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import { type AddressInfo, createServer as createTcpServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import type { AppTarget } from '#connectors/cluster/app';
+import { Cluster } from '#connectors/cluster/cluster';
+import { encodeRequest } from '#connectors/wire/head';
+import { openPrefix } from '#connectors/wire/open';
+import { type Authority, openAuthority } from '#gateway/pki/authority';
+import { joined, Probe, type Side, settle } from '#test/connectors/wire/sides';
+
+async function listening(t: TestContext, server: ReturnType<typeof createServer>): Promise<number> {
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return (server.address() as AddressInfo).port;
+}
+
+/** A gateway side whose streams are served by a cluster with these apps. */
+async function serving(
+  t: TestContext,
+  targets: Record<string, Partial<AppTarget> & { url: string }>,
+): Promise<Side> {
+  const entries = Object.entries(targets).map(([id, target]) => [id, { headTimeout: 5000, ...target }]);
+  const cluster = new Cluster(Object.fromEntries(entries) as Record<string, AppTarget>);
+  t.after(() => cluster.close());
+  const { gateway } = await joined({}, undefined, (stream, request, fin) =>
+    cluster.open(stream, request, fin),
+  );
+  return gateway;
+}
+
+/** Sends a request and waits for its end: status, or the reset. */
+async function send(
+  { session }: Side,
+  app: string,
+  { method = 'GET', path = '/', headers = ['Host', 'a'] as string[], body = '' } = {},
+): Promise<string> {
+  const probe = new Probe();
+  const head = encodeRequest(method, path, headers);
+  const stream = session.open(openPrefix('http', app), head, body === '', probe, 0);
+  probe.stream = stream;
+  if (body !== '') stream.end(Buffer.from(body));
+  while (!probe.events.some((event) => /fin|trailers|reset/.test(event))) await settle(1);
+  return probe.events.join(', ');
+}
+
+async function authority(t: TestContext): Promise<Authority> {
+  const directory = mkdtempSync(join(tmpdir(), 'sallyport-apps-'));
+  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  return openAuthority(join(directory, 'ca'), 'Test', Date.now);
+}
+
+test('only apps of the list are dialled, whatever Host and path say', async (t) => {
+  const hosts: (string | undefined)[] = [];
+  const app = await listening(
+    t,
+    createServer((req, res) => {
+      hosts.push(req.headers.host);
+      res.end('x');
+    }),
+  );
+  const gateway = await serving(t, { wiki: { url: `http://127.0.0.1:${app}` } });
+  const reachOut = ['Host', '169.254.169.254:80', 'X-Forwarded-Host', 'metadata'];
+  assert.match(await send(gateway, 'wiki', { headers: reachOut }), /^head 200/);
+  assert.deepEqual(hosts, ['169.254.169.254:80']);
+  assert.match(await send(gateway, 'other'), /^reset unknown-app/);
+  assert.match(await send(gateway, 'wiki', { method: 'CONNECT' }), /^reset bad-head/);
+  assert.match(await send(gateway, 'wiki', { headers: ['Transfer-Encoding', 'chunked'] }), /^reset bad-head/);
+  // A declared length without a body is not believed, and cannot make the app wait for one.
+  assert.match(await send(gateway, 'wiki', { headers: ['Content-Length', '5'] }), /^head 200/);
+  assert.match(await send(gateway, 'wiki', { method: 'OPTIONS', path: '*' }), /^head 200/);
+  assert.equal(hosts.length, 3);
+});
+
+test('an https app must show the configured name from the configured authority', async (t) => {
+  const ca = await authority(t);
+  const stranger = await authority(t);
+  const { certificate, key } = await ca.issueServer(['vault.internal'], 3_600_000);
+  const server = createTlsServer({ cert: certificate, key }, (_req, res) => res.end('x'));
+  const url = `https://127.0.0.1:${await listening(t, server as unknown as ReturnType<typeof createServer>)}`;
+  const gateway = await serving(t, {
+    good: { url, ca: ca.certificate, serverName: 'vault.internal' },
+    name: { url, ca: ca.certificate, serverName: 'other.internal' },
+    address: { url, ca: ca.certificate },
+    stranger: { url, ca: stranger.certificate, serverName: 'vault.internal' },
+    system: { url, serverName: 'vault.internal' },
+  });
+  // The Host of the request must have no say in whose certificate is believed.
+  const headers = ['Host', 'anything.example'];
+  assert.match(await send(gateway, 'good', { headers }), /^head 200/);
+  assert.match(
+    await send(gateway, 'name', { headers: ['Host', 'vault.internal'] }),
+    /^reset app-unreachable/,
+  );
+  for (const id of ['address', 'stranger', 'system']) {
+    assert.match(await send(gateway, id, { headers }), /^reset app-unreachable/, id);
+  }
+});
+
+test('a kept connection that the app closes at the moment of use: a GET goes again, a POST does not', async (t) => {
+  const requests: string[] = [];
+  let connections = 0;
+  const server = createTcpServer((socket) => {
+    connections += 1;
+    let served = 0;
+    socket.on('error', () => {});
+    socket.on('data', (data: Buffer) => {
+      const method = data.toString('latin1').split(' ')[0] ?? '';
+      requests.push(method);
+      served += 1;
+      // The first request of a connection is answered; the second, and any POST, finds it closed.
+      if (served === 1 && method === 'GET') socket.write('HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx');
+      else socket.destroy();
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(() => server.close());
+  const gateway = await serving(t, {
+    app: { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` },
+  });
+  assert.match(await send(gateway, 'app'), /^head 200/);
+  await settle(20);
+  assert.match(await send(gateway, 'app'), /^head 200/);
+  assert.deepEqual([requests, connections], [['GET', 'GET', 'GET'], 2]);
+  await settle(20);
+  assert.match(await send(gateway, 'app', { method: 'POST', body: 'x' }), /^reset app-error/);
+  assert.deepEqual(requests.filter((method) => method === 'POST').length, 1);
+});
+
+test('heads up to the limit pass, larger ones are the app’s error', async (t) => {
+  const app = await listening(
+    t,
+    createServer({ maxHeaderSize: 128 * 1024 }, (req, res) => {
+      res.setHeader('X-Long', 'x'.repeat(Number(req.headers['x-want'])));
+      res.end('x');
+    }),
+  );
+  const gateway = await serving(t, { app: { url: `http://127.0.0.1:${app}` } });
+  assert.match(await send(gateway, 'app', { headers: ['X-Want', '60000'] }), /^head 200/);
+  assert.match(await send(gateway, 'app', { headers: ['X-Want', '70000'] }), /^reset app-error/);
+});

@@ -1,0 +1,52 @@
+// The connector's configuration: what it takes, and that a mistake in it is told with its place.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type ConnectorConfig, connectorSchema, resolvePaths } from '#connectors/config';
+import { formatProblems, readDocument } from '#policy/document';
+
+const GOOD = `version: 1
+name: berlin-1
+gateway: https://gw.example.com:8444
+apps:
+  wiki: { url: 'http://127.0.0.1:3000' }
+  vault: { url: 'https://[::1]:8443', ca: vault-ca.pem, serverName: vault.internal, headTimeout: 120s }
+`;
+
+function read(text: string): ConnectorConfig | string {
+  const reading = readDocument(connectorSchema, text, 'connector.yaml');
+  return reading.ok ? reading.value : formatProblems(reading.problems);
+}
+
+test('a good document is read, with defaults and paths from its own place', () => {
+  const config = resolvePaths(read(GOOD) as ConnectorConfig, '/etc/sallyport');
+  assert.equal(config.state, '/etc/sallyport/connector-state');
+  assert.deepEqual(config.apps, {
+    wiki: { url: 'http://127.0.0.1:3000', headTimeout: 60_000 },
+    vault: {
+      url: 'https://[::1]:8443',
+      ca: '/etc/sallyport/vault-ca.pem',
+      serverName: 'vault.internal',
+      headTimeout: 120_000,
+    },
+  });
+});
+
+const MISTAKES: [what: string, from: string, to: string, says: RegExp][] = [
+  ['an unknown key', 'name:', 'nmae:', /2:1.*nmae/],
+  ['a plain gateway', 'https://gw', 'http://gw', /3:10.*https origin/],
+  ['a path in an app', ':3000', ':3000/admin', /5:16.*paths are the request/],
+  ['credentials in an app', 'http://127', 'http://me:secret@127', /5:16/],
+  ['another scheme', 'http://127.0.0.1:3000', 'file:///etc/passwd', /5:16/],
+  ['an upper-case app', 'wiki:', 'Wiki:', /5:3/],
+  ['a head timeout beyond the gateway’s patience', '120s', '900s', /6:98: expected at most 290s/],
+  ['no apps', GOOD.slice(GOOD.indexOf('  wiki')), '  {}\n', /name at least one app/],
+];
+for (const [what, from, to, says] of MISTAKES) {
+  test(`refused: ${what}`, () => {
+    assert.ok(GOOD.includes(from));
+    const answer = read(GOOD.replace(from, to));
+    assert.equal(typeof answer, 'string', 'it was accepted');
+    assert.match(answer as string, says);
+    assert.ok(!(answer as string).includes('secret'), 'a credential is not repeated');
+  });
+}
