@@ -22,6 +22,7 @@ export function document(options: { id?: string; time?: number; filler?: number 
     message: 'x'.repeat(options.filler ?? 0),
     ecs: { version: '9.4.0' },
     data_stream: { type: 'logs', dataset: 'sallyport.access', namespace: 'default' },
-    event: { id: options.id ?? newId(), sequence: 0 },
+    event: { id: options.id ?? newId(), sequence: 0, action: 'test' },
+    observer: { hostname: 'gw1.example' },
   };
 }

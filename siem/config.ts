@@ -1,0 +1,155 @@
+// What a configuration says about shipping events. Credentials are named by file and never written in it.
+import { z } from 'zod';
+
+const sinkName = z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, {
+  error: 'expected a name of lower-case letters, digits and "-", like soc',
+});
+
+const url = z.string().refine(isSafeUrl, {
+  error: 'expected an https URL without credentials; http only to this machine, like http://127.0.0.1:9200',
+});
+
+function isSafeUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, hostname, username, password, search, hash } = new URL(text);
+  if (username !== '' || password !== '' || search !== '' || hash !== '') return false;
+  const local = hostname === 'localhost' || hostname === '[::1]' || hostname.startsWith('127.');
+  return protocol === 'https:' || (protocol === 'http:' && local);
+}
+
+const file = z.string().min(1);
+const secret = z.strictObject({
+  file: file.describe('A file with mode 0600 that holds nothing but the secret.'),
+});
+const ca = file.optional().describe('PEM of the authorities to trust instead of the system’s.');
+
+interface Named {
+  readonly name: string;
+}
+
+interface CredentialFile {
+  readonly file: string;
+}
+
+interface Trusting {
+  readonly ca?: string | undefined;
+}
+
+export type SinkConfig =
+  | (Named & Trusting & { type: 'elasticsearch'; url: string; apiKey?: CredentialFile | undefined })
+  | (Named & { type: 'files'; path: string; rotateMiB: number; keep: number })
+  | (Named &
+      Trusting & {
+        type: 'syslog';
+        host: string;
+        port: number;
+        certificate?: { readonly file: string; readonly key: string } | undefined;
+        format: 'ecs' | 'cef';
+      })
+  | (Named &
+      Trusting & {
+        type: 'splunk';
+        url: string;
+        token: CredentialFile;
+        index?: string | undefined;
+        acknowledge: boolean;
+      })
+  | (Named & Trusting & { type: 'otlp'; url: string; authorization?: CredentialFile | undefined })
+  | (Named & Trusting & { type: 'webhook'; url: string; secret: CredentialFile });
+
+const sinkSchema: z.ZodType<SinkConfig> = z.discriminatedUnion('type', [
+  z.strictObject({
+    name: sinkName,
+    type: z.literal('elasticsearch'),
+    url,
+    apiKey: secret
+      .optional()
+      .describe('The "encoded" form of an API key that may create_doc in logs-sallyport.*'),
+    ca,
+  }),
+  z.strictObject({
+    name: sinkName,
+    type: z.literal('files'),
+    path: file,
+    rotateMiB: z.int().min(1).max(10_240).default(100),
+    keep: z.int().min(1).max(100).default(5),
+  }),
+  z.strictObject({
+    name: sinkName,
+    type: z.literal('syslog'),
+    host: z.string().min(1),
+    port: z.int().min(1).max(65_535).default(6514),
+    ca,
+    certificate: z
+      .strictObject({ file, key: file })
+      .optional()
+      .describe('For receivers that ask who we are.'),
+    format: z.enum(['ecs', 'cef']).default('ecs'),
+  }),
+  z.strictObject({
+    name: sinkName,
+    type: z.literal('splunk'),
+    url,
+    token: secret,
+    index: z.string().min(1).optional(),
+    acknowledge: z
+      .boolean()
+      .default(true)
+      .describe('Wait for indexer acknowledgement; the token must have it on.'),
+    ca,
+  }),
+  z.strictObject({
+    name: sinkName,
+    type: z.literal('otlp'),
+    url: url.describe('Without /v1/logs.'),
+    authorization: secret.optional().describe('Sent as the Authorization header.'),
+    ca,
+  }),
+  z.strictObject({
+    name: sinkName,
+    type: z.literal('webhook'),
+    url,
+    secret: secret.describe('Signs each delivery with HMAC-SHA256.'),
+    ca,
+  }),
+]);
+
+export interface SiemConfig {
+  /** Of the data streams: `logs-<dataset>-<namespace>`. */
+  readonly namespace: string;
+  readonly sinks: readonly SinkConfig[];
+}
+
+const namespace = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9_.]{0,99}$/, { error: 'expected lower-case letters, digits, "_" and ".", no "-"' });
+
+/** For `siem:` in the gateway's configuration. */
+export const siemSchema: z.ZodType<SiemConfig> = z
+  .strictObject({ namespace: namespace.default('default'), sinks: z.array(sinkSchema).max(16).default([]) })
+  .superRefine(({ sinks }, context) => {
+    for (const [index, { name }] of sinks.entries()) {
+      if (sinks.findIndex((other) => other.name === name) === index) continue;
+      context.addIssue({
+        code: 'custom',
+        path: ['sinks', index, 'name'],
+        message: `the name ${name} comes twice`,
+      });
+    }
+  });
+
+/** Members that name a file, wherever they stand. */
+const FILES: ReadonlySet<string> = new Set(['ca', 'file', 'key', 'path']);
+
+/** The same with every file name made absolute by `resolve`. */
+export function resolveSiemPaths(config: SiemConfig, resolve: (file: string) => string): SiemConfig {
+  const walk = (value: unknown): unknown => {
+    if (typeof value !== 'object' || value === null) return value;
+    const members = Object.entries(value).map(([name, member]) => [
+      name,
+      FILES.has(name) && typeof member === 'string' ? resolve(member) : walk(member),
+    ]);
+    return Object.fromEntries(members);
+  };
+  return { ...config, sinks: config.sinks.map((sink) => walk(sink) as SinkConfig) };
+}

@@ -1,0 +1,54 @@
+// Makes the sink that a configuration names. Reads its credential from a file that only its owner may read.
+import { readFileSync, statSync } from 'node:fs';
+import type { SinkConfig } from '../config.ts';
+import { ElasticsearchSink } from './elasticsearch.ts';
+import { FilesSink } from './files.ts';
+import { OtlpSink } from './otlp.ts';
+import type { Sink } from './sink.ts';
+import { SplunkSink } from './splunk.ts';
+import { SyslogSink } from './syslog.ts';
+import { WebhookSink } from './webhook.ts';
+
+/** A credential's file is missing, empty, or readable by others. The message names the file, never its content. */
+export class CredentialError extends Error {
+  readonly code = 'credential';
+}
+
+/** The content of a file with mode 0600, without the newline an editor leaves. */
+export function readCredential(file: string): string {
+  const stat = statSync(file, { throwIfNoEntry: false });
+  if (stat === undefined) throw new CredentialError(`${file} is not there`);
+  if ((stat.mode & 0o077) !== 0)
+    throw new CredentialError(`others could read ${file}. Run: chmod 600 ${file}`);
+  const text = readFileSync(file, 'utf8').trim();
+  if (text === '' || /[^\u0020-\u007e]/.test(text)) {
+    throw new CredentialError(`${file} must hold one line of printable characters`);
+  }
+  return text;
+}
+
+/** Throws CredentialError or a file system error for a sink that cannot work as configured. */
+export function createSink(config: SinkConfig, now: () => number): Sink {
+  switch (config.type) {
+    case 'elasticsearch': {
+      const apiKey = config.apiKey === undefined ? undefined : readCredential(config.apiKey.file);
+      return new ElasticsearchSink({ ...config, apiKey });
+    }
+    case 'files': {
+      const { name, path, rotateMiB, keep } = config;
+      return new FilesSink({ name, path, rotateBytes: rotateMiB * 1024 * 1024, keep });
+    }
+    case 'syslog':
+      return new SyslogSink({ ...config, now });
+    case 'splunk':
+      return new SplunkSink({ ...config, token: readCredential(config.token.file) });
+    case 'otlp': {
+      const { authorization } = config;
+      const headers =
+        authorization === undefined ? {} : { authorization: readCredential(authorization.file) };
+      return new OtlpSink({ ...config, headers });
+    }
+    case 'webhook':
+      return new WebhookSink({ ...config, secret: readCredential(config.secret.file), now });
+  }
+}

@@ -1,0 +1,88 @@
+// Elasticsearch and OpenSearch by _bulk: each event is created once under its own id, so that a repeat is harmless.
+import { parseRecord } from '../outbox/segment.ts';
+import { HttpReceiver, type HttpTarget } from './http.ts';
+import { DELIVERED, type Shipment, type Sink, SinkError, type Verdict } from './sink.ts';
+
+export interface ElasticsearchOptions extends HttpTarget {
+  readonly name: string;
+  /** The base64 form that Elasticsearch shows once as "encoded". */
+  readonly apiKey?: string | undefined;
+}
+
+interface BulkItem {
+  readonly status: number;
+  readonly error?: { readonly type?: string; readonly reason?: string };
+}
+
+interface Routing {
+  readonly event?: { readonly id?: string };
+  readonly data_stream?: { readonly dataset?: string; readonly namespace?: string };
+}
+
+export class ElasticsearchSink implements Sink {
+  readonly name: string;
+  readonly type = 'elasticsearch';
+  readonly #http: HttpReceiver;
+  readonly #headers: Readonly<Record<string, string>>;
+
+  constructor(options: ElasticsearchOptions) {
+    this.name = options.name;
+    this.#http = new HttpReceiver(options);
+    this.#headers = {
+      'content-type': 'application/x-ndjson',
+      ...(options.apiKey === undefined ? {} : { authorization: `ApiKey ${options.apiKey}` }),
+    };
+  }
+
+  async deliver(batch: readonly Shipment[], signal: AbortSignal): Promise<readonly Verdict[]> {
+    const routes = batch.map(({ line }) => actionFor(line));
+    const body = batch.flatMap(({ line }, index) => {
+      const action = routes[index];
+      return action === undefined ? [] : [action, '\n', line.toString('utf8'), '\n'];
+    });
+    const unroutable: Verdict = { kind: 'rejected', why: 'the record names no id or data stream' };
+    if (body.length === 0) return routes.map(() => unroutable);
+    const path = '/_bulk?filter_path=errors,items.*.status,items.*.error.type,items.*.error.reason';
+    const { text } = await this.#http.send(path, { headers: this.#headers, body: body.join(''), signal });
+    const verdicts = itemsOf(text).map(verdictOf);
+    const sent = routes.filter((route) => route !== undefined).length;
+    if (verdicts.length !== sent) {
+      throw new SinkError(
+        'unavailable',
+        `the answer speaks of ${verdicts.length} records, ${sent} were sent`,
+      );
+    }
+    return routes.map((route) => (route === undefined ? unroutable : (verdicts.shift() ?? unroutable)));
+  }
+
+  close(): Promise<void> {
+    return this.#http.close();
+  }
+}
+
+function actionFor(line: Buffer): string | undefined {
+  const { event, data_stream: stream } = (parseRecord(line) ?? {}) as Routing;
+  if (event?.id === undefined || stream?.dataset === undefined || stream.namespace === undefined)
+    return undefined;
+  const index = `logs-${stream.dataset}-${stream.namespace}`;
+  return JSON.stringify({ create: { _index: index, _id: event.id } });
+}
+
+function itemsOf(text: string): BulkItem[] {
+  try {
+    const answer = JSON.parse(text) as { items: { create: BulkItem }[] };
+    return answer.items.map(({ create }) => create);
+  } catch (cause) {
+    throw new SinkError('unavailable', 'the answer to _bulk cannot be read', { cause });
+  }
+}
+
+function verdictOf({ status, error }: BulkItem): Verdict {
+  // 409: this id is there already, from a delivery whose answer we did not see.
+  if ((status >= 200 && status < 300) || status === 409) return DELIVERED;
+  const why = `${status} ${error?.type ?? ''}: ${(error?.reason ?? '').slice(0, 500)}`;
+  if (status === 429 || status >= 500 || status === 401 || status === 403 || status === 404) {
+    return { kind: 'retry', why };
+  }
+  return { kind: 'rejected', why };
+}

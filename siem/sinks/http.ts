@@ -1,0 +1,90 @@
+// One POST to a receiver, and what its answer means for the records in it. Never follows a redirect: a redirect would
+// take the events, and the credential, to somebody else.
+import { readFileSync } from 'node:fs';
+import { Agent, request } from 'undici';
+import { SinkError } from './sink.ts';
+
+export interface HttpTarget {
+  readonly url: string;
+  /** PEM of the authorities to trust instead of the system's. */
+  readonly ca?: string | undefined;
+  readonly timeoutMs?: number | undefined;
+}
+
+export interface HttpAnswer {
+  readonly status: number;
+  readonly text: string;
+}
+
+const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
+
+export class HttpReceiver {
+  readonly #agent: Agent;
+  readonly #timeoutMs: number;
+  readonly #base: string;
+
+  constructor(target: HttpTarget) {
+    this.#base = target.url.replace(/\/+$/, '');
+    this.#timeoutMs = target.timeoutMs ?? 30_000;
+    this.#agent = new Agent({
+      connections: 2,
+      connect: {
+        timeout: 10_000,
+        ...(target.ca === undefined ? {} : { ca: readFileSync(target.ca, 'utf8') }),
+      },
+      headersTimeout: this.#timeoutMs,
+      bodyTimeout: this.#timeoutMs,
+      maxResponseSize: MAX_ANSWER_BYTES,
+    });
+  }
+
+  /** Sends and answers a 2xx response. Throws SinkError for anything else. */
+  async send(
+    path: string,
+    options: {
+      readonly method?: 'POST' | 'PUT' | 'GET';
+      readonly headers: Readonly<Record<string, string>>;
+      readonly body?: string | Buffer;
+      readonly signal: AbortSignal;
+    },
+  ): Promise<HttpAnswer> {
+    let status: number;
+    let text: string;
+    let retryAfter: string | undefined;
+    try {
+      const answer = await request(`${this.#base}${path}`, {
+        method: options.method ?? 'POST',
+        headers: options.headers,
+        body: options.body ?? null,
+        dispatcher: this.#agent,
+        signal: options.signal,
+      });
+      status = answer.statusCode;
+      retryAfter = [answer.headers['retry-after']].flat()[0];
+      text = await answer.body.text();
+    } catch (cause) {
+      const code = (cause as NodeJS.ErrnoException).code ?? (cause as Error).name;
+      throw new SinkError('unavailable', `${hostOf(this.#base)} did not answer: ${code}`, { cause });
+    }
+    if (status >= 200 && status < 300) return { status, text };
+    throw errorFor(status, hostOf(this.#base), retryAfter);
+  }
+
+  close(): Promise<void> {
+    return this.#agent.destroy();
+  }
+}
+
+function errorFor(status: number, host: string, retryAfter: string | undefined): SinkError {
+  const message = `${host} answered ${status}`;
+  if (status === 400 || status === 413 || status === 422) return new SinkError('batch-rejected', message);
+  const seconds = Number(retryAfter);
+  const retryAfterMs = Number.isFinite(seconds) && seconds > 0 ? Math.min(seconds, 600) * 1000 : undefined;
+  const code = status === 429 || status === 408 || status >= 500 ? 'unavailable' : 'refused';
+  return new SinkError(code, message, retryAfterMs === undefined ? {} : { retryAfterMs });
+}
+
+/** For messages: without path, query or credentials. */
+function hostOf(url: string): string {
+  return new URL(url).host;
+}
