@@ -1,6 +1,7 @@
 // A gateway for stories of the data plane, as a process of its own: the real connectors' listener, enrolment and
 // tunnels, and a plain HTTP listener that relays everything to the app `app`. Commands come as lines on stdin.
 import { createServer } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { createInterface } from 'node:readline';
 import { connectorsListener } from '#gateway/edge/connectors-listener';
@@ -12,7 +13,7 @@ import type { Relay, RelayResult } from '#gateway/tunnel/relay';
 import { Tunnels } from '#gateway/tunnel/tunnels';
 import { forwardOf } from '#test/gateway/tunnel/forward';
 
-const [state = '', port = '0', life = '3600000'] = process.argv.slice(2);
+const [state = '', port = '0', life = '3600000', scheme = 'http'] = process.argv.slice(2);
 const say = (message: object): void => void process.stdout.write(`${JSON.stringify(message)}\n`);
 
 const authority = await openAuthority(`${state}/ca`, 'Test connectors', Date.now);
@@ -46,7 +47,7 @@ const connectors = connectorsListener(
     async record() {},
   },
 );
-const people = createServer();
+const people = scheme === 'https' ? createTlsServer({ cert, key }) : createServer();
 const ended = (relay: Relay, refuse: (result: RelayResult) => void): void => {
   void relay.done.then((result) => {
     if (!result.headSent && result.outcome === 'failed') refuse(result);
@@ -62,13 +63,16 @@ people.on('upgrade', (req, socket, head) => {
 connectors.listen(Number(port), '127.0.0.1', () => {
   people.listen(0, '127.0.0.1', () => {
     say({
+      certificate: { cert, key },
       people: (people.address() as AddressInfo).port,
       connectors: (connectors.address() as AddressInfo).port,
     });
   });
 });
 
-createInterface(process.stdin).on('line', async (line) => {
+// A parent that is gone leaves no gateway behind.
+const commands = createInterface(process.stdin).on('close', () => process.exit(0));
+commands.on('line', async (line) => {
   const [command, argument = ''] = line.split(' ');
   if (command === 'token') say({ token: (await desk.createToken(argument, 600_000, 'test')).token });
   if (command === 'status') say({ status: tunnels.connectors() });
