@@ -17,7 +17,8 @@ export interface AppOptions {
   readonly audiences: readonly string[];
 }
 
-type Verify = (request: IncomingMessage) => Promise<JWTPayload>;
+/** The claims of a request's assertion; rejects when it has none that is valid here. */
+export type Verify = (request: IncomingMessage) => Promise<JWTPayload>;
 
 export async function startApp(options: AppOptions): Promise<Server> {
   const verify = assertionVerifier(options);
@@ -44,7 +45,7 @@ export async function startApp(options: AppOptions): Promise<Server> {
 }
 
 /** What a back end does with `X-Sallyport-Assertion`: verify signature, issuer, audience and times; trust no other header. */
-function assertionVerifier({ portal, ca, audiences }: AppOptions): Verify {
+export function assertionVerifier({ portal, ca, audiences }: Omit<AppOptions, 'port'>): Verify {
   const dispatcher = new Agent({ connect: { ca, lookup: localhostAwareLookup } });
   const fetchKeys = (url: string, init: object): Promise<Response> =>
     undiciFetch(url, { ...init, dispatcher }) as unknown as Promise<Response>;

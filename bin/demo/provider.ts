@@ -2,7 +2,7 @@
 // it asks for no password, so a gateway for real use must never be pointed at it.
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:https';
-import { html } from 'hono/html';
+import { html, raw } from 'hono/html';
 import type { ClientMetadata, Configuration, KoaContextWithOIDC } from 'oidc-provider';
 import { PEOPLE, type Person } from './people.ts';
 
@@ -83,7 +83,10 @@ function configuration({ client, issuer }: ProviderOptions, people: readonly Per
   return {
     clients: [metadata],
     pkce: { required: () => true },
-    features: { devInteractions: { enabled: false }, rpInitiatedLogout: { enabled: true } },
+    features: {
+      devInteractions: { enabled: false },
+      rpInitiatedLogout: { enabled: true, logoutSource: signOutPage },
+    },
     claims: {
       openid: ['sub', 'amr', 'auth_time'],
       profile: ['name', 'groups'],
@@ -126,6 +129,20 @@ function configuration({ client, issuer }: ProviderOptions, people: readonly Per
   };
 }
 
+const STYLE =
+  'body{font:1rem/1.5 system-ui,sans-serif;max-width:38rem;margin:3rem auto;padding:0 1rem;background:#fbf9f4;color:#222}section{border:1px solid #d8d2c2;border-radius:.7rem;padding:1rem 1.2rem;margin:1rem 0;background:#fff}h2{margin:0;font-size:1.1rem}p{margin:.2rem 0 .8rem;color:#555}a,button{display:inline-block;margin:0 .6rem .4rem 0;padding:.45rem .8rem;border:0;border-radius:.5rem;background:#5b3f8c;color:#fff;font:inherit;text-decoration:none}';
+
+/** `form` is the library's, without a button. */
+function signOutPage(context: KoaContextWithOIDC, form: string): void {
+  context.body = page(
+    html`<h1>Sign out here too?</h1><p>Then the next sign-in asks who you are again.</p>${raw(form)}<button form="op.logoutForm" name="logout" value="yes">Yes, sign me out</button>`,
+  ).toString();
+}
+
+function page(body: ReturnType<typeof html>): ReturnType<typeof html> {
+  return html`<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Demo identity provider</title><style>${raw(STYLE)}</style></head><body><main>${body}</main></body></html>`;
+}
+
 async function signInPage(people: readonly Person[], path: string): Promise<string> {
   const rows = people.map(
     (person) =>
@@ -134,11 +151,6 @@ async function signInPage(people: readonly Person[], path: string): Promise<stri
           html`<a href="${path}?person=${person.id}&way=${way}">Sign in with ${label}</a>`,
       )}</section>`,
   );
-  return String(
-    await html`<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Demo identity provider</title><style>
-body{font:1rem/1.5 system-ui,sans-serif;max-width:38rem;margin:3rem auto;padding:0 1rem;background:#fbf9f4;color:#222}
-section{border:1px solid #d8d2c2;border-radius:.7rem;padding:1rem 1.2rem;margin:1rem 0;background:#fff}
-h2{margin:0;font-size:1.1rem}p{margin:.2rem 0 .8rem;color:#555}a{display:inline-block;margin:0 .6rem .4rem 0;padding:.45rem .8rem;border-radius:.5rem;background:#5b3f8c;color:#fff;text-decoration:none}
-</style></head><body><h1>Demo identity provider</h1><p>Choose who you are. Nobody is asked for a password here.</p>${rows}</body></html>`,
-  );
+  const choice = html`<h1>Demo identity provider</h1><p>Choose who you are. Nobody is asked for a password here.</p>${rows}`;
+  return String(await page(choice));
 }

@@ -11,6 +11,7 @@ import {
   setCookie,
 } from '#gateway/identity/cookies';
 import type { Sessions } from '#gateway/identity/sessions';
+import { ICON, ICON_PATH, ICON_TYPE } from './icon.ts';
 import { OWN_HEADERS } from './page.ts';
 import { messagePage } from './pages.ts';
 import { STYLE, STYLE_PATH } from './style.ts';
@@ -55,6 +56,7 @@ export function doorwayApp(portal: string, sessions: Sessions): Hono<{ Bindings:
   );
 
   app.get(STYLE_PATH, (c) => c.body(STYLE, 200, { 'Content-Type': 'text/css; charset=utf-8' }));
+  app.get(ICON_PATH, (c) => c.body(ICON, 200, { 'Content-Type': ICON_TYPE }));
 
   app.get(`${DOORWAY}enter`, async (c) => {
     const { host } = c.env;

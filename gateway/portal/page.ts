@@ -1,5 +1,6 @@
 // The frame around every page of ours, and the headers each is served with: strict CSP, no script at all.
 import { html } from 'hono/html';
+import { ICON_PATH, ICON_TYPE } from './icon.ts';
 import { STYLE_PATH } from './style.ts';
 
 /** What hono's `html` tag gives: escaped text, ready to be put into other templates. */
@@ -41,6 +42,7 @@ export async function page(frame: Frame): Promise<string> {
 <meta name="robots" content="noindex">
 <title>${title} · Sallyport</title>
 <link rel="stylesheet" href="${STYLE_PATH}">
+<link rel="icon" type="${ICON_TYPE}" href="${ICON_PATH}">
 </head>
 <body>
 <header>

@@ -18,6 +18,7 @@ import type { AssertionSigner } from '#gateway/pki/assertion';
 import type { Destination } from '#gateway/state/store';
 import type { Peer } from '#siem/event';
 import type { Recorder } from '#siem/recorder';
+import { ICON, ICON_PATH, ICON_TYPE } from './icon.ts';
 import { OWN_HEADERS } from './page.ts';
 import { type AppCard, homePage, messagePage, signedOutPage, signInPage, signOutPage } from './pages.ts';
 import { STYLE, STYLE_PATH } from './style.ts';
@@ -67,6 +68,7 @@ export function portalApp(parts: PortalParts): Hono<Env> {
   );
 
   app.get(STYLE_PATH, (c) => c.body(STYLE, 200, { 'Content-Type': 'text/css; charset=utf-8' }));
+  app.get(ICON_PATH, (c) => c.body(ICON, 200, { 'Content-Type': ICON_TYPE }));
   app.get('/.well-known/jwks.json', (c) => c.json(parts.signer.jwks));
 
   app.get('/', async (c) => {

@@ -26,6 +26,7 @@ header { display: flex; align-items: center; justify-content: space-between; gap
 header a.brand { display: flex; align-items: center; gap: .55rem; color: inherit; text-decoration: none; font-weight: 650; }
 header svg { width: 1.5rem; height: 1.5rem; color: var(--accent); }
 header .who { display: flex; align-items: center; gap: .8rem; color: var(--soft); font-size: .92rem; }
+header .button { white-space: nowrap; }
 main { padding-block: 1.5rem 3rem; }
 main.narrow { width: min(34rem, 100% - 2.5rem); align-self: center; }
 footer { padding-block: 1rem 1.4rem; color: var(--soft); font-size: .85rem; }
@@ -57,4 +58,5 @@ button.quiet, .button.quiet { background: transparent; color: var(--accent); bor
 code { font: .88em ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; overflow-wrap: anywhere; }
 .reference { margin-top: 1.4rem; padding-top: 1rem; border-top: 1px solid var(--line); font-size: .88rem; color: var(--soft); }
 form { margin: 0; }
+@media (max-width: 30rem) { .sheet { padding: 1.4rem; } }
 `;
