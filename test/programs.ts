@@ -14,6 +14,7 @@ export const parts: readonly Part[] = [
     program: 'nginx',
     suites: 'story, bench, repository: the app behind a connector',
   },
+  { package: 'wrk', program: 'wrk', suites: 'bench: load from a process of its own' },
   { package: 'chromium', program: 'chromium', suites: 'story: a person at a browser' },
   { package: 'openssl', program: 'openssl', suites: 'gateway/pki, siem/sinks, repository: certificates' },
   { package: 'curl', program: 'curl', suites: 'repository: the commands of the documents' },

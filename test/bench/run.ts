@@ -1,0 +1,52 @@
+// Runs one benchmark and prints its table (`npm run bench -- spine`); with --json its last line is one JSON object.
+import { existsSync, globSync } from 'node:fs';
+import { availableParallelism, cpus, release, type } from 'node:os';
+import { join, resolve } from 'node:path';
+import process from 'node:process';
+import { pathToFileURL } from 'node:url';
+import { parseArgs } from 'node:util';
+import type { BenchOptions, BenchReport } from './report.ts';
+
+const here = import.meta.dirname;
+/** A benchmark is a file that exports `run`; the others hold what benchmarks share. */
+const names = globSync('*.ts', { cwd: here })
+  .map((file) => file.slice(0, -3))
+  .filter((name) => name !== 'run' && name !== 'report')
+  .sort();
+
+function usage(problem: string): never {
+  console.error(
+    `bench: ${problem}\nUsage: npm run bench -- NAME [--json] [--profile FOLDER], where NAME is one of: ${names.join(' ')}`,
+  );
+  process.exit(2);
+}
+
+function argumentsOf(argv: string[]): { name: string; json: boolean; profile: string | undefined } {
+  try {
+    const { values, positionals } = parseArgs({
+      args: argv,
+      options: { json: { type: 'boolean', default: false }, profile: { type: 'string' } },
+      allowPositionals: true,
+    });
+    const [name, ...more] = positionals;
+    if (name === undefined || more.length > 0) usage('give one name');
+    return { name, json: values.json, profile: values.profile && resolve(values.profile) };
+  } catch (error) {
+    return usage((error as Error).message);
+  }
+}
+
+const { name, json, profile } = argumentsOf(process.argv.slice(2));
+const file = join(here, `${name}.ts`);
+if (!names.includes(name) || !existsSync(file)) usage(`there is no benchmark "${name}"`);
+
+const { run }: { run(options: BenchOptions): Promise<BenchReport> } = await import(pathToFileURL(file).href);
+const report = await run({ progress: (line) => process.stderr.write(`${line}\n`), profile });
+const machine = `${availableParallelism()} x ${cpus()[0]?.model.trim() ?? 'unknown'}, ${type()} ${release()}`;
+const versions = { node: process.versions.node, ...report.versions };
+console.log(
+  `${report.table}\n\n${machine}; ${Object.entries(versions)
+    .map(([part, version]) => `${part} ${version}`)
+    .join(', ')}`,
+);
+if (json) console.log(JSON.stringify({ name, machine, versions, figures: report.figures }));

@@ -1,0 +1,178 @@
+// The whole path of a request (TLS, session, a policy of a thousand rules, the record in the outbox, assertion, tunnel,
+// connector, app) beside nginx and a plain Node proxy, on one machine, in turns. Only ratios within one run mean much.
+import { spawnSync } from 'node:child_process';
+import { createRequire } from 'node:module';
+import { findProgram } from '../requires.ts';
+import { type BenchOptions, type BenchReport, median, rounded, tableOf } from './report.ts';
+import { RULES } from './spine/documents.ts';
+import { type SpineInstallation, startSpine, type Target } from './spine/installation.ts';
+import { type Measured, measure } from './spine/measure.ts';
+import { BULK_BYTES } from './spine/nginx.ts';
+
+const CONNECTIONS = 64;
+const ROUNDS = 5;
+const SECONDS = 3;
+const BULK_CONNECTIONS = 4;
+const BULK_ROUNDS = 3;
+const BULK_SECONDS = 2;
+const HALF_ROUNDS = 3;
+const HALF_SECONDS = 3;
+
+type Turns<Name extends string> = Readonly<Record<Name, readonly Measured[]>>;
+
+/** Measures each target once a round, in turns, so that what else the machine does falls on all of them. */
+async function inTurns<Name extends string>(
+  names: readonly Name[],
+  rounds: number,
+  one: (name: Name) => Promise<Measured>,
+): Promise<Turns<Name>> {
+  const taken = Object.fromEntries(names.map((name) => [name, [] as Measured[]])) as Record<Name, Measured[]>;
+  for (let round = 0; round < rounds; round += 1) {
+    for (const name of names) taken[name].push(await one(name));
+  }
+  return taken;
+}
+
+/** The median of the ratios of each round. */
+function ratio(
+  ours: readonly Measured[],
+  theirs: readonly Measured[],
+  of: (one: Measured) => number,
+): number {
+  return median(ours.map((one, round) => of(one) / of(theirs[round] as Measured)));
+}
+
+const rps = ({ rps: value }: Measured): number => value;
+const cpu =
+  (part: string) =>
+  ({ cpuUs }: Measured): number =>
+    cpuUs[part] ?? 0;
+const bytesPerSecond = ({ requests, seconds }: Measured): number => (requests * BULK_BYTES) / seconds;
+const mid = (taken: readonly Measured[], of: (one: Measured) => number): number => median(taken.map(of));
+
+export async function run({ progress, profile }: BenchOptions): Promise<BenchReport> {
+  for (const program of ['nginx', 'wrk']) {
+    if (findProgram(program) === undefined)
+      throw new Error(`${program} is needed: npm run test:deps installs it`);
+  }
+  progress('starting: app, nginx, undici proxy, gateway, connector; signing in');
+  const installation = await startSpine(profile);
+  try {
+    return await measureAll(installation, progress);
+  } finally {
+    await installation.close();
+  }
+}
+
+async function measureAll(
+  installation: SpineInstallation,
+  progress: BenchOptions['progress'],
+): Promise<BenchReport> {
+  const { sallyport, nginx, undici } = installation;
+  const targets: Readonly<Record<'sallyport' | 'nginx' | 'undici', Target>> = { sallyport, nginx, undici };
+  const small = (name: keyof typeof targets, seconds: number, thinkMs = 0): Promise<Measured> =>
+    measure(installation, targets[name], '/', { connections: CONNECTIONS, seconds, thinkMs });
+
+  progress('warming up');
+  for (const name of ['sallyport', 'undici', 'nginx'] as const) await small(name, 2);
+  progress(`at saturation: ${ROUNDS} rounds of ${SECONDS} s each`);
+  const before = installation.records();
+  const full = await inTurns(['sallyport', 'nginx', 'undici'], ROUNDS, (name) => small(name, SECONDS));
+  const recorded = installation.records() - before;
+  const asked = full.sallyport.reduce((sum, { requests }) => sum + requests, 0);
+  if (recorded < asked) throw new Error(`${asked} requests were answered, ${recorded} decisions recorded`);
+
+  const halfRps = mid(full.sallyport, rps) / 2;
+  const thinkMs = Math.round((CONNECTIONS / halfRps) * 1000 - mid(full.sallyport, ({ p50Ms }) => p50Ms) / 4);
+  progress(`at about ${Math.round(halfRps)} requests/s: ${HALF_ROUNDS} rounds of ${HALF_SECONDS} s each`);
+  const half = await inTurns(['sallyport', 'nginx'], HALF_ROUNDS, (name) =>
+    small(name, HALF_SECONDS, thinkMs),
+  );
+
+  const bulk = (path: string, bodyBytes?: number) => (name: 'sallyport' | 'nginx') =>
+    measure(installation, targets[name], path, {
+      connections: BULK_CONNECTIONS,
+      seconds: BULK_SECONDS,
+      ...(bodyBytes === undefined ? {} : { bodyBytes }),
+    });
+  progress(`10 MiB bodies: ${BULK_ROUNDS} rounds of ${BULK_SECONDS} s each way`);
+  const down = await inTurns(['sallyport', 'nginx'], BULK_ROUNDS, bulk('/bulk.bin'));
+  const up = await inTurns(['sallyport', 'nginx'], BULK_ROUNDS, bulk('/sink', BULK_BYTES));
+
+  const figures = {
+    ratio_nginx_tls_rps: ratio(full.sallyport, full.nginx, rps),
+    ratio_undici_proxy_rps: ratio(full.sallyport, full.undici, rps),
+    sallyport_rps: mid(full.sallyport, rps),
+    nginx_tls_rps: mid(full.nginx, rps),
+    undici_proxy_rps: mid(full.undici, rps),
+    gateway_cpu_us_per_request: mid(full.sallyport, cpu('gateway')),
+    connector_cpu_us_per_request: mid(full.sallyport, cpu('connector')),
+    nginx_cpu_us_per_request: mid(full.nginx, cpu('proxy')),
+    undici_proxy_cpu_us_per_request: mid(full.undici, cpu('proxy')),
+    ratio_nginx_tls_gateway_cpu: median(
+      full.sallyport.map((one, round) => cpu('gateway')(one) / cpu('proxy')(full.nginx[round] as Measured)),
+    ),
+    saturated_p50_ms: mid(full.sallyport, ({ p50Ms }) => p50Ms),
+    saturated_p99_ms: mid(full.sallyport, ({ p99Ms }) => p99Ms),
+    half_load_rps: mid(half.sallyport, rps),
+    p50_ms: mid(half.sallyport, ({ p50Ms }) => p50Ms),
+    p99_ms: mid(half.sallyport, ({ p99Ms }) => p99Ms),
+    nginx_p50_ms: mid(half.nginx, ({ p50Ms }) => p50Ms),
+    nginx_p99_ms: mid(half.nginx, ({ p99Ms }) => p99Ms),
+    added_p99_ms: median(
+      half.sallyport.map(({ p99Ms }, round) => p99Ms - (half.nginx[round] as Measured).p99Ms),
+    ),
+    ratio_nginx_tls_10mb_down: ratio(down.sallyport, down.nginx, bytesPerSecond),
+    ratio_nginx_tls_10mb_up: ratio(up.sallyport, up.nginx, bytesPerSecond),
+    down_mb_per_s: mid(down.sallyport, bytesPerSecond) / 1e6,
+    nginx_down_mb_per_s: mid(down.nginx, bytesPerSecond) / 1e6,
+    up_mb_per_s: mid(up.sallyport, bytesPerSecond) / 1e6,
+    nginx_up_mb_per_s: mid(up.nginx, bytesPerSecond) / 1e6,
+    policy_rules: RULES,
+  };
+  const round = Object.fromEntries(Object.entries(figures).map(([name, value]) => [name, rounded(value)]));
+  return { versions: versions(), figures: round, table: table(round) };
+}
+
+function table(of: Readonly<Record<string, number>>): string {
+  const cell = (name: string): string => (of[name] === undefined ? '' : String(of[name]));
+  const row = (what: string, ...names: string[]): string[] => [what, ...names.map(cell)];
+  return tableOf([
+    ['', 'sallyport', 'nginx', 'undici', 'of nginx', 'of undici'],
+    row(
+      'requests/s at saturation',
+      'sallyport_rps',
+      'nginx_tls_rps',
+      'undici_proxy_rps',
+      'ratio_nginx_tls_rps',
+      'ratio_undici_proxy_rps',
+    ),
+    row(
+      'proxy CPU, us a request',
+      'gateway_cpu_us_per_request',
+      'nginx_cpu_us_per_request',
+      'undici_proxy_cpu_us_per_request',
+      'ratio_nginx_tls_gateway_cpu',
+      '',
+    ),
+    row('connector CPU, us a request', 'connector_cpu_us_per_request', '', '', '', ''),
+    row('p50 at half load, ms', 'p50_ms', 'nginx_p50_ms', '', '', ''),
+    row('p99 at half load, ms', 'p99_ms', 'nginx_p99_ms', '', '', ''),
+    row('10 MiB down, MB/s', 'down_mb_per_s', 'nginx_down_mb_per_s', '', 'ratio_nginx_tls_10mb_down', ''),
+    row('10 MiB up, MB/s', 'up_mb_per_s', 'nginx_up_mb_per_s', '', 'ratio_nginx_tls_10mb_up', ''),
+  ]);
+}
+
+function versions(): Record<string, string> {
+  const said = (program: string, args: string[]): string => {
+    const { stdout, stderr } = spawnSync(findProgram(program) ?? program, args, { encoding: 'utf8' });
+    return /\d+\.\d+\.\d+/.exec(stderr + stdout)?.[0] ?? 'unknown';
+  };
+  const { version: undici }: { version: string } = createRequire(import.meta.url)('undici/package.json');
+  return {
+    nginx: said('nginx', ['-v']),
+    wrk: said('wrk', ['-v']),
+    undici,
+    openssl: process.versions.openssl,
+  };
+}
