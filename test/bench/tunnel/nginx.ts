@@ -1,20 +1,15 @@
-// The tunnel alone, without policy and record, beside nginx as a TLS reverse proxy in the same run: requests a second,
-// latency, CPU per request of each process, and bulk bytes. `node test/bench/tunnel/bare.ts [--json]`.
+// nginx as the app, and as the TLS reverse proxy that the tunnel is compared with; wrk as the people.
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { findProgram } from '#test/requires';
-import { startConnector, startGateway } from '#test/story/tunnel/processes';
+import type { Cleanup } from '#test/story/tunnel/processes';
 
 const SECONDS = 4;
 const TICKS_PER_SECOND = 100;
-
-const steps: (() => void)[] = [];
-const cleanup = { after: (step: () => void): void => void steps.unshift(step) };
 
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
@@ -35,7 +30,7 @@ function cpuOf(pids: readonly number[]): number {
   return ticks / TICKS_PER_SECOND;
 }
 
-function childrenOf(pid: number): number[] {
+export function childrenOf(pid: number): number[] {
   return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
     .trim()
     .split(' ')
@@ -43,14 +38,19 @@ function childrenOf(pid: number): number[] {
     .map(Number);
 }
 
-interface Nginx {
+export interface Nginx {
   readonly app: number;
   readonly proxy: number;
   /** Workers of the proxy's own process. */
   readonly proxyPids: number[];
 }
 
-async function startNginx(directory: string, certificate: { cert: string; key: string }): Promise<Nginx> {
+/** Both nginx processes, with their files in `directory`. */
+export async function startNginx(
+  cleanup: Cleanup,
+  directory: string,
+  certificate: { cert: string; key: string },
+): Promise<Nginx> {
   const app = await freePort();
   const proxy = await freePort();
   writeFileSync(join(directory, '64k'), Buffer.alloc(64 * 1024, 'x'));
@@ -88,7 +88,7 @@ location / { proxy_pass http://app; proxy_http_version 1.1; proxy_set_header Con
   return { app, proxy, proxyPids: childrenOf(pids[1] as number) };
 }
 
-interface Load {
+export interface Load {
   readonly rps: number;
   readonly p50: number;
   readonly p99: number;
@@ -100,7 +100,8 @@ interface Load {
 const milliseconds = (text: string): number =>
   Number.parseFloat(text) * (text.endsWith('us') ? 0.001 : text.endsWith('ms') ? 1 : 1000);
 
-async function load(url: string, connections: number, pids: Record<string, number[]>): Promise<Load> {
+/** Load for a few seconds after a warm-up. `pids` by the name their CPU is told under. */
+export async function load(url: string, connections: number, pids: Record<string, number[]>): Promise<Load> {
   const args = ['-t1', `-c${connections}`, '--latency', url];
   await promisify(execFile)('wrk', ['-d1s', ...args]);
   const before = Object.entries(pids).map(([name, list]) => [name, cpuOf(list)] as const);
@@ -116,54 +117,4 @@ async function load(url: string, connections: number, pids: Record<string, numbe
       before.map(([name, seconds]) => [name, ((cpuOf(pids[name] as number[]) - seconds) * 1e6) / requests]),
     ),
   };
-}
-
-const directory = mkdtempSync(join(tmpdir(), 'sallyport-bench-'));
-// nginx reads its files as another user when it is started by root.
-chmodSync(directory, 0o755);
-cleanup.after(() => rmSync(directory, { recursive: true, force: true }));
-try {
-  const gateway = await startGateway(cleanup, { scheme: 'https' });
-  const nginx = await startNginx(directory, gateway.certificate);
-  const up = gateway.lines.next('connected', 'one');
-  const token = await gateway.token('one');
-  const app = `http://127.0.0.1:${nginx.app}`;
-  const connector = startConnector(cleanup, { name: 'one', gatewayPort: gateway.connectors, app, token });
-  await up;
-  const connectorPid = connector.child.pid as number;
-  const ours = {
-    gateway: [gateway.child.pid as number],
-    connector: [...childrenOf(connectorPid), connectorPid],
-  };
-  const figures: Record<string, number> = {};
-  for (const [name, path, connections] of [
-    ['small', '/', 64],
-    ['64kb', '/64k', 32],
-    ['10mb', '/10m', 8],
-  ] as const) {
-    const tunnel = await load(`https://127.0.0.1:${gateway.people}${path}`, connections, ours);
-    const proxy = await load(`https://127.0.0.1:${nginx.proxy}${path}`, connections, {
-      nginx: nginx.proxyPids,
-    });
-    const round = (value: number): number => Math.round(value * 100) / 100;
-    figures[`${name}_rps`] = round(tunnel.rps);
-    figures[`${name}_p50_ms`] = round(tunnel.p50);
-    figures[`${name}_p99_ms`] = round(tunnel.p99);
-    figures[`${name}_gateway_cpu_us`] = round(tunnel.cpu['gateway'] as number);
-    figures[`${name}_connector_cpu_us`] = round(tunnel.cpu['connector'] as number);
-    figures[`${name}_nginx_rps`] = round(proxy.rps);
-    figures[`${name}_nginx_p99_ms`] = round(proxy.p99);
-    figures[`${name}_nginx_cpu_us`] = round(proxy.cpu['nginx'] as number);
-    figures[`${name}_ratio_nginx_rps`] = round(tunnel.rps / proxy.rps);
-    figures[`${name}_errors`] = tunnel.errors;
-  }
-  if (process.argv.includes('--json')) {
-    const versions = { node: process.version };
-    const machine = `${cpus().length} x ${cpus()[0]?.model}`;
-    process.stdout.write(`${JSON.stringify({ name: 'tunnel-bare', machine, versions, figures })}\n`);
-  } else {
-    console.table(figures);
-  }
-} finally {
-  for (const step of steps) step();
 }
