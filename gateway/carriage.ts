@@ -62,7 +62,9 @@ export class Carriage {
       streaming ||= cleanResponse(headers);
     };
     const relay =
-      upgradeHead === undefined
+      app.protocol === 'tcp'
+        ? tunnels.connect(app.id, await this.#acceptPipe(exchange))
+        : upgradeHead === undefined
         ? tunnels.relay(app.id, request, response, head, {
             onHead,
             expectContinue: exchange.expectContinue === true,
@@ -146,13 +148,16 @@ function worthRecording(result: RelayResult, durationMs: number): boolean {
   );
 }
 
+/** A cookie without a name comes back from some browsers as if its value were a name and a value (RFC 6265bis 5.6). */
+const PLANTED = new RegExp(`^[\\s=]*${OWN_COOKIE_PREFIX}`, 'i');
+
 /** Takes an app's hands off our cookies (session fixation), in place. True if the answer is an event stream. */
 function cleanResponse(headers: string[]): boolean {
   let stream = false;
   for (let i = headers.length - 2; i >= 0; i -= 2) {
     const name = headers[i]?.toLowerCase();
     const value = headers[i + 1] ?? '';
-    if (name === 'set-cookie' && value.trimStart().startsWith(OWN_COOKIE_PREFIX)) headers.splice(i, 2);
+    if (name === 'set-cookie' && PLANTED.test(value)) headers.splice(i, 2);
     else if (name === 'content-type' && value.startsWith('text/event-stream')) stream = true;
   }
   return stream;
