@@ -6,8 +6,9 @@ import { Outlet } from '#connectors/wire/outlet';
 import type { Stream } from '#connectors/wire/stream';
 import { frameResponse, trailerPairs } from './head.ts';
 import type { RelayOptions } from './relay.ts';
+import type { Held, Turn } from './turn.ts';
 
-export class Answer {
+export class Answer implements Held {
   status: number | undefined;
   bytesOut = 0;
   /** The whole response has been handed to node. */
@@ -18,9 +19,12 @@ export class Answer {
   #outlet: Outlet | undefined;
   #length = -1;
   #bodyless = false;
-  #flushed = false;
+  /** Writes wait for the end of the turn. */
+  #held = false;
+  readonly #turn: Turn;
 
-  constructor(method: string, res: ServerResponse, options: RelayOptions) {
+  constructor(method: string, res: ServerResponse, options: RelayOptions, turn: Turn) {
+    this.#turn = turn;
     this.#method = method;
     this.#res = res;
     this.#options = options;
@@ -44,8 +48,7 @@ export class Answer {
       this.#finish();
     } else {
       this.#outlet = new Outlet(res, stream);
-      // Body bytes of the same turn travel with the head; else the head goes alone (event streams, long polls).
-      process.nextTick(flush, this);
+      this.#hold();
     }
     return undefined;
   }
@@ -57,7 +60,7 @@ export class Answer {
     if (this.#length !== -1 && this.bytesOut > this.#length)
       return `more than the ${this.#length} bytes declared`;
     if (!fin) {
-      this.#flushed = true;
+      this.#hold();
       this.#outlet?.write(piece);
       return undefined;
     }
@@ -98,13 +101,18 @@ export class Answer {
     }
   }
 
-  flushHead(): void {
-    if (this.#flushed || this.ended || this.#res.destroyed) return;
-    this.#flushed = true;
-    this.#res.flushHeaders();
+  #hold(): void {
+    if (this.#held) return;
+    this.#held = true;
+    this.#res.cork();
+    this.#turn.hold(this);
   }
-}
 
-function flush(answer: Answer): void {
-  answer.flushHead();
+  /** The end of the turn: a head whose body has not come yet goes alone (event streams, long polls). */
+  release(): void {
+    this.#held = false;
+    if (this.ended || this.#res.destroyed) return;
+    if (this.bytesOut === 0) this.#res.flushHeaders();
+    this.#res.uncork();
+  }
 }

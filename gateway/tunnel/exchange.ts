@@ -8,6 +8,7 @@ import { Answer } from './answer.ts';
 import { failureOf } from './failure.ts';
 import type { ForwardHead, Relay, RelayFailure, RelayOptions, RelayOutcome, RelayResult } from './relay.ts';
 import type { Tunnel } from './tunnel.ts';
+import type { Turn } from './turn.ts';
 
 /** Picks a tunnel that serves the app and is not among those that failed already. */
 export type Choose = (tried: readonly Tunnel[]) => Tunnel | undefined;
@@ -50,13 +51,14 @@ export class Exchange implements StreamHandler, Relay {
     forward: ForwardHead,
     choose: Choose,
     options: RelayOptions,
+    turn: Turn,
   ) {
     this.#app = app;
     this.#req = req;
     this.#res = res;
     this.#choose = choose;
     this.#options = options;
-    this.#answer = new Answer(forward.method, res, options);
+    this.#answer = new Answer(forward.method, res, options, turn);
     this.#body = hasBody(req);
     this.#replayable = !this.#body && (forward.method === 'GET' || forward.method === 'HEAD');
     this.done = new Promise((resolve) => {

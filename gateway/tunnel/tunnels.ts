@@ -13,6 +13,7 @@ import { overWebSocket, type Transport } from '#connectors/wire/transport';
 import { Exchange } from './exchange.ts';
 import type { ConnectorStatus, ForwardHead, Relay, RelayOptions, TunnelPeer, TunnelRelays } from './relay.ts';
 import { Tunnel } from './tunnel.ts';
+import { Turn } from './turn.ts';
 import { Upgrade } from './upgrade.ts';
 
 export interface TunnelsOptions {
@@ -38,6 +39,7 @@ export class Tunnels implements TunnelRelays {
   readonly #limits: Limits;
   readonly #clock: () => number;
   readonly #budget: Budget = { held: 0 };
+  readonly #turn: Turn = new Turn();
   readonly #instance: string = randomUUID();
   /** Every session, also those that have not said hello. */
   readonly #sessions = new Map<Session, string>();
@@ -170,7 +172,7 @@ export class Tunnels implements TunnelRelays {
     head: ForwardHead,
     options: RelayOptions = {},
   ): Relay {
-    return new Exchange(app, req, res, head, (tried) => this.#choose(app, tried), options);
+    return new Exchange(app, req, res, head, (tried) => this.#choose(app, tried), options, this.#turn);
   }
 
   upgrade(
@@ -181,7 +183,7 @@ export class Tunnels implements TunnelRelays {
     forward: ForwardHead,
     options: RelayOptions = {},
   ): Relay {
-    return new Upgrade(app, req, socket, head, forward, (tried) => this.#choose(app, tried), options);
+    return new Upgrade(app, req, socket, head, forward, (tried) => this.#choose(app, tried), options, this.#turn);
   }
 
   async drain(graceMs: number): Promise<void> {

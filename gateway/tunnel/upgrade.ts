@@ -12,6 +12,7 @@ import { failureOf } from './failure.ts';
 import { frameResponse } from './head.ts';
 import type { ForwardHead, Relay, RelayFailure, RelayOptions, RelayOutcome, RelayResult } from './relay.ts';
 import type { Tunnel } from './tunnel.ts';
+import type { Turn } from './turn.ts';
 
 export class Upgrade implements StreamHandler, Relay {
   readonly done: Promise<RelayResult>;
@@ -21,6 +22,7 @@ export class Upgrade implements StreamHandler, Relay {
   readonly #protocol: string;
   readonly #options: RelayOptions;
   readonly #method: string;
+  readonly #turn: Turn;
   #tunnel: Tunnel | undefined;
   #stream: Stream | undefined;
   #splice: Splice | undefined;
@@ -38,12 +40,14 @@ export class Upgrade implements StreamHandler, Relay {
     forward: ForwardHead,
     choose: Choose,
     options: RelayOptions,
+    turn: Turn,
   ) {
     this.#req = req;
     this.#socket = socket;
     this.#first = first;
     this.#options = options;
     this.#method = forward.method;
+    this.#turn = turn;
     const at = forward.headers.findIndex((field, i) => i % 2 === 0 && field.toLowerCase() === 'upgrade');
     const protocol = forward.headers[at + 1];
     if (at === -1 || protocol === undefined) throw new TypeError('an upgrade without an Upgrade header');
@@ -104,7 +108,7 @@ export class Upgrade implements StreamHandler, Relay {
     res.shouldKeepAlive = false;
     res.assignSocket(this.#socket as Parameters<ServerResponse['assignSocket']>[0]);
     res.on('finish', () => this.#socket.end());
-    const answer = new Answer(this.#method, res, this.#options);
+    const answer = new Answer(this.#method, res, this.#options, this.#turn);
     stream.end();
     this.#answer = answer;
     this.#check(answer.head(head, fin, stream));
