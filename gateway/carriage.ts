@@ -62,9 +62,7 @@ export class Carriage {
       streaming ||= cleanResponse(headers);
     };
     const relay =
-      app.protocol === 'tcp'
-        ? tunnels.connect(app.id, await this.#acceptPipe(exchange))
-        : upgradeHead === undefined
+      upgradeHead === undefined
         ? tunnels.relay(app.id, request, response, head, {
             onHead,
             expectContinue: exchange.expectContinue === true,
