@@ -1,7 +1,7 @@
 // Outgoing frames of one turn of the event loop, sent together: a tunnel write per turn instead of one per frame.
 // Its slab is dropped when idle, so that ten thousand quiet tunnels hold nothing here.
 import { writeHeader } from './frame.ts';
-import { COPY_UP_TO, FLUSH_AT, FRAME_HEADER, SLAB } from './limits.ts';
+import { COPY_UP_TO, FIRST_SLAB, FLUSH_AT, FRAME_HEADER, SLAB } from './limits.ts';
 import type { Transport } from './transport.ts';
 
 const EMPTY = Buffer.alloc(0);
@@ -27,7 +27,8 @@ export class Batch {
   #reserve(size: number): void {
     if (this.#slab.length - this.#to < size) {
       this.#cut();
-      this.#slab = Buffer.allocUnsafeSlow(SLAB);
+      // The first after a quiet time is small: most tunnels have no more to say than a ping.
+      this.#slab = Buffer.allocUnsafeSlow(this.#slab.length === 0 ? Math.max(size, FIRST_SLAB) : SLAB);
       this.#from = 0;
       this.#to = 0;
     }

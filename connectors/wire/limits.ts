@@ -76,6 +76,7 @@ export const TICK_MS = 1000;
 /** Batching: payloads up to this are copied into the slab, larger ones are sent by reference. */
 export const COPY_UP_TO: number = 8 * KiB;
 export const SLAB: number = 32 * KiB;
+export const FIRST_SLAB: number = KiB;
 /** Bytes collected in one turn of the event loop at which they are sent without waiting for its end. */
 export const FLUSH_AT: number = 128 * KiB;
 
