@@ -31,7 +31,7 @@ export interface ShipperOptions {
   readonly lastRetryMs?: number;
 }
 
-const SAVE_EVERY_MS = 200;
+const SAVE_EVERY_MS = 20;
 const LOG_EVERY_MS = 60_000;
 
 export class Shipper {

@@ -1,0 +1,237 @@
+// What recording costs on the request's path, how many events a second are kept and shipped, and how that compares
+// with rsyslog and with pino writing to a file on the same machine.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
+import { destination, pino } from 'pino';
+import { encodeLine } from '#siem/ecs/document';
+import { Mapper } from '#siem/ecs/mapper';
+import type { AccessDecided } from '#siem/event';
+import { createLog } from '#siem/log';
+import { Outbox } from '#siem/outbox/outbox';
+import { Recorder } from '#siem/recorder';
+import { Shipper } from '#siem/ship/shipper';
+import { FilesSink } from '#siem/sinks/files';
+import { findProgram } from '../requires.ts';
+import { examples } from '../siem/ecs/examples.ts';
+import { type BenchOptions, type BenchReport, median, rounded, tableOf } from './report.ts';
+
+const ROUNDS = 3;
+const EVENTS = 60_000;
+/** Appended at once, as the requests of one turn of the event loop are. */
+const AT_ONCE = 16;
+
+const gateway = { id: 'gw1', name: 'gw1', version: '0.1.0', hostname: 'gw1.example' };
+const { explanation: _, ...base } = examples['access-decided'];
+const event: AccessDecided = {
+  ...base,
+  decision: { verdict: 'allow', reason: 'allowed', rule: { id: 'sre' } },
+};
+const line = encodeLine(
+  new Mapper(gateway).document(event, '019cb830-5000-7a00-8000-000000000001', Date.now()),
+);
+
+interface Measured {
+  readonly perSecond: number;
+  readonly cpuUs: number;
+}
+
+async function measure(events: number, work: () => Promise<void>): Promise<Measured> {
+  const cpu = process.cpuUsage();
+  const start = performance.now();
+  await work();
+  const seconds = (performance.now() - start) / 1000;
+  const { user, system } = process.cpuUsage(cpu);
+  return { perSecond: events / seconds, cpuUs: (user + system) / events };
+}
+
+/** Records `events`, then waits until all of them are on the platter. */
+async function keep(directory: string, events: number): Promise<Measured> {
+  const outbox = new Outbox({ directory, now: Date.now });
+  const recorder = new Recorder({ outbox, gateway, now: Date.now });
+  const measured = await measure(events, async () => {
+    for (let done = 0; done < events; done += AT_ONCE) {
+      await Promise.all(Array.from({ length: AT_ONCE }, () => recorder.record(event)));
+      // Requests come in turns of the event loop, and timers and syncs get theirs.
+      await turn();
+    }
+    await recorder.record(event, { durable: true });
+  });
+  await outbox.close();
+  return measured;
+}
+
+/** One event a turn, as on an idle gateway: nothing is shared. */
+async function keepOneByOne(directory: string): Promise<Measured> {
+  const events = 20_000;
+  const outbox = new Outbox({ directory, now: Date.now });
+  const recorder = new Recorder({ outbox, gateway, now: Date.now });
+  const idle = await measure(events, async () => {
+    for (let done = 0; done < events; done++) await turn();
+  });
+  const busy = await measure(events, async () => {
+    for (let done = 0; done < events; done++) {
+      await recorder.record(event);
+      await turn();
+    }
+  });
+  await outbox.close();
+  return { perSecond: busy.perSecond, cpuUs: busy.cpuUs - idle.cpuUs };
+}
+
+/** From the outbox to a synced file, the cheapest receiver there is: what shipping itself costs. */
+async function ship(directory: string, events: number, root: string): Promise<Measured> {
+  const outbox = new Outbox({ directory, now: Date.now });
+  const sink = new FilesSink({
+    name: 'bench',
+    path: join(root, 'shipped.jsonl'),
+    rotateBytes: 2 ** 40,
+    keep: 1,
+  });
+  const log = createLog({ service: { name: 'bench', version: '0', node: 'bench' }, level: 'fatal' });
+  const shipper = new Shipper({ outbox, sink, log, now: Date.now, random: Math.random, lingerMs: 0 });
+  const measured = await measure(events, async () => {
+    shipper.start();
+    while (shipper.cursor.delivered < events) await sleep(1);
+  });
+  await shipper.stop();
+  await outbox.close();
+  return measured;
+}
+
+/** pino writing the same documents to a file, synchronously, with no sync to the platter and no acknowledgement. */
+async function plainPino(path: string): Promise<Measured> {
+  const to = destination({ dest: path, sync: true });
+  const log = pino({ base: null, timestamp: false }, to);
+  const mapper = new Mapper(gateway);
+  return measure(EVENTS, async () => {
+    for (let done = 0; done < EVENTS; done += AT_ONCE) {
+      for (let one = 0; one < AT_ONCE; one++)
+        log.info(mapper.document(event, String(done + one), Date.now()));
+      await turn();
+    }
+    to.end();
+    await once(to, 'close');
+  });
+}
+
+/** The same lines by TCP into rsyslog, which writes and syncs them in batches. */
+async function rsyslog(program: string, root: string): Promise<number> {
+  const port = 20_000 + (process.pid % 20_000);
+  const out = join(root, 'rsyslog.out');
+  const config = join(root, 'rsyslog.conf');
+  writeFileSync(
+    config,
+    `global(workDirectory="${root}" maxMessageSize="64k")
+module(load="imtcp")
+main_queue(queue.size="200000" queue.dequeueBatchSize="1024")
+template(name="body" type="string" string="%msg%\\n")
+input(type="imtcp" address="127.0.0.1" port="${port}" supportOctetCountedFraming="on")
+action(type="omfile" file="${out}" template="body" sync="on" flushOnTXEnd="on")
+`,
+  );
+  const child = spawn(program, ['-n', '-f', config, '-i', join(root, 'rsyslog.pid')], { stdio: 'ignore' });
+  try {
+    const socket = await dial(port);
+    const message = `<133>1 2026-03-04T09:12:13Z gw1 sallyport - access - ${line}`;
+    const frame = Buffer.from(`${Buffer.byteLength(message)} ${message}`);
+    const batch = Buffer.concat(Array.from({ length: 100 }, () => frame));
+    const size = EVENTS * (Buffer.byteLength(line) + 1);
+    const { perSecond } = await measure(EVENTS, async () => {
+      for (let done = 0; done < EVENTS; done += 100) {
+        if (!socket.write(batch)) await once(socket, 'drain');
+      }
+      for (let waited = 0; waited < 60_000 && sizeOf(out) < size; waited += 2) await sleep(2);
+    });
+    socket.destroy();
+    if (sizeOf(out) < size) throw new Error(`rsyslog wrote ${sizeOf(out)} of ${size} bytes`);
+    return perSecond;
+  } finally {
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+  }
+}
+
+function sizeOf(path: string): number {
+  return existsSync(path) ? statSync(path).size : 0;
+}
+
+async function dial(port: number): Promise<ReturnType<typeof connect>> {
+  for (let attempt = 0; ; attempt++) {
+    const socket = connect(port, '127.0.0.1');
+    try {
+      await once(socket, 'connect');
+      return socket;
+    } catch (error) {
+      if (attempt > 100) throw error;
+      await sleep(50);
+    }
+  }
+}
+
+export async function run({ progress }: BenchOptions): Promise<BenchReport> {
+  const root = mkdtempSync(join(tmpdir(), 'sallyport-bench-siem-'));
+  const kept: Measured[] = [];
+  const single: Measured[] = [];
+  const shipped: Measured[] = [];
+  const logged: Measured[] = [];
+  const other: number[] = [];
+  const program = findProgram('rsyslogd');
+  try {
+    for (let round = 1; round <= ROUNDS; round++) {
+      progress(`round ${round} of ${ROUNDS}`);
+      const directory = join(root, 'outbox');
+      kept.push(await keep(directory, EVENTS));
+      shipped.push(await ship(directory, EVENTS + 1, root));
+      single.push(await keepOneByOne(join(root, 'single')));
+      logged.push(await plainPino(join(root, 'pino.jsonl')));
+      if (program !== undefined) other.push(await rsyslog(program, root));
+      for (const name of ['outbox', 'single', 'shipped.jsonl', 'pino.jsonl', 'rsyslog.out']) {
+        rmSync(join(root, name), { recursive: true, force: true });
+      }
+    }
+  } finally {
+    rmSync(root, { recursive: true, force: true });
+  }
+  return reportOf({ kept, single, shipped, logged, other });
+}
+
+function reportOf(measured: {
+  readonly kept: readonly Measured[];
+  readonly single: readonly Measured[];
+  readonly shipped: readonly Measured[];
+  readonly logged: readonly Measured[];
+  readonly other: readonly number[];
+}): BenchReport {
+  const rate = (runs: readonly Measured[]): number => median(runs.map(({ perSecond }) => perSecond));
+  const cpu = (runs: readonly Measured[]): number => median(runs.map(({ cpuUs }) => cpuUs));
+  const durable = rate(measured.kept);
+  const figures = {
+    event_bytes: Buffer.byteLength(line),
+    durable_events_per_s: rounded(durable),
+    request_path_cpu_us_per_event: rounded(cpu(measured.kept)),
+    request_path_cpu_us_per_event_alone: rounded(cpu(measured.single)),
+    shipped_events_per_s: rounded(rate(measured.shipped)),
+    pino_events_per_s: rounded(rate(measured.logged)),
+    ratio_pino: rounded(durable / rate(measured.logged)),
+    ...(measured.other.length === 0 ? {} : { ratio_rsyslog: rounded(durable / median(measured.other)) }),
+  };
+  const row = (name: string, perSecond: number, cpuUs?: number): string[] => [
+    name,
+    `${rounded(perSecond)}`,
+    cpuUs === undefined ? '' : `${rounded(cpuUs)}`,
+  ];
+  const table = tableOf([
+    ['', 'events/s', 'CPU us/event'],
+    row('outbox, 16 at once, synced in groups', durable, cpu(measured.kept)),
+    row('outbox, one a turn', rate(measured.single), cpu(measured.single)),
+    row('outbox to a synced file', rate(measured.shipped), cpu(measured.shipped)),
+    row('pino to a file, not synced', rate(measured.logged), cpu(measured.logged)),
+    ...(measured.other.length === 0 ? [] : [row('rsyslog by TCP to a synced file', median(measured.other))]),
+  ]);
+  return { versions: {}, figures, table };
+}

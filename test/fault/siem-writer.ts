@@ -1,0 +1,42 @@
+// The process that is killed: records as fast as it can, ships to a webhook, and says what was acknowledged.
+// argv: outbox directory, URL of the webhook, file for the ids that were acknowledged; or `drain`.
+import { openSync, writeSync } from 'node:fs';
+import { setImmediate as turn } from 'node:timers/promises';
+import { createLog } from '#siem/log';
+import { Outbox } from '#siem/outbox/outbox';
+import { Recorder } from '#siem/recorder';
+import { Shipper } from '#siem/ship/shipper';
+import { WebhookSink } from '#siem/sinks/webhook';
+import { examples } from '../siem/ecs/examples.ts';
+
+const [directory = '', url = '', task = ''] = process.argv.slice(2);
+const log = createLog({ service: { name: 'fault', version: '0', node: 'fault' }, level: 'fatal' });
+const outbox = new Outbox({ directory, now: Date.now, segmentBytes: 4 * 1024 * 1024 });
+const gateway = { id: 'gw1', name: 'gw1', version: '0', hostname: 'gw1' };
+const recorder = new Recorder({ outbox, gateway, now: Date.now });
+const sink = new WebhookSink({ name: 'hook', url, secret: 's3cret', now: Date.now });
+const around = { log, now: Date.now, random: Math.random };
+const shipper = new Shipper({ outbox, sink, ...around, lingerMs: 1, firstRetryMs: 5, lastRetryMs: 20 });
+shipper.start();
+writeSync(1, `ready ${outbox.repairedBytes}\n`);
+
+// Only what is there is shipped.
+if (task === 'drain') {
+  while (
+    shipper.cursor.position.segment < outbox.end.segment ||
+    shipper.cursor.position.offset < outbox.end.offset
+  ) {
+    await turn();
+  }
+  await shipper.stop();
+  await outbox.close();
+} else {
+  const acknowledged = openSync(task, 'a');
+  const kinds = [examples['access-decided'], examples.logout, examples['stream-closed']];
+  for (let round = 0; ; round++) {
+    const pending = kinds.map((event) => recorder.record(event, { durable: round % 50 === 0 }));
+    const ids = await Promise.all(pending);
+    writeSync(acknowledged, `${ids.join('\n')}\n`);
+    await turn();
+  }
+}
