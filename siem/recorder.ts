@@ -3,7 +3,7 @@
 import type { EcsDocument } from './ecs/document.ts';
 import { Mapper, type Origin } from './ecs/mapper.ts';
 import type { SallyportEvent } from './event.ts';
-import type { Interruption } from './outbox/outbox.ts';
+import type { Interruption } from './outbox/troubles.ts';
 import { uuid7Generator } from './uuid7.ts';
 
 /** What the recorder needs of the outbox. */

@@ -3,7 +3,7 @@
 import { closeSync, fdatasync, ftruncateSync, unlinkSync, writeSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { type EcsDocument, encodeLine } from '../ecs/document.ts';
-import { OutboxError, type OutboxErrorCode, outboxErrorOf } from './error.ts';
+import { OutboxError, outboxErrorOf } from './error.ts';
 import { GroupCommit } from './group-commit.ts';
 import { lockDirectory } from './lock.ts';
 import {
@@ -15,6 +15,7 @@ import {
   type Segment,
   segmentPath,
 } from './segment.ts';
+import { type Interruption, Troubles } from './troubles.ts';
 
 export interface OutboxOptions {
   /** Owned by this process alone, on a local disk; created with mode 0700. */
@@ -27,15 +28,6 @@ export interface OutboxOptions {
   readonly syncEveryMs?: number;
   /** Epoch milliseconds. */
   readonly now: () => number;
-}
-
-/** A time during which records were refused. */
-export interface Interruption {
-  readonly code: OutboxErrorCode;
-  /** Epoch milliseconds of the first and last refusal. */
-  readonly from: number;
-  readonly to: number;
-  readonly refused: number;
 }
 
 /** For metrics and heartbeats. */
@@ -68,7 +60,6 @@ export class Outbox {
   readonly repairedBytes: number;
   readonly #quotaBytes: number;
   readonly #segmentBytes: number;
-  readonly #now: () => number;
   readonly #unlock: () => void;
   readonly #group: GroupCommit;
 
@@ -84,9 +75,7 @@ export class Outbox {
 
   /** The last sync failed: until one succeeds, nothing counts as kept before it is synced. */
   #syncFailed = false;
-  #fault: Interruption | undefined;
-  #interruption: Interruption | undefined;
-  #refused = 0;
+  readonly #troubles: Troubles;
   #watchers: (() => void)[] = [];
 
   /** Opens the outbox and repairs what a crash left. Throws OutboxError `locked`, `loose-mode` or `io`. */
@@ -94,7 +83,7 @@ export class Outbox {
     this.directory = options.directory;
     this.#quotaBytes = options.quotaBytes ?? 10 * GIB;
     this.#segmentBytes = options.segmentBytes ?? 32 * MIB;
-    this.#now = options.now;
+    this.#troubles = new Troubles(options.now);
     this.#group = new GroupCommit(() => this.#sync(), options.syncEveryMs ?? 50);
     this.#unlock = lockDirectory(options.directory);
     try {
@@ -111,7 +100,7 @@ export class Outbox {
 
   /** False from a refused or unsynced record until the next one that is kept. */
   get healthy(): boolean {
-    return this.#fault === undefined && !this.#closed;
+    return !this.#troubles.present && !this.#closed;
   }
 
   /** Where the records end. */
@@ -127,7 +116,7 @@ export class Outbox {
       quotaBytes: this.#quotaBytes,
       segments: this.#past.length + (this.#current === undefined ? 0 : 1),
       sequence: this.#sequence,
-      refused: this.#refused,
+      refused: this.#troubles.refused,
     };
   }
 
@@ -142,28 +131,26 @@ export class Outbox {
     try {
       this.#write(this.#encode(document));
     } catch (cause) {
-      throw this.#refuse(outboxErrorOf(cause));
+      throw this.#troubles.refuse(outboxErrorOf(cause));
     }
     this.#sequence += 1;
     this.#wake();
     if (options?.durable !== true && !this.#syncFailed) {
-      this.#recovered();
+      this.#troubles.over();
       this.#group.mark();
       return;
     }
     try {
       await this.#group.commit();
     } catch (cause) {
-      throw this.#refuse(outboxErrorOf(cause));
+      throw this.#troubles.refuse(outboxErrorOf(cause));
     }
-    this.#recovered();
+    this.#troubles.over();
   }
 
   /** The last time of refusals, once, after it is over. */
   takeInterruption(): Interruption | undefined {
-    const interruption = this.#interruption;
-    this.#interruption = undefined;
-    return interruption;
+    return this.#troubles.take();
   }
 
   /** Segments from this one on are still needed: they are kept even when the quota is reached. */
@@ -281,33 +268,11 @@ export class Outbox {
     }
     if (failure !== undefined) {
       this.#syncFailed = true;
-      this.#fail(failure, 0);
+      this.#troubles.note(failure, 0);
       throw failure;
     }
-    if (this.#syncFailed) this.#recovered();
+    if (this.#syncFailed) this.#troubles.over();
     this.#syncFailed = false;
-  }
-
-  #refuse(error: OutboxError): OutboxError {
-    this.#refused += 1;
-    this.#fail(error, 1);
-    return error;
-  }
-
-  #fail(error: OutboxError, refused: number): void {
-    const now = this.#now();
-    this.#fault = {
-      code: this.#fault?.code ?? error.code,
-      from: this.#fault?.from ?? now,
-      to: now,
-      refused: (this.#fault?.refused ?? 0) + refused,
-    };
-  }
-
-  #recovered(): void {
-    if (this.#fault === undefined) return;
-    this.#interruption = this.#fault;
-    this.#fault = undefined;
   }
 
   #wake(): void {
