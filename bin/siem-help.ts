@@ -1,0 +1,71 @@
+// What `sallyport siem --help` and its subcommands say; every option here is one that the command takes.
+
+const STATUS_HELP = `Usage: sallyport siem status --config FILE [--json]
+
+Shows for each sink how far it has got: delivered, dead letters, what waits and for how long. Reads files only, so it
+works whether the gateway runs or not.
+
+Exit codes: 0 every sink has everything, 1 some sink is behind by more than a minute or has dead letters, 2 wrong usage.
+
+Example: sallyport siem status --config gateway.yaml
+`;
+
+const TEST_HELP = `Usage: sallyport siem test <sink> --config FILE [--json]
+
+Sends one marked event straight to a sink and waits until its receiver has acknowledged it. Find it in the SIEM by
+event.action: siem-test and the event.id that is printed.
+
+Exit codes: 0 acknowledged, 1 not, 2 wrong usage.
+
+Example: sallyport siem test soc --config gateway.yaml
+`;
+
+const REPLAY_HELP = `Usage: sallyport siem replay <sink> --from TIME [--to TIME] --config FILE [--json]
+
+Sends events of the outbox to a sink again, in order, beside a running gateway. Repeats have the same event.id.
+
+Options:
+  --from TIME  First instant, with its offset: 2026-03-04T00:00:00Z
+  --to TIME    Last instant (default: what is there now)
+
+Exit codes: 0 all were acknowledged, 1 not all, 2 wrong usage.
+
+Example: sallyport siem replay soc --from 2026-03-04T00:00:00Z --config gateway.yaml
+`;
+
+const SETUP_HELP = `Usage: sallyport siem setup <sink> --config FILE [--keep-days 365] [--api-key-file FILE]
+       sallyport siem setup --print [--keep-days 365]
+
+Makes the life cycle policy, component templates and index template that an elasticsearch sink's events need. Repeating
+it changes nothing. The sink's own key should only create documents; name a stronger one with --api-key-file.
+
+Options:
+  --keep-days N        Delete events after N days (default 365)
+  --api-key-file FILE  API key with manage_ilm and manage_index_templates; mode 0600
+  --print              Only print the requests, for somebody else to make
+
+Exit codes: 0 made, 1 refused, 2 wrong usage.
+
+Example: sallyport siem setup elastic --config gateway.yaml --api-key-file admin.key
+`;
+
+export const HELP: string = `Usage: sallyport siem <status|test|replay|setup> [arguments]
+
+Looks after the sinks to which events are shipped (siem: in the gateway's configuration, see docs/siem.md).
+
+  status   How far each sink has got
+  test     Send a marked event and see it acknowledged
+  replay   Send events again
+  setup    Make what Elasticsearch needs
+
+Exit codes: 0 done, 1 the answer is no or it failed, 2 wrong usage.
+
+Example: sallyport siem status --config gateway.yaml
+`;
+
+export const SUBCOMMANDS: Readonly<Record<string, string>> = {
+  status: STATUS_HELP,
+  test: TEST_HELP,
+  replay: REPLAY_HELP,
+  setup: SETUP_HELP,
+};
