@@ -314,17 +314,6 @@ export interface RecordingInterrupted {
   readonly refused: number;
 }
 
-/** The ledger signed a new tree head: whoever keeps this document is a witness off the host. */
-export interface LedgerCheckpoint {
-  readonly kind: 'ledger-checkpoint';
-  readonly log: 'decisions' | 'changes';
-  readonly size: number;
-  /** RFC 6962 root hash, hex. */
-  readonly root: string;
-  /** The whole signed note. */
-  readonly note: string;
-}
-
 /** A marked event that `siem test` sends to see it arrive. */
 export interface SiemTest {
   readonly kind: 'siem-test';
@@ -354,7 +343,6 @@ export type SallyportEvent =
   | GatewayStopped
   | Heartbeat
   | RecordingInterrupted
-  | LedgerCheckpoint
   | SiemTest;
 
 export type EventKind = SallyportEvent['kind'];

@@ -110,10 +110,6 @@ const auditFields: readonly OwnField[] = [
   field('change.previous_hash', 'keyword', 'SHA-256 of what it was, or still is.', '60303ae2…'),
   field('policy.rules', 'long', 'Number of rules.', '42'),
   list('policy.problems', 'text', 'Why the document was rejected, with line and column.', '3:7 unknown key'),
-  field('ledger.log', 'keyword', '`decisions` or `changes`.', 'decisions'),
-  field('ledger.size', 'long', 'Leaves of the tree.', '1048576'),
-  field('ledger.root', 'keyword', 'RFC 6962 root hash, hex.', 'e3b0c442…'),
-  field('ledger.note', 'text', 'The signed note.', 'sallyport/gw1/decisions…'),
 ];
 
 const healthFields: readonly OwnField[] = [

@@ -247,12 +247,5 @@ export const examples: { readonly [K in EventKind]: EventOf<K> } = {
     to: at,
     refused: 17,
   },
-  'ledger-checkpoint': {
-    kind: 'ledger-checkpoint',
-    log: 'decisions',
-    size: 1_048_576,
-    root: 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855',
-    note: 'sallyport.example/gw1/decisions\n1048576\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n',
-  },
   'siem-test': { kind: 'siem-test', sink: 'elastic', by: operator },
 };
