@@ -71,7 +71,7 @@ function tlsFields({ tls }: Peer): Fields | undefined {
 }
 
 /** Certificate fingerprints the way ECS writes them: upper-case hex without colons. */
-export function fingerprint(sha256: string): string {
+function fingerprint(sha256: string): string {
   return sha256.replaceAll(':', '').toUpperCase();
 }
 

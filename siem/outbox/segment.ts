@@ -71,7 +71,7 @@ export function findTail(fd: number): Tail {
 }
 
 /** Cuts what findTail found torn, durably. Answers the tail and how many bytes went. */
-export function repairSegment(path: string): { readonly tail: Tail; readonly cut: number } {
+function repairSegment(path: string): { readonly tail: Tail; readonly cut: number } {
   const fd = openSync(path, 'r+');
   try {
     const tail = findTail(fd);

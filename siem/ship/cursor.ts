@@ -12,9 +12,9 @@ export interface Cursor {
   readonly at: number;
 }
 
-export const BEGINNING: Cursor = { position: START, delivered: 0, deadLetters: 0, at: 0 };
+const BEGINNING: Cursor = { position: START, delivered: 0, deadLetters: 0, at: 0 };
 
-export function cursorPath(directory: string, sink: string): string {
+function cursorPath(directory: string, sink: string): string {
   return join(directory, 'cursors', `${sink}.json`);
 }
 

@@ -76,7 +76,7 @@ export function lagSecondsAt(directory: string, position: Position, now: number)
 }
 
 /** Epoch milliseconds of the record at `position`, which is the oldest that waits; undefined if it cannot be told. */
-export function timeAt(directory: string, position: Position): number | undefined {
+function timeAt(directory: string, position: Position): number | undefined {
   const next = listSegments(directory).find(({ number, bytes }) => {
     return number > position.segment || (number === position.segment && bytes > position.offset);
   });

@@ -62,7 +62,7 @@ export function setupRequests({ keepDays }: SetupOptions): SetupRequest[] {
 }
 
 /** Mappings of everything below `sallyport`; what is not listed is kept and not indexed. */
-export function ownMappings(): Mapping {
+function ownMappings(): Mapping {
   const root: Mapping = {};
   for (const field of ownFields) put(root, field.name.split('.').slice(1), mappingOf(field));
   return root;

@@ -67,7 +67,7 @@ function receiver(received: Received): ReturnType<typeof createServer> {
 }
 
 function startWriter(directory: string, url: string, task: string): ReturnType<typeof spawn> {
-  const writer = join(import.meta.dirname, 'siem-writer.ts');
+  const writer = join(import.meta.dirname, 'siem-writer-process.ts');
   return spawn(process.execPath, [writer, join(directory, 'outbox'), url, task], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
