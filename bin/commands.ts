@@ -25,6 +25,26 @@ export const commands: readonly Command[] = [
     load: () => import('./commands/demo.ts'),
   },
   {
+    name: 'login',
+    summary: 'Let this command line act for you, approved in your browser',
+    load: () => import('./commands/login.ts'),
+  },
+  {
+    name: 'connect',
+    summary: 'Open a local port that leads to a TCP app',
+    load: () => import('./commands/connect.ts'),
+  },
+  {
+    name: 'proxy-command',
+    summary: 'Be the connection to a TCP app, for OpenSSH',
+    load: () => import('./commands/proxy-command.ts'),
+  },
+  {
+    name: 'ssh-config',
+    summary: 'Print the lines by which OpenSSH goes through the gateway',
+    load: () => import('./commands/ssh-config.ts'),
+  },
+  {
     name: 'gateway',
     summary: 'Run a gateway: listeners for people, for connectors, for health',
     load: () => import('./commands/gateway.ts'),
@@ -38,6 +58,11 @@ export const commands: readonly Command[] = [
     name: 'token',
     summary: 'Make a single-use token with which a connector enrols',
     load: () => import('./commands/token.ts'),
+  },
+  {
+    name: 'siem',
+    summary: 'Look after the sinks to which events are shipped',
+    load: () => import('./commands/siem.ts'),
   },
   {
     name: 'why',

@@ -28,7 +28,11 @@ const LONGEST_HEAD = 290_000;
 function isOrigin(text: string, schemes: readonly string[]): boolean {
   if (!URL.canParse(text)) return false;
   const url = new URL(text);
-  const bare = url.pathname === '/' && url.search === '' && url.hash === '' && url.username === '';
+  // A tcp URL has no path at all, and no port of its own.
+  const tcp = url.protocol === 'tcp:';
+  if (tcp && url.port === '') return false;
+  const bare =
+    url.pathname === (tcp ? '' : '/') && url.search === '' && url.hash === '' && url.username === '';
   return schemes.includes(url.protocol) && bare && url.password === '' && !/[?#]/.test(text);
 }
 
@@ -43,10 +47,11 @@ const seconds = z
 const app = z.strictObject({
   url: z
     .string()
-    .refine((text) => isOrigin(text, ['http:', 'https:']), {
-      error: 'expected scheme, host and port only, like http://127.0.0.1:3000: paths are the request’s own',
+    .refine((text) => isOrigin(text, ['http:', 'https:', 'tcp:']), {
+      error:
+        'expected scheme, host and port only, like http://127.0.0.1:3000 or tcp://127.0.0.1:5432: paths are the request’s own',
     })
-    .describe('Where the app listens. The only address dialled for it.'),
+    .describe('Where the app listens: http, https, or tcp with a port. The only address dialled for it.'),
   ca: file.optional().describe('PEM of the authority of an https app; the system’s authorities if absent.'),
   serverName: z
     .string()

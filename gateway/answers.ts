@@ -70,17 +70,17 @@ export class Answers {
 
   async denied(
     { request, response }: Exchange,
-    app: AppConfig,
     clean: CleanRequest,
     session: LiveSession,
     ruling: Ruling,
     id: string,
+    app?: AppConfig,
   ): Promise<void> {
     const { explanation } = ruling;
     if (explanation === undefined) return this.notDecided({ request, response }, id);
     const path = clean.method === 'GET' ? clean.path + clean.query : '/';
     const stepUpHref = `${DOORWAY}step-up?${new URLSearchParams({ path })}`;
-    const denial = denialOf({ explanation, appName: app.name, reference: id, stepUpHref });
+    const denial = denialOf({ explanation, appName: app?.name ?? '', reference: id, stepUpHref });
     const { portal } = this.#parts;
     return answer(request, response, {
       status: 403,

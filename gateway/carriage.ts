@@ -1,5 +1,9 @@
 // Carries an allowed and recorded request to its app and watches it to the end, so that it can be ended early.
 import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { WebSocketServer } from 'ws';
+import { MAX_PIPE_MESSAGE, WebSocketPipe } from '#connectors/wire/pipe';
+import { CONNECT_SUBPROTOCOL } from '#connectors/wire/terminal';
 import type { Ruling } from '#gateway/access/ruling';
 import type { OpenExchange, OpenExchanges, StreamEnd } from '#gateway/access/streams';
 import type { AppConfig } from '#gateway/config';
@@ -7,7 +11,7 @@ import { forwardHeaders, OWN_COOKIE_PREFIX, traceOf } from '#gateway/edge/forwar
 import type { CleanRequest } from '#gateway/edge/front';
 import type { LiveSession } from '#gateway/identity/sessions';
 import type { AssertionSigner } from '#gateway/pki/assertion';
-import type { ForwardHead, RelayResult, TunnelRelays } from '#gateway/tunnel/relay';
+import type { ForwardHead, Relay, RelayResult, TunnelRelays } from '#gateway/tunnel/relay';
 import type { AccessRequest } from '#policy/input';
 import type { Peer } from '#siem/event';
 import type { Recorder } from '#siem/recorder';
@@ -52,22 +56,11 @@ export class Carriage {
   }
 
   async carry(exchange: Exchange, allowed: Allowed): Promise<void> {
-    const { tunnels, open, answers, now } = this.#parts;
-    const { request, response, upgradeHead } = exchange;
+    const { open, answers, now } = this.#parts;
     const { app } = allowed;
     const startedAt = now();
-    const head = this.#head(request, allowed, upgradeHead !== undefined);
-    let streaming = upgradeHead !== undefined;
-    const onHead = (_status: number, headers: string[]): void => {
-      streaming ||= cleanResponse(headers);
-    };
-    const relay =
-      upgradeHead === undefined
-        ? tunnels.relay(app.id, request, response, head, {
-            onHead,
-            expectContinue: exchange.expectContinue === true,
-          })
-        : tunnels.upgrade(app.id, request, detached(exchange), upgradeHead, head, { onHead });
+    const kind = { streaming: exchange.upgradeHead !== undefined };
+    const relay = this.#relay(exchange, allowed, kind);
     let ended: StreamEnd | undefined;
     const watched: OpenExchange = {
       session: allowed.session,
@@ -82,15 +75,36 @@ export class Carriage {
     open.delete(watched);
     let { status } = result;
     if (!result.headSent && result.outcome === 'failed') {
-      const answerable = upgradeHead === undefined ? exchange : reattached(exchange);
-      status = await answers.unreachable(answerable, app, result.failure ?? 'app-error', allowed.id);
+      status = await answers.unreachable(
+        reattached(exchange),
+        app,
+        result.failure ?? 'app-error',
+        allowed.id,
+      );
     } else if (!result.headSent && ended !== undefined) {
-      await answers.notDecided(upgradeHead === undefined ? exchange : reattached(exchange), allowed.id);
+      await answers.notDecided(reattached(exchange), allowed.id);
     }
     const durationMs = now() - startedAt;
-    if (streaming || worthRecording(result, durationMs)) {
+    if (kind.streaming || worthRecording(result, durationMs)) {
       await this.#recordEnd(allowed, result, { startedAt, durationMs, status, ended });
     }
+  }
+
+  /** Begins the exchange in the way its app and its client speak. Notes in `kind` if it turns out to be a stream. */
+  #relay(exchange: Exchange, allowed: Allowed, kind: { streaming: boolean }): Relay {
+    const { tunnels } = this.#parts;
+    const { app } = allowed;
+    const { request, response, upgradeHead } = exchange;
+    if (app.protocol === 'tcp') return tunnels.connect(app.id, () => acceptPipe(exchange));
+    const head = this.#head(request, allowed, upgradeHead !== undefined);
+    const onHead = (_status: number, headers: string[]): void => {
+      kind.streaming ||= cleanResponse(headers);
+    };
+    if (upgradeHead !== undefined) {
+      return tunnels.upgrade(app.id, request, detached(exchange), upgradeHead, head, { onHead });
+    }
+    const expectContinue = exchange.expectContinue === true;
+    return tunnels.relay(app.id, request, response, head, { onHead, expectContinue });
   }
 
   #head(
@@ -167,7 +181,26 @@ function detached({ request, response }: Exchange): IncomingMessage['socket'] {
   return request.socket;
 }
 
+/** An upgrade's response gets its socket back, if it had lost it, so that it can say what went wrong. */
 function reattached(exchange: Exchange): Exchange {
-  exchange.response.assignSocket(exchange.request.socket);
+  const { request, response, upgradeHead } = exchange;
+  if (upgradeHead !== undefined && response.socket === null) response.assignSocket(request.socket);
   return exchange;
+}
+
+const handshakes = new WebSocketServer({
+  noServer: true,
+  perMessageDeflate: false,
+  maxPayload: MAX_PIPE_MESSAGE,
+  handleProtocols: (offered) => (offered.has(CONNECT_SUBPROTOCOL) ? CONNECT_SUBPROTOCOL : false),
+});
+
+/** Completes a command line's handshake; from then on its socket carries the TCP connection's bytes. */
+function acceptPipe(exchange: Exchange): Promise<Duplex> {
+  const { request, upgradeHead = Buffer.alloc(0) } = exchange;
+  const socket = detached(exchange);
+  return new Promise((resolve, reject) => {
+    socket.once('close', () => reject(new Error('the client went away')));
+    handshakes.handleUpgrade(request, socket, upgradeHead, (ws) => resolve(new WebSocketPipe(ws)));
+  });
 }

@@ -1,8 +1,20 @@
 // The gateway's configuration: one YAML document, every key described, unknown keys refused, secrets by file only.
-import { isIP } from 'node:net';
 import { isAbsolute, join } from 'node:path';
 import { z } from 'zod';
 import { CONNECTOR_NAME } from '#gateway/pki/enrolment';
+import { resolveSiemPaths, type SiemConfig, siemSchema } from '#siem/config';
+import {
+  address,
+  duration,
+  file,
+  hostname,
+  id,
+  issuer,
+  type ListenAddress,
+  loopback,
+  origin,
+  size,
+} from './config-values.ts';
 
 /** One identity provider. */
 export interface ProviderConfig {
@@ -19,20 +31,27 @@ export interface ProviderConfig {
   readonly mfa: { readonly amr: readonly string[]; readonly acr: readonly string[] };
 }
 
-/** One app behind the gateway. */
-export interface AppConfig {
+/** What every app behind the gateway has. */
+interface AnyApp {
   readonly id: string;
   readonly name: string;
   readonly description: string;
-  readonly host: string;
   readonly connectors: readonly string[];
+}
+
+/** An app people use in a browser, on a host of its own. */
+export interface HttpAppConfig extends AnyApp {
+  readonly protocol: 'http';
+  readonly host: string;
   readonly origins: readonly string[];
 }
 
-export interface ListenAddress {
-  readonly host: string;
-  readonly port: number;
+/** An app people reach with `sallyport connect`: SSH, a database, anything on TCP. */
+export interface TcpAppConfig extends AnyApp {
+  readonly protocol: 'tcp';
 }
+
+export type AppConfig = HttpAppConfig | TcpAppConfig;
 
 /** Durations are milliseconds, sizes bytes. */
 export interface GatewayConfig {
@@ -58,76 +77,9 @@ export interface GatewayConfig {
   };
   readonly context: { readonly countries: readonly string[] };
   readonly outbox: { readonly quota: number };
+  readonly siem: SiemConfig;
   readonly apps: readonly AppConfig[];
 }
-
-const UNITS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-
-/** `15m`, `8h`, `90s`, `7d` as milliseconds. */
-function duration(min: string, max: string): z.ZodType<number, string> {
-  const parse = (text: string): number => {
-    const match = /^([1-9][0-9]{0,5})([smhd])$/.exec(text);
-    return match === null ? Number.NaN : Number(match[1]) * (UNITS[match[2] ?? ''] ?? Number.NaN);
-  };
-  return z
-    .string()
-    .refine((text) => parse(text) >= parse(min) && parse(text) <= parse(max), {
-      error: `expected a duration from ${min} to ${max}, like 15m or 8h`,
-    })
-    .transform(parse);
-}
-
-const SIZES: Readonly<Record<string, number>> = { MiB: 2 ** 20, GiB: 2 ** 30 };
-const size: z.ZodType<number, string> = z
-  .string()
-  .regex(/^[1-9][0-9]{0,4}(?:MiB|GiB)$/, { error: 'expected a size like 512MiB or 8GiB' })
-  .transform((text) => Number.parseInt(text, 10) * (SIZES[text.slice(-3)] ?? 0));
-
-const hostname = z
-  .string()
-  .regex(/^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*$/, {
-    error: 'expected a lower-case host name without scheme, port or trailing dot, like wiki.example.com',
-  })
-  .max(253);
-
-const id = z.string().regex(/^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$/, {
-  error: 'expected an id of lower-case letters, digits, ".", "_" and "-", like grafana.prod',
-});
-
-const file = z.string().min(1).describe('A path, relative to this document.');
-
-const address: z.ZodType<ListenAddress, string> = z
-  .string()
-  .refine((text) => parseAddress(text) !== undefined, {
-    error: 'expected address:port, like 0.0.0.0:8443 or [::]:8443',
-  })
-  .transform((text) => parseAddress(text) ?? { host: '127.0.0.1', port: 0 });
-
-function parseAddress(text: string): ListenAddress | undefined {
-  const match = /^(?:\[([0-9a-f:.]+)\]|([0-9.]+)):([0-9]{1,5})$/i.exec(text);
-  const host = match?.[1] ?? match?.[2];
-  const port = Number(match?.[3]);
-  return host === undefined || isIP(host) === 0 || port > 65_535 ? undefined : { host, port };
-}
-
-const loopback = address.refine(({ host }) => host.startsWith('127.') || host === '::1', {
-  error: 'health and metrics answer without a login: listen on a loopback address, like 127.0.0.1:9090',
-});
-
-/** An https origin: no path, no query, no credentials. */
-const origin = z.string().refine(
-  (text) => {
-    const url = URL.canParse(text) ? new URL(text) : undefined;
-    return (
-      url !== undefined && url.protocol === 'https:' && (text === url.origin || text === `${url.origin}/`)
-    );
-  },
-  { error: 'expected an https origin without a path, like https://access.example.com' },
-);
-
-const issuer = z.string().refine((text) => URL.canParse(text) && new URL(text).protocol === 'https:', {
-  error: 'expected an https URL, exactly as the provider publishes its issuer',
-});
 
 const provider = z.strictObject({
   id: id.describe("Prefix of this provider's groups in policies, as in corp:engineering."),
@@ -154,17 +106,31 @@ const provider = z.strictObject({
     .describe('Which claims show that a second factor was used (RFC 8176); acr values are also asked for.'),
 });
 
-const app = z.strictObject({
-  id,
-  name: z.string().min(1).max(80),
-  description: z.string().max(200).default(''),
-  host: hostname,
-  connectors: z
-    .array(z.string().regex(CONNECTOR_NAME))
-    .min(1)
-    .describe('Names of connectors that may serve it.'),
-  origins: z.array(origin).default([]).describe('Further origins that may open WebSockets to this app.'),
-});
+const app: z.ZodType<AppConfig> = z
+  .strictObject({
+    id,
+    name: z.string().min(1).max(80),
+    description: z.string().max(200).default(''),
+    protocol: z.enum(['http', 'tcp']).default('http').describe('tcp: reached with `sallyport connect`.'),
+    host: hostname.optional().describe('The host people use. Every http app has one, a tcp app none.'),
+    connectors: z
+      .array(z.string().regex(CONNECTOR_NAME))
+      .min(1)
+      .describe('Names of connectors that may serve it.'),
+    origins: z.array(origin).optional().describe('Further origins that may open WebSockets to this app.'),
+  })
+  .superRefine(({ protocol, host, origins }, context) => {
+    const refuse = (path: string[], message: string): void =>
+      context.addIssue({ code: 'custom', path, message });
+    if (protocol === 'http' && host === undefined)
+      refuse([], 'the key `host` is missing: an http app has a host of its own');
+    if (protocol === 'tcp' && host !== undefined)
+      refuse(['host'], 'a tcp app has no host: people name its id');
+    if (protocol === 'tcp' && origins !== undefined) refuse(['origins'], 'a tcp app has no origins');
+  })
+  .transform(({ protocol, host = '', origins = [], ...rest }) =>
+    protocol === 'http' ? { ...rest, protocol, host, origins } : { ...rest, protocol },
+  );
 
 const shape = z.strictObject({
   version: z.literal(1),
@@ -205,6 +171,7 @@ const shape = z.strictObject({
     .prefault({})
     .describe('countries: CSV files of start,end,country ranges, as the @ip-location-db packages hold them.'),
   outbox: z.strictObject({ quota: size.prefault('2GiB') }).prefault({}),
+  siem: siemSchema.prefault({}).describe('Where events are shipped to, at least once and in order.'),
   apps: z.array(app).min(1).max(5000),
 });
 
@@ -217,7 +184,7 @@ export const gatewaySchema: z.ZodType<GatewayConfig> = shape.superRefine((config
     context,
   );
   refuseRepeats(
-    [portal, ...config.apps.map(({ host }) => host)],
+    [portal, ...config.apps.map((app) => (app.protocol === 'http' ? app.host : `tcp:${app.id}`))],
     (index) => ['apps', index - 1, 'host'],
     context,
   );
@@ -258,6 +225,7 @@ export function resolvePaths(config: GatewayConfig, base: string): GatewayConfig
     ...config,
     state: at(config.state),
     policy: at(config.policy),
+    siem: resolveSiemPaths(config.siem, at),
     ...(tls === undefined ? {} : { tls: { certificate: at(tls.certificate), key: at(tls.key) } }),
     context: { countries: context.countries.map(at) },
     identity: {

@@ -2,15 +2,16 @@
 // Nothing is forwarded before its record is kept, and whatever fails on the way is an answer, never an allow.
 import { accessRequest } from '#gateway/context/facts';
 import { type CleanRequest, inspect, type Refusal } from '#gateway/edge/front';
-import type { Site } from '#gateway/edge/sites';
-import { readCookie, SESSION_COOKIE } from '#gateway/identity/cookies';
+import { readBearer, readCookie, SESSION_COOKIE } from '#gateway/identity/cookies';
 import type { LiveSession } from '#gateway/identity/sessions';
+import { CLI_DOOR } from '#gateway/portal/cli';
 import { DOORWAY } from '#gateway/portal/doorway';
 import type { Log } from '#siem/log';
 import type { Recorder } from '#siem/recorder';
-import type { Rulings } from './access/ruling.ts';
+import { NOT_ENTITLED, type Rulings } from './access/ruling.ts';
 import type { Answers } from './answers.ts';
 import type { Carriage } from './carriage.ts';
+import type { AppConfig } from './config.ts';
 import type { Metrics } from './console/metrics.ts';
 import type { Connections } from './edge/connections.ts';
 import type { Exchange } from './edge/exchange.ts';
@@ -57,6 +58,7 @@ export class Flow {
     const site = sites.get(clean.host);
     if (site === undefined) return this.#refuse(exchange, 'host-not-served');
 
+    if (site.kind === 'portal' && exchange.upgradeHead !== undefined) return this.#connect(exchange, clean);
     const session = await sessions.find(readCookie(request.headers.cookie, SESSION_COOKIE), clean.host);
     if (site.kind === 'portal' || clean.path.startsWith(DOORWAY)) {
       return answers.ownPage(exchange, site, clean, session);
@@ -68,18 +70,36 @@ export class Flow {
     if (exchange.upgradeHead !== undefined && !sites.mayUpgrade(site.app, request.headers.origin)) {
       return this.#refuse(exchange, 'upgrade-origin');
     }
-    return this.#decide(exchange, site, clean, session);
+    return this.#decide(exchange, site.app, clean, session);
+  }
+
+  /** A command line asks for a TCP app, with the token its person approved. */
+  async #connect(exchange: Exchange, clean: CleanRequest): Promise<void> {
+    const { sites, sessions, answers } = this.#parts;
+    const { authorization, origin } = exchange.request.headers;
+    // A browser always names its origin: no page may open TCP connections.
+    if (origin !== undefined) return this.#refuse(exchange, 'upgrade-origin');
+    const session = await sessions.find(readBearer(authorization), CLI_DOOR);
+    if (session === undefined) {
+      await this.#recordRefusal(exchange, 'not-signed-in');
+      return answers.signInFirst(exchange, clean);
+    }
+    const app = sites.tcpApp(clean.path);
+    if (app !== undefined) return this.#decide(exchange, app, clean, session);
+    // The same answer as for an app that exists and is not theirs.
+    const id = await this.#recordRefusal(exchange, 'app-unknown');
+    return answers.denied(exchange, clean, session, NOT_ENTITLED, id);
   }
 
   async #decide(
     exchange: Exchange,
-    site: Site & { readonly kind: 'app' },
+    app: AppConfig,
     clean: CleanRequest,
     session: LiveSession,
   ): Promise<void> {
     const { connections, rulings, recorder, metrics, answers, carriage, now } = this.#parts;
     const { client, network } = connections.facts(exchange.request);
-    const input = accessRequest(session, site.app.id, clean, network, now());
+    const input = accessRequest(session, app, clean, network, now());
     const ruling = rulings.rule(session, input);
     const id = recorder.newId();
     const trace = carriage.traceOf(exchange.request);
@@ -100,9 +120,9 @@ export class Flow {
     );
     metrics.decided(ruling.decision.verdict);
     if (ruling.decision.verdict !== 'allow' || ruling.explanation !== undefined) {
-      return answers.denied(exchange, site.app, clean, session, ruling, id);
+      return answers.denied(exchange, clean, session, ruling, id, app);
     }
-    return carriage.carry(exchange, { app: site.app, clean, session, input, ruling, id, trace, client });
+    return carriage.carry(exchange, { app, clean, session, input, ruling, id, trace, client });
   }
 
   async #refuse(exchange: Exchange, refusal: Refusal): Promise<void> {
@@ -110,9 +130,9 @@ export class Flow {
     return this.#parts.answers.refused(exchange, refusal);
   }
 
-  async #recordRefusal({ request }: Exchange, refusal: Refusal): Promise<void> {
+  async #recordRefusal({ request }: Exchange, refusal: Refusal): Promise<string> {
     const { recorder, connections, metrics } = this.#parts;
     metrics.refused();
-    await recorder.record(connections.refusal(request, refusal));
+    return recorder.record(connections.refusal(request, refusal));
   }
 }

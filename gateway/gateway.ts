@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import type { Log } from '#siem/log';
 import { Outbox } from '#siem/outbox/outbox';
 import { Recorder } from '#siem/recorder';
+import { startShipping } from '#siem/ship/shipping';
 import { PolicyFile } from './access/policy-file.ts';
 import { Rulings } from './access/ruling.ts';
 import { OpenExchanges } from './access/streams.ts';
@@ -29,6 +30,7 @@ import { openAssertionSigner } from './pki/assertion.ts';
 import { openAuthority } from './pki/authority.ts';
 import { EnrolmentDesk } from './pki/enrolment.ts';
 import { cardsFor } from './portal/cards.ts';
+import { cliApp } from './portal/cli.ts';
 import { doorwayApp } from './portal/doorway.ts';
 import { portalApp } from './portal/portal.ts';
 import { openEmbeddedStore } from './state/embedded.ts';
@@ -89,7 +91,10 @@ async function wire(config: GatewayConfig, around: Surroundings, undo: (() => un
     outbox,
     gateway: { id: config.name, name: config.name, version, hostname },
     now,
+    namespace: config.siem.namespace,
   });
+  const shipping = startShipping(outbox, config.siem, { log, now, random });
+  undo.push(() => shipping.stop());
   const portalOrigin = new URL(config.portal).origin;
   const metrics = new Metrics();
   const sites = new Sites(config);
@@ -137,6 +142,7 @@ async function wire(config: GatewayConfig, around: Surroundings, undo: (() => un
       sessions,
       signer,
       recorder,
+      cli: cliApp({ origin: portalOrigin, sessions, store, recorder, now }),
       originOf: (host) => sites.originOf(host),
       cards: cardsFor({ apps: config.apps, rulings, sites, tunnels, now }),
     }),
@@ -228,7 +234,7 @@ async function wire(config: GatewayConfig, around: Surroundings, undo: (() => un
         intervalMs: HEARTBEAT_INTERVAL,
         uptimeMs: now() - startedAt,
         outbox: outbox.standing,
-        sinks: [],
+        sinks: shipping.standings(),
         connectors: tunnels.connectors().length,
         policyHash: policyFile.current.hash,
       })

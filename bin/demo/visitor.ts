@@ -1,6 +1,6 @@
 // A visitor without a browser: keeps cookies and follows redirects, to sign in at the demo's provider unattended.
 import { Agent, request } from 'undici';
-import { localhostAwareLookup } from '#gateway/identity/provider-http';
+import { localhostAwareLookup } from '#connectors/wire/localhost';
 
 export interface Reply {
   readonly status: number;

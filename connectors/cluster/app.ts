@@ -31,7 +31,8 @@ export class App {
   /** Given with each request, or the pool would take the name to verify from the request's Host. */
   readonly serverName: string;
   readonly #target: AppTarget;
-  readonly #pool: Pool;
+  /** Undefined for a TCP app: each of its connections is one person's. */
+  readonly #pool: Pool | undefined;
   readonly #upgraded = new Set<Socket>();
 
   constructor(id: string, target: AppTarget) {
@@ -40,6 +41,7 @@ export class App {
     this.#target = target;
     this.origin = new URL(target.url);
     this.serverName = target.serverName ?? this.#host;
+    if (this.origin.protocol === 'tcp:') return;
     this.#pool = new Pool(this.origin, {
       // One connection for each request under way, as many as the tunnel may have streams: a cap here would let
       // a few event streams block the app for everybody.
@@ -61,6 +63,7 @@ export class App {
   }
 
   dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): void {
+    if (this.#pool === undefined) throw new Error(`${this.id} is a TCP app and carries no requests`);
     this.#pool.dispatch(options, handler);
   }
 
@@ -100,6 +103,6 @@ export class App {
 
   async close(): Promise<void> {
     for (const socket of this.#upgraded) socket.destroy();
-    await this.#pool.destroy();
+    await this.#pool?.destroy();
   }
 }

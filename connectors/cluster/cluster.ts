@@ -5,6 +5,7 @@ import type { OpenRequest } from '../wire/open.ts';
 import { IGNORE, type Stream, type StreamHandler } from '../wire/stream.ts';
 import { App, type AppTarget } from './app.ts';
 import { DirectExchange } from './direct.ts';
+import { plainExchange } from './plain.ts';
 import { PooledExchange } from './pooled.ts';
 
 function announcesTrailers({ headers }: RequestHead): boolean {
@@ -30,10 +31,11 @@ export class Cluster {
       stream.reset('unknown-app', 'not in the allow-list of this connector');
       return IGNORE;
     }
-    if (open.kind === 'tcp') {
-      stream.reset('refused', 'this connector carries no TCP');
+    if ((open.kind === 'tcp') !== (app.origin.protocol === 'tcp:')) {
+      stream.reset('refused', `this connector knows the app by ${app.origin.protocol}//`);
       return IGNORE;
     }
+    if (open.kind === 'tcp') return plainExchange(app, stream);
     const { request } = open;
     if (request.method === 'CONNECT') {
       stream.reset('bad-head', 'CONNECT is not carried');

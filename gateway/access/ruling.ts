@@ -23,6 +23,13 @@ const NOTHING_KNOWN: Explanation = Object.freeze({
   entitled: false,
 });
 
+/** What somebody is told of an app that is not there: the same as of one that no rule opens to them. */
+export const NOT_ENTITLED: Ruling = Object.freeze({
+  decision: Object.freeze({ verdict: 'deny', reason: 'no-rule-for-app' }),
+  policy: '',
+  explanation: NOTHING_KNOWN,
+});
+
 const SAFE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
 /** Obligations this gateway carries out. A rule that asks for another one does not allow. */
 const CARRIED_OUT: ReadonlySet<string> = new Set<keyof Obligations>([

@@ -1,6 +1,7 @@
 // Gathers what is known about one request into the record that policy decides on. A fact we have no proof for
 // is left out: policy treats the absent as unknown, which meets no allow and every deny.
 
+import type { AppConfig } from '#gateway/config';
 import type { CleanRequest } from '#gateway/edge/front';
 import type { LiveSession } from '#gateway/identity/sessions';
 import { type AccessRequest, INPUT_VERSION } from '#policy/input';
@@ -16,7 +17,7 @@ export function networkFacts(address: string, countries: Countries): NetworkFact
 
 export function accessRequest(
   session: LiveSession,
-  app: string,
+  app: AppConfig,
   request: CleanRequest,
   network: NetworkFacts,
   at: number,
@@ -26,7 +27,10 @@ export function accessRequest(
     at,
     subject: session.subject,
     login: session.login,
-    target: { app, protocol: 'http', method: request.method, path: request.path },
+    target:
+      app.protocol === 'http'
+        ? { app: app.id, protocol: 'http', method: request.method, path: request.path }
+        : { app: app.id, protocol: 'tcp' },
     network,
   };
 }

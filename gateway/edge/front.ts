@@ -32,6 +32,7 @@ export const REFUSALS = {
   upgrade: 400,
   'upgrade-origin': 403,
   'not-signed-in': 401,
+  'app-unknown': 403,
   version: 505,
   parse: 400,
   timeout: 408,

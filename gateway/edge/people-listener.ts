@@ -1,4 +1,5 @@
 // The listener people and their programs reach: HTTPS with strict limits. It knows nothing of who or where to.
+import type { ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { Duplex } from 'node:stream';
 import type { SecureContextOptions } from 'node:tls';
@@ -63,10 +64,19 @@ export function peopleListener(certificate: { cert: string; key: string }, handl
   server.on('checkExpectation', (request, response) => handlers.take({ request, response }));
   server.on('upgrade', (request, socket, head) => handlers.take(upgradeExchange(request, socket, head)));
   server.on('connect', (_request, socket) => handlers.unparsable(socket, 'CONNECT'));
-  server.on('clientError', (error: NodeJS.ErrnoException, socket) =>
-    handlers.unparsable(socket, error.code ?? ''),
-  );
+  const refused = new WeakSet<Duplex>();
+  server.on('clientError', ({ code = '' }: NodeJS.ErrnoException, socket) => {
+    // A connection that broke off asked for nothing; and one refusal is enough, whatever else is sent down the line.
+    const answered = refused.has(socket) || !isViolation(code);
+    refused.add(socket);
+    if (answered) socket.destroy();
+    else handlers.unparsable(socket, code);
+  });
   return server;
+}
+
+function isViolation(code: string): boolean {
+  return /^(?:HPE_|ERR_HTTP_)/.test(code) && code !== 'HPE_INVALID_EOF_STATE';
 }
 
 const BARE: Readonly<
@@ -77,10 +87,16 @@ const BARE: Readonly<
   CONNECT: ['405 Method Not Allowed', 'method'],
 };
 
+/** A response is on the line already, for a request before these bytes: a second head in its body would be taken for it. */
+function answering(socket: Duplex & { readonly _httpMessage?: ServerResponse | null }): boolean {
+  return socket._httpMessage?.headersSent === true;
+}
+
 /** Answers a connection whose bytes are no request, and ends it. Returns what to record. */
 export function refuseBare(socket: Duplex, code: string): 'timeout' | 'header-size' | 'method' | 'parse' {
   const [status, refusal] = BARE[code] ?? ['400 Bad Request', 'parse'];
-  if (socket.writable) socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+  if (socket.writable && !answering(socket))
+    socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
   else socket.destroy();
   return refusal;
 }

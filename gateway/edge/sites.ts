@@ -1,21 +1,31 @@
 // Which of our sites a host name belongs to: the portal or one app. An exact table; there are no wildcards.
-import type { AppConfig, GatewayConfig } from '#gateway/config';
+import { CONNECT_PATH } from '#connectors/wire/terminal';
+import type { GatewayConfig, HttpAppConfig, TcpAppConfig } from '#gateway/config';
 
-export type Site = { readonly kind: 'portal' } | { readonly kind: 'app'; readonly app: AppConfig };
+export type Site = { readonly kind: 'portal' } | { readonly kind: 'app'; readonly app: HttpAppConfig };
 
 export class Sites {
   readonly #sites = new Map<string, Site>();
+  readonly #tcp = new Map<string, TcpAppConfig>();
   readonly #port: string;
 
   constructor(config: GatewayConfig) {
     const portal = new URL(config.portal);
     this.#port = portal.port === '' ? '' : `:${portal.port}`;
     this.#sites.set(portal.hostname, { kind: 'portal' });
-    for (const app of config.apps) this.#sites.set(app.host, { kind: 'app', app });
+    for (const app of config.apps) {
+      if (app.protocol === 'http') this.#sites.set(app.host, { kind: 'app', app });
+      else this.#tcp.set(app.id, app);
+    }
   }
 
   get(host: string): Site | undefined {
     return this.#sites.get(host);
+  }
+
+  /** The TCP app that a path on the portal's host asks to be connected to. */
+  tcpApp(path: string): TcpAppConfig | undefined {
+    return path.startsWith(CONNECT_PATH) ? this.#tcp.get(path.slice(CONNECT_PATH.length)) : undefined;
   }
 
   /** Every name a certificate must cover. */
@@ -29,7 +39,7 @@ export class Sites {
   }
 
   /** Browsers name the page that opens a WebSocket; only the app's own and those it lists may (CWE-1385). */
-  mayUpgrade(app: AppConfig, origin: string | undefined): boolean {
+  mayUpgrade(app: HttpAppConfig, origin: string | undefined): boolean {
     return origin !== undefined && (origin === this.originOf(app.host) || app.origins.includes(origin));
   }
 }

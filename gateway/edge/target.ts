@@ -12,6 +12,9 @@ const PATH_CHARACTERS = /^[A-Za-z0-9\-._~!$&'()*+,;=:@/%]*$/;
 const QUERY_CHARACTERS = /^[\x21\x22\x24-\x7e]*$/;
 const UNRESERVED = /[A-Za-z0-9\-._~]/;
 
+/** A character of ASCII in more bytes than it needs: no UTF-8, but old decoders take `%C0%AE` for a dot. */
+const OVERLONG = /%C[01]%[89AB]|%E0%[89]|%F0%8/i;
+
 /** `authority` is the Host header as sent: an absolute-form target is accepted only for that same host. */
 export function canonicalTarget(target: string, authority: string): Target {
   if (target.length > MAX_TARGET) return refuse('target-too-long');
@@ -35,16 +38,18 @@ export function canonicalTarget(target: string, authority: string): Target {
 function canonicalPath(path: string, query: string): Target {
   let canonical = path;
   if (path.includes('%')) {
-    // An undecodable "%", or an encoded delimiter, control byte or "%" in front of two hex digits (a second
-    // layer of encoding), is where a back end that decodes differently would see another path.
+    // An undecodable "%", an encoded delimiter or control byte, or a second layer of encoding is where a back end
+    // that decodes differently would see another path.
     if (/%(?![0-9A-Fa-f]{2})/.test(path)) return refuse('path-encoding');
     if (/%(?:2f|5c)/i.test(path)) return refuse('path-encoded-delimiter');
     if (/%(?:[01][0-9a-f]|7f)/i.test(path)) return refuse('path-character');
-    if (/%25[0-9a-f]{2}/i.test(path)) return refuse('path-encoding');
+    if (OVERLONG.test(path)) return refuse('path-encoding');
     canonical = path.replace(/%[0-9A-Fa-f]{2}/g, (encoded) => {
       const character = String.fromCharCode(Number.parseInt(encoded.slice(1), 16));
       return UNRESERVED.test(character) ? character : encoded.toUpperCase();
     });
+    // Only now: `%25%32%65` has become a second layer just above.
+    if (/%25[0-9a-f]{2}/i.test(canonical)) return refuse('path-encoding');
   }
   if (canonical.includes('//')) return refuse('path-empty-segment');
   // `/..;x/` is a dot segment to servers that cut path parameters off.

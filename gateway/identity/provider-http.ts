@@ -1,9 +1,8 @@
 // The only way we talk to an identity provider: bounded in time and size, no redirects, no decompression.
 // A slow or hostile provider costs one failed login, never memory or a stuck request.
-import { lookup as systemLookup } from 'node:dns';
-import type { LookupFunction } from 'node:net';
 import type { CustomFetch } from 'openid-client';
 import { Agent, request } from 'undici';
+import { localhostAwareLookup } from '#connectors/wire/localhost';
 
 /** Milliseconds for a whole exchange, and bytes of a reply. */
 const TIME_LIMIT = 5_000;
@@ -16,12 +15,6 @@ export class ProviderReplyError extends Error {
     this.code = code;
   }
 }
-
-/** Names below `localhost` are this machine (RFC 6761 section 6.3); many system resolvers do not know. */
-export const localhostAwareLookup: LookupFunction = (hostname, options, callback) => {
-  const local = hostname === 'localhost' || hostname.endsWith('.localhost');
-  systemLookup(local ? '127.0.0.1' : hostname, options, callback);
-};
 
 /** A fetch for openid-client. `ca` is PEM to trust instead of the system's authorities. */
 export function providerFetch(ca: string | undefined): CustomFetch {

@@ -25,19 +25,20 @@ export function cardsFor(parts: CardParts): PortalParts['cards'] {
         at: parts.now(),
         subject: session.subject,
         login: session.login,
-        target: { app: app.id, protocol: 'http', method: 'GET', path: '/' },
+        target:
+          app.protocol === 'http'
+            ? ({ app: app.id, protocol: 'http', method: 'GET', path: '/' } as const)
+            : ({ app: app.id, protocol: 'tcp' } as const),
         network: network satisfies NetworkFacts,
       } as const;
       const ruling = parts.rulings.rule(session, input);
       if (ruling.decision.verdict !== 'allow' && ruling.explanation?.entitled !== true) return [];
-      return [
-        {
-          name: app.name,
-          description: app.description,
-          href: `${parts.sites.originOf(app.host)}/`,
-          state: state(app, ruling),
-        },
-      ];
+      const { name, description } = app;
+      const way =
+        app.protocol === 'http'
+          ? { href: `${parts.sites.originOf(app.host)}/` }
+          : { command: `sallyport connect ${app.id}` };
+      return [{ name, description, ...way, state: state(app, ruling) }];
     });
 
   function state(app: AppConfig, ruling: ReturnType<Rulings['rule']>): AppCard['state'] {

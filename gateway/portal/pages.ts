@@ -6,7 +6,9 @@ import { type Html, page } from './page.ts';
 export interface AppCard {
   readonly name: string;
   readonly description: string;
-  readonly href: string;
+  /** Where it is, or how to reach it from a terminal. */
+  readonly href?: string;
+  readonly command?: string;
   /** One line below: what is needed first, or that the app is offline. */
   readonly state: string;
 }
@@ -19,8 +21,12 @@ export function homePage(portal: string, who: string, cards: readonly AppCard[])
   return page({ title: 'Your apps', who, portal, body: html`<h1>Your apps</h1>${list}` });
 }
 
-function cardOf(card: AppCard): Html {
-  return html`<li><a class="card" href="${card.href}"><strong>${card.name}</strong><span class="soft">${card.description}</span><span class="state">${card.state}</span></a></li>`;
+function cardOf({ name, description, href, command, state }: AppCard): Html {
+  const how = command === undefined ? '' : html`<code>${command}</code>`;
+  const inside = html`<strong>${name}</strong><span class="soft">${description}</span>${how}<span class="state">${state}</span>`;
+  return href === undefined
+    ? html`<li><div class="card">${inside}</div></li>`
+    : html`<li><a class="card" href="${href}">${inside}</a></li>`;
 }
 
 export function signInPage(
@@ -46,6 +52,20 @@ export function signedOutPage(portal: string, providerSignOut: string | undefine
       : html`<a class="button quiet" href="${providerSignOut}">Sign out of the identity provider too</a>`;
   const body = html`<div class="sheet"><h1>You are signed out</h1><p>Your session has ended in every app.</p><div class="actions"><a class="button" href="${portal}/sign-in">Sign in again</a>${further}</div></div>`;
   return page({ title: 'Signed out', portal, narrow: true, body });
+}
+
+/** Asks whether the command line that shows `number` may act for the person. `fields` go back with the form. */
+export function approvePage(
+  portal: string,
+  who: string,
+  number: string,
+  fields: Readonly<Record<string, string>>,
+): Promise<string> {
+  const hidden = Object.entries(fields).map(
+    ([name, value]) => html`<input type="hidden" name="${name}" value="${value}">`,
+  );
+  const body = html`<div class="sheet"><h1>Let a terminal in?</h1><p>A command line on this computer asks to act as <strong>${who}</strong>. Go on only if you just ran <code>sallyport login</code> and it shows this number:</p><p class="number">${number}</p><form method="post" action="${portal}/cli" class="actions">${hidden}<button type="submit">It shows ${number}: let it in</button><a class="button quiet" href="${portal}/">No</a></form></div>`;
+  return page({ title: 'Let a terminal in?', who, portal, narrow: true, body });
 }
 
 /** A page with one message: for what went wrong, and what to do about it. */

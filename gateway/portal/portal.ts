@@ -38,6 +38,8 @@ export interface PortalParts {
   readonly signIn: SignIn;
   readonly sessions: Sessions;
   readonly signer: AssertionSigner;
+  /** What lies below /cli. */
+  readonly cli: Hono<Env>;
   readonly recorder: Recorder;
   /** The origin of an app's host. */
   originOf(host: string): string;
@@ -55,7 +57,9 @@ export function portalApp(parts: PortalParts): Hono<Env> {
 
   app.use(async (c, next) => {
     await next();
-    for (const [name, value] of Object.entries(OWN_HEADERS)) c.res.headers.set(name, value);
+    for (const [name, value] of Object.entries(OWN_HEADERS)) {
+      if (!c.res.headers.has(name)) c.res.headers.set(name, value);
+    }
   });
   app.onError(async (error, c) => {
     if (!(error instanceof LoginError)) throw error;
@@ -70,6 +74,8 @@ export function portalApp(parts: PortalParts): Hono<Env> {
   app.get(STYLE_PATH, (c) => c.body(STYLE, 200, { 'Content-Type': 'text/css; charset=utf-8' }));
   app.get(ICON_PATH, (c) => c.body(ICON, 200, { 'Content-Type': ICON_TYPE }));
   app.get('/.well-known/jwks.json', (c) => c.json(parts.signer.jwks));
+
+  app.route('/cli', parts.cli);
 
   app.get('/', async (c) => {
     const { session } = c.env;
@@ -168,6 +174,7 @@ async function onwards(
   destination: Destination | undefined,
 ): Promise<string> {
   if (destination === undefined) return `${parts.origin}/`;
+  if (destination.host === new URL(parts.origin).hostname) return parts.origin + destination.path;
   const code = await parts.sessions.handOff(session, destination);
   return `${parts.originOf(destination.host)}/.sallyport/enter?code=${code}`;
 }
@@ -179,10 +186,12 @@ function destinationOf(
   path: string | undefined,
   start: string | undefined,
 ): Destination | undefined {
-  if (host === undefined || start === undefined || start.length > MAX_START) return undefined;
-  if (!parts.apps.some((app) => app.host === host)) return undefined;
-  const target = path?.startsWith('/') ? canonicalTarget(path, host) : undefined;
-  return { host, start, path: target?.ok ? target.path + target.query : '/' };
+  const target = path?.startsWith('/') ? canonicalTarget(path, host ?? '') : undefined;
+  const clean = target?.ok ? target.path + target.query : '/';
+  if (host === undefined) return { host: new URL(parts.origin).hostname, start: '', path: clean };
+  if (start === undefined || start.length > MAX_START) return undefined;
+  if (!parts.apps.some((app) => app.protocol === 'http' && app.host === host)) return undefined;
+  return { host, start, path: clean };
 }
 
 function choices(parts: PortalParts, url: string): { name: string; href: string }[] {

@@ -58,5 +58,6 @@ button.quiet, .button.quiet { background: transparent; color: var(--accent); bor
 code { font: .88em ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; overflow-wrap: anywhere; }
 .reference { margin-top: 1.4rem; padding-top: 1rem; border-top: 1px solid var(--line); font-size: .88rem; color: var(--soft); }
 form { margin: 0; }
+.number { font: 650 2rem ui-monospace, monospace; letter-spacing: .12em; }
 @media (max-width: 30rem) { .sheet { padding: 1.4rem; } }
 `;

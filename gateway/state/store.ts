@@ -44,6 +44,13 @@ export interface Handoff {
   readonly destination: Destination;
 }
 
+/** A person's approval of one command line, keyed by the code's hash; taken once (RFC 8252 with PKCE). */
+export interface CliCode {
+  readonly session: string;
+  /** Base64url SHA-256 of the verifier that the command line keeps to itself. */
+  readonly challenge: string;
+}
+
 /** An admin's permission for one connector to enrol, keyed by the secret's hash; taken once. */
 export interface Enrolment {
   readonly name: string;
@@ -63,6 +70,7 @@ export interface Collections {
   door: Door;
   login: PendingLogin;
   handoff: Handoff;
+  cliCode: CliCode;
   enrolment: Enrolment;
   connector: EnrolledConnector;
 }

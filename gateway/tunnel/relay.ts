@@ -120,6 +120,8 @@ export interface TunnelRelays {
     forward: ForwardHead,
     options?: RelayOptions,
   ): Relay;
+  /** A TCP connection. `join` gives the person's side; it is called once the connector has the app on the line. */
+  connect(app: string, join: () => Promise<Duplex>): Relay;
   /** Sends the connectors elsewhere, waits for open exchanges up to the grace (milliseconds), then cuts. */
   drain(graceMs: number): Promise<void>;
 }

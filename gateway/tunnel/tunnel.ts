@@ -34,11 +34,11 @@ export class Tunnel {
   }
 
   /** Opens a stream; only while `session.ready`. */
-  open(kind: 'http' | 'upgrade', app: string, head: string, fin: boolean, handler: StreamHandler): Stream {
+  open(kind: Kind, app: string, head: string, fin: boolean, handler: StreamHandler): Stream {
     const key = `${kind} ${app}`;
     let prefix = this.#prefixes.get(key);
     if (prefix === undefined) {
-      prefix = openPrefix(kind satisfies Kind, app);
+      prefix = openPrefix(kind, app);
       this.#prefixes.set(key, prefix);
     }
     return this.session.open(prefix, head, fin, handler, this.session.limits.idleSeconds);

@@ -11,6 +11,7 @@ import type { Budget } from '#connectors/wire/session-options';
 import { IGNORE, type StreamHandler } from '#connectors/wire/stream';
 import { overWebSocket, type Transport } from '#connectors/wire/transport';
 import { Exchange } from './exchange.ts';
+import { Plain } from './plain.ts';
 import type { ConnectorStatus, ForwardHead, Relay, RelayOptions, TunnelPeer, TunnelRelays } from './relay.ts';
 import { Tunnel } from './tunnel.ts';
 import { Turn } from './turn.ts';
@@ -183,7 +184,20 @@ export class Tunnels implements TunnelRelays {
     forward: ForwardHead,
     options: RelayOptions = {},
   ): Relay {
-    return new Upgrade(app, req, socket, head, forward, (tried) => this.#choose(app, tried), options, this.#turn);
+    return new Upgrade(
+      app,
+      req,
+      socket,
+      head,
+      forward,
+      (tried) => this.#choose(app, tried),
+      options,
+      this.#turn,
+    );
+  }
+
+  connect(app: string, join: () => Promise<Duplex>): Relay {
+    return new Plain(app, join, (tried) => this.#choose(app, tried));
   }
 
   async drain(graceMs: number): Promise<void> {

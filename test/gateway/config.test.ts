@@ -1,5 +1,7 @@
 // The gateway's configuration: what a mistake is told, with line and column, and that all are told at once.
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { type GatewayConfig, gatewaySchema, resolvePaths } from '#gateway/config';
 import { formatProblems, jsonSchema, readDocument } from '#policy/document';
@@ -141,4 +143,21 @@ test('editors get a schema that knows every key', () => {
   const schema = JSON.stringify(jsonSchema(gatewaySchema));
   for (const key of ['portal', 'clientSecret', 'groupsClaim', 'certificateLife', 'countries'])
     assert.ok(schema.includes(key));
+});
+
+test('the page that explains the configuration names every key', () => {
+  const page = readFileSync(join(import.meta.dirname, '../../docs/gateway.md'), 'utf8');
+  const keys = new Set<string>();
+  const collect = (schema: unknown): void => {
+    if (typeof schema !== 'object' || schema === null) return;
+    for (const [word, value] of Object.entries(schema)) {
+      if (word === 'properties') for (const key of Object.keys(value as object)) keys.add(key);
+      // Sinks, which the definitions are of, have a page of their own.
+      if (word !== 'siem' && word !== '$defs') collect(value);
+    }
+  };
+  collect(jsonSchema(gatewaySchema));
+  assert.ok(keys.size > 30);
+  const missing = [...keys].filter((key) => !new RegExp(`[\`.\\[]${key}[\`.\\[]`).test(page));
+  assert.deepEqual(missing, []);
 });

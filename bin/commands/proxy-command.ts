@@ -1,0 +1,41 @@
+// `sallyport proxy-command`: standard input and output as a connection to a TCP app, for OpenSSH's ProxyCommand.
+import { connectTo } from '#connectors/device/connect';
+import { EXIT } from '../exit.ts';
+import { explainRefusal, signedIn } from '../signed-in.ts';
+import { readOptions } from '../usage.ts';
+
+export const help: string = `Usage: sallyport proxy-command APP
+
+Connects standard input and output to the TCP app APP. OpenSSH calls it; sallyport ssh-config writes how.
+
+Exit codes: 0 the connection ended, 1 not signed in, denied or unreachable, 2 wrong usage.
+
+Example: ssh -o ProxyCommand='sallyport proxy-command shell.prod' me@shell.prod
+`;
+
+export async function run(argv: readonly string[]): Promise<number> {
+  const parsed = readOptions('proxy-command', argv, {});
+  if (parsed === undefined) return EXIT.usage;
+  const [app, ...more] = parsed.positionals;
+  if (app === undefined || more.length > 0) {
+    process.stderr.write('sallyport proxy-command: name one app: sallyport proxy-command APP.\n');
+    return EXIT.usage;
+  }
+  const person = signedIn('proxy-command');
+  if (person === undefined) return EXIT.no;
+  try {
+    const pipe = await connectTo(app, person.credentials, person.agent);
+    process.stdin.pipe(pipe);
+    pipe.pipe(process.stdout);
+    let broken: Error | undefined;
+    pipe.on('error', (error) => {
+      broken = error;
+    });
+    await new Promise<void>((resolve) => pipe.once('close', () => resolve()));
+    if (broken === undefined) return EXIT.ok;
+    process.stderr.write(`sallyport proxy-command: ${broken.message}\n`);
+    return EXIT.no;
+  } catch (error) {
+    return explainRefusal('proxy-command', error);
+  }
+}

@@ -1,0 +1,35 @@
+// For commands that act for the person signed in on this computer: their credentials, or one line why not.
+import { ConnectError } from '#connectors/device/connect';
+import {
+  type Credentials,
+  CredentialsError,
+  credentialsFile,
+  readCredentials,
+} from '#connectors/device/credentials';
+import { portalAgent } from '#connectors/device/transport';
+import { EXIT } from './exit.ts';
+
+export interface SignedIn {
+  readonly credentials: Credentials;
+  readonly agent: ReturnType<typeof portalAgent>;
+}
+
+/** The credentials kept on this computer, or undefined after it was said what is missing. */
+export function signedIn(command: string): SignedIn | undefined {
+  try {
+    const credentials = readCredentials(credentialsFile(process.env), Date.now());
+    return { credentials, agent: portalAgent(credentials.ca, process.env) };
+  } catch (error) {
+    if (!(error instanceof CredentialsError)) throw error;
+    process.stderr.write(`sallyport ${command}: ${error.message}\n`);
+    return undefined;
+  }
+}
+
+/** One line on stderr for a connection that was not made; the exit code that goes with it. */
+export function explainRefusal(command: string, error: unknown): number {
+  if (!(error instanceof ConnectError)) throw error;
+  const reference = error.reference === undefined ? '' : ` (reference ${error.reference})`;
+  process.stderr.write(`sallyport ${command}: ${error.message}${reference}\n`);
+  return EXIT.no;
+}

@@ -1,0 +1,70 @@
+// One TCP connection to an app through the gateway, decided there when it opens and again while it lives.
+import type { Agent } from 'node:https';
+import type { Duplex } from 'node:stream';
+import WebSocket from 'ws';
+import { MAX_PIPE_MESSAGE, WebSocketPipe } from '../wire/pipe.ts';
+import { CONNECT_PATH, CONNECT_SUBPROTOCOL } from '../wire/terminal.ts';
+import type { Credentials } from './credentials.ts';
+import { parsed } from './transport.ts';
+
+const HANDSHAKE_TIMEOUT = 20_000;
+const REPLY_LIMIT = 64 * 1024;
+
+/** The connection was not made. `message` is the gateway's own sentence, or what the network said. */
+export class ConnectError extends Error {
+  readonly code: 'not-signed-in' | 'denied' | 'app-unreachable' | 'gateway-unreachable';
+  /** The decision's reference, to ask an administrator about. */
+  readonly reference: string | undefined;
+  constructor(code: ConnectError['code'], message: string, reference?: string) {
+    super(message);
+    this.code = code;
+    this.reference = reference;
+  }
+}
+
+/** Opens a connection to `app`. Throws ConnectError. */
+export function connectTo(app: string, credentials: Credentials, agent: Agent): Promise<Duplex> {
+  const url = new URL(CONNECT_PATH + encodeURIComponent(app), credentials.portal);
+  url.protocol = 'wss:';
+  const ws = new WebSocket(url, CONNECT_SUBPROTOCOL, {
+    agent,
+    headers: { authorization: `Bearer ${credentials.token}`, accept: 'application/json' },
+    perMessageDeflate: false,
+    maxPayload: MAX_PIPE_MESSAGE,
+    handshakeTimeout: HANDSHAKE_TIMEOUT,
+  });
+  return new Promise((resolve, reject) => {
+    ws.once('open', () => resolve(new WebSocketPipe(ws)));
+    ws.on('error', (error) =>
+      reject(new ConnectError('gateway-unreachable', `${credentials.portal}: ${error.message}`)),
+    );
+    ws.once('unexpected-response', (request, response) => {
+      let text = '';
+      response.setEncoding('utf8').on('data', (chunk: string) => {
+        if (text.length < REPLY_LIMIT) text += chunk;
+      });
+      response.once('close', () => {
+        reject(refusal(response.statusCode ?? 0, parsed(text), credentials.portal));
+        request.destroy();
+      });
+    });
+  });
+}
+
+function refusal(status: number, body: unknown, portal: string): ConnectError {
+  const { message, reference } = (body ?? {}) as Record<string, unknown>;
+  const words = typeof message === 'string' ? message : `${portal} answered ${status}`;
+  const quoted = typeof reference === 'string' ? reference : undefined;
+  if (status === 401) {
+    return new ConnectError(
+      'not-signed-in',
+      `Your sign-in has ended. Run: sallyport login --portal ${portal}`,
+    );
+  }
+  if (status === 403) return new ConnectError('denied', words, quoted);
+  return new ConnectError(
+    status === 502 || status === 504 ? 'app-unreachable' : 'gateway-unreachable',
+    words,
+    quoted,
+  );
+}

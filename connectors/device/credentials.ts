@@ -1,0 +1,64 @@
+// What `sallyport login` leaves on a person's computer: one gateway, one token, readable by them alone.
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { dirname, join } from 'node:path';
+
+export interface Credentials {
+  /** The portal's origin. */
+  readonly portal: string;
+  readonly token: string;
+  /** Epoch milliseconds. */
+  readonly expiresAt: number;
+  readonly name: string;
+  /** PEM to trust for the portal instead of the system's authorities. */
+  readonly ca?: string;
+}
+
+/** Nobody is signed in on this computer, or not safely. `message` says what to do. */
+export class CredentialsError extends Error {
+  readonly code: 'not-signed-in' | 'loose-mode';
+  constructor(code: CredentialsError['code'], message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+/** `$XDG_CONFIG_HOME/sallyport/credentials.json`, or below ~/.config. */
+export function credentialsFile(env: NodeJS.ProcessEnv): string {
+  const base = env['XDG_CONFIG_HOME'] ?? join(homedir(), '.config');
+  return join(base, 'sallyport', 'credentials.json');
+}
+
+export function writeCredentials(file: string, credentials: Credentials): void {
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  rmSync(file, { force: true });
+  writeFileSync(file, `${JSON.stringify(credentials, null, 2)}\n`, { mode: 0o600, flag: 'wx' });
+}
+
+/** Throws CredentialsError. */
+export function readCredentials(file: string, now: number): Credentials {
+  const again = 'Run: sallyport login --portal https://…';
+  if (!existsSync(file))
+    throw new CredentialsError('not-signed-in', `You are not signed in on this computer. ${again}`);
+  const mode = statSync(file).mode & 0o777;
+  if ((mode & 0o077) !== 0) {
+    const message = `${file} has mode ${mode.toString(8)}: others could use your access. Run: chmod 600 ${file}`;
+    throw new CredentialsError('loose-mode', message);
+  }
+  let credentials: Partial<Credentials>;
+  try {
+    credentials = JSON.parse(readFileSync(file, 'utf8'));
+  } catch {
+    throw new CredentialsError('not-signed-in', `${file} cannot be read as JSON. ${again}`);
+  }
+  const { portal, token, expiresAt, name } = credentials;
+  const whole = typeof portal === 'string' && typeof token === 'string' && typeof expiresAt === 'number';
+  if (!whole || typeof name !== 'string')
+    throw new CredentialsError('not-signed-in', `${file} is incomplete. ${again}`);
+  if (expiresAt <= now)
+    throw new CredentialsError(
+      'not-signed-in',
+      `Your sign-in has run out. Run: sallyport login --portal ${portal}`,
+    );
+  return credentials as Credentials;
+}

@@ -1,0 +1,47 @@
+// A port on this computer's loopback that leads to an app: each connection to it is one of its own at the gateway.
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+
+export interface ForwardOptions {
+  /** A loopback address. */
+  readonly host: string;
+  readonly port: number;
+  connect(): Promise<Duplex>;
+  /** Told of each connection that could not be made. */
+  onRefused(error: Error): void;
+}
+
+/** Listens until closed. Rejects if the port is taken. */
+export async function forward(
+  options: ForwardOptions,
+): Promise<{ readonly address: AddressInfo; readonly server: Server }> {
+  const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => {
+    socket.on('error', () => undefined);
+    options.connect().then(
+      (pipe) => join(socket, pipe),
+      (error: Error) => {
+        socket.destroy();
+        options.onRefused(error);
+      },
+    );
+  });
+  server.listen(options.port, options.host);
+  await once(server, 'listening');
+  return { address: server.address() as AddressInfo, server };
+}
+
+/** Joins two connections so that each direction ends by itself, and a break on one side breaks the other. */
+export function join(near: Socket | Duplex, far: Duplex): void {
+  near.pipe(far);
+  far.pipe(near);
+  const breakBoth = (): void => {
+    near.destroy();
+    far.destroy();
+  };
+  near.on('error', breakBoth);
+  far.on('error', breakBoth);
+  near.once('close', () => {
+    if (!far.writableFinished || !far.readableEnded) far.destroy();
+  });
+}

@@ -1,0 +1,81 @@
+// The kinds of value a configuration holds, each with the words a mistake in it is answered with.
+import { isIP } from 'node:net';
+import { z } from 'zod';
+
+export interface ListenAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+const UNITS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** `15m`, `8h`, `90s`, `7d` as milliseconds. */
+export function duration(min: string, max: string): z.ZodType<number, string> {
+  const parse = (text: string): number => {
+    const match = /^([1-9][0-9]{0,5})([smhd])$/.exec(text);
+    return match === null ? Number.NaN : Number(match[1]) * (UNITS[match[2] ?? ''] ?? Number.NaN);
+  };
+  return z
+    .string()
+    .refine((text) => parse(text) >= parse(min) && parse(text) <= parse(max), {
+      error: `expected a duration from ${min} to ${max}, like 15m or 8h`,
+    })
+    .transform(parse);
+}
+
+const SIZES: Readonly<Record<string, number>> = { MiB: 2 ** 20, GiB: 2 ** 30 };
+export const size: z.ZodType<number, string> = z
+  .string()
+  .regex(/^[1-9][0-9]{0,4}(?:MiB|GiB)$/, { error: 'expected a size like 512MiB or 8GiB' })
+  .transform((text) => Number.parseInt(text, 10) * (SIZES[text.slice(-3)] ?? 0));
+
+export const hostname: z.ZodType<string> = z
+  .string()
+  .regex(/^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*$/, {
+    error: 'expected a lower-case host name without scheme, port or trailing dot, like wiki.example.com',
+  })
+  .max(253);
+
+export const id: z.ZodType<string> = z.string().regex(/^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$/, {
+  error: 'expected an id of lower-case letters, digits, ".", "_" and "-", like grafana.prod',
+});
+
+export const file: z.ZodType<string> = z.string().min(1).describe('A path, relative to this document.');
+
+export const address: z.ZodType<ListenAddress, string> = z
+  .string()
+  .refine((text) => parseAddress(text) !== undefined, {
+    error: 'expected address:port, like 0.0.0.0:8443 or [::]:8443',
+  })
+  .transform((text) => parseAddress(text) ?? { host: '127.0.0.1', port: 0 });
+
+function parseAddress(text: string): ListenAddress | undefined {
+  const match = /^(?:\[([0-9a-f:.]+)\]|([0-9.]+)):([0-9]{1,5})$/i.exec(text);
+  const host = match?.[1] ?? match?.[2];
+  const port = Number(match?.[3]);
+  return host === undefined || isIP(host) === 0 || port > 65_535 ? undefined : { host, port };
+}
+
+export const loopback: z.ZodType<ListenAddress, string> = address.refine(
+  ({ host }) => host.startsWith('127.') || host === '::1',
+  {
+    error: 'health and metrics answer without a login: listen on a loopback address, like 127.0.0.1:9090',
+  },
+);
+
+/** An https origin: no path, no query, no credentials. */
+export const origin: z.ZodType<string> = z.string().refine(
+  (text) => {
+    const url = URL.canParse(text) ? new URL(text) : undefined;
+    return (
+      url !== undefined && url.protocol === 'https:' && (text === url.origin || text === `${url.origin}/`)
+    );
+  },
+  { error: 'expected an https origin without a path, like https://access.example.com' },
+);
+
+export const issuer: z.ZodType<string> = z
+  .string()
+  .refine((text) => URL.canParse(text) && new URL(text).protocol === 'https:', {
+    error: 'expected an https URL, exactly as the provider publishes its issuer',
+  });

@@ -1,0 +1,209 @@
+// TCP apps from a terminal: signed in by the browser, decided at every connection, carried byte for byte, closed when
+// the session ends. The peers are real: OpenSSH's client and server.
+import assert from 'node:assert/strict';
+import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { userInfo } from 'node:os';
+import { after, before, describe, test } from 'node:test';
+import { findProgram, requires } from '#test/requires';
+import { type Outcome, ROOT, StoryInstallation } from '../installation.ts';
+import { Part, until } from '../part.ts';
+import { freePorts } from '../ports.ts';
+import { Person } from './person.ts';
+
+const skip = requires('nginx', 'sshd', 'scp', 'ssh-keygen');
+
+describe('a terminal', { skip }, () => {
+  const undo: (() => Promise<void>)[] = [];
+  let installation: StoryInstallation;
+  let echo: Server;
+  let ada: Person;
+  let ben: Person;
+
+  before(async () => {
+    // Sends back what it got, and ends only when the other end has: half-close must be carried.
+    echo = createServer({ allowHalfOpen: true }, (socket) => {
+      socket.on('error', () => undefined);
+      socket.pipe(socket);
+    });
+    echo.listen(0, '127.0.0.1');
+    await once(echo, 'listening');
+    const [sshPort = 0, closedPort = 0] = await freePorts(2);
+    const echoPort = (echo.address() as AddressInfo).port;
+    const app = (id: string): string =>
+      `  - { id: ${id}, name: ${id}, protocol: tcp, connectors: [rack-1] }\n`;
+    installation = await StoryInstallation.start(
+      { after: (step) => undo.push(step) },
+      {
+        further: ['echo', 'shell.prod', 'closed', 'secret'].map(app).join(''),
+        prepare: (directory) => {
+          const edit = (name: string, change: (text: string) => string): void =>
+            writeFileSync(`${directory}/${name}`, change(readFileSync(`${directory}/${name}`, 'utf8')));
+          edit(
+            'connector.yaml',
+            (text) =>
+              `${text}  echo: { url: "tcp://127.0.0.1:${echoPort}" }\n  shell.prod: { url: "tcp://127.0.0.1:${sshPort}" }\n  closed: { url: "tcp://127.0.0.1:${closedPort}" }\n`,
+          );
+          edit('policy.yaml', (text) =>
+            text
+              .replace('mirror, spare]', 'mirror, spare, echo, shell.prod, closed, secret]')
+              .concat('  - { id: engineers-tcp, allow: [echo, shell.prod, closed], who: engineering }\n')
+              .concat('  - { id: finance-secret, allow: secret, who: finance }\n'),
+          );
+        },
+      },
+    );
+    await startSshd(installation, sshPort);
+    ada = new Person(installation, 'ada');
+    ben = new Person(installation, 'ben');
+    for (const person of [ada, ben]) assert.equal((await (await person.login()).ended).code, 0);
+  });
+
+  after(async () => {
+    for (const step of undo.reverse()) await step();
+    echo?.close();
+  });
+
+  /** A local port of a person's that leads to an app. */
+  async function port(person: Person, app: string): Promise<{ port: number; command: Part }> {
+    const command = person.run('connect', app, '--json');
+    const [, line = '{}'] = await command.said(/(\{.*\})/);
+    return { port: JSON.parse(line).port, command };
+  }
+
+  /** Everything that comes back for `sent`, ended by a half-close. */
+  async function exchange(at: number, sent: Buffer): Promise<Buffer> {
+    const socket = connect({ port: at, host: '127.0.0.1', allowHalfOpen: true });
+    socket.end(sent);
+    const chunks: Buffer[] = [];
+    for await (const chunk of socket) chunks.push(chunk);
+    return Buffer.concat(chunks);
+  }
+
+  test('keeps the token where only its person can read it', () => {
+    const file = `${ada.home}/sallyport/credentials.json`;
+    assert.equal(JSON.parse(readFileSync(file, 'utf8')).name, 'Ada Ferrara');
+  });
+
+  test('carries ten megabytes both ways, and the half-close behind them', async () => {
+    const { port: at } = await port(ada, 'echo');
+    const sent = randomBytes(10 * 1024 * 1024);
+    assert.deepEqual(hash(await exchange(at, sent)), hash(sent));
+    assert.equal((await exchange(at, Buffer.from('again'))).toString(), 'again');
+  });
+
+  test('copies a hundred megabytes with scp over OpenSSH', async () => {
+    const content = randomBytes(100 * 1024 * 1024);
+    writeFileSync(installation.path('large'), content);
+    const { code, output } = await ssh(
+      ada,
+      'scp',
+      'large',
+      `${userInfo().username}@shell.prod:${installation.path('copied')}`,
+    );
+    assert.equal(code, 0, output);
+    assert.equal(hash(readFileSync(installation.path('copied'))), hash(content));
+  });
+
+  test('runs a command with ssh, and hands on its exit code', async () => {
+    const { code, output } = await ssh(
+      ada,
+      'ssh',
+      `${userInfo().username}@shell.prod`,
+      'echo from the other side; exit 7',
+    );
+    assert.match(output, /from the other side/);
+    assert.equal(code, 7);
+  });
+
+  test('tells who is not allowed no more about an app than about one that is not there', async () => {
+    const words: string[] = [];
+    for (const app of ['echo', 'secret', 'nowhere']) {
+      const { port: at, command } = await port(ben, app);
+      assert.equal((await exchange(at, Buffer.from('x')).catch(() => Buffer.alloc(0))).length, 0);
+      const [, sentence = ''] = await command.said(/sallyport connect: (.*) \(reference/);
+      words.push(sentence);
+    }
+    assert.equal(new Set(words).size, 1, words.join('\n'));
+  });
+
+  test('says when the app does not answer', async () => {
+    const { port: at, command } = await port(ada, 'closed');
+    await exchange(at, Buffer.from('x')).catch(() => undefined);
+    await command.said(/cannot be reached/);
+  });
+
+  test('loses its connections at once when its person signs out, and cannot make new ones', async (t) => {
+    const { port: at, command } = await port(ada, 'echo');
+    const socket = connect(at, '127.0.0.1');
+    socket.on('error', () => undefined);
+    socket.write('hello');
+    await once(socket, 'data');
+    const before = performance.now();
+    const { portal } = installation;
+    await ada.visitor.ask(`${portal}/sign-out`, { method: 'POST', headers: { origin: portal } });
+    if (!(socket as Socket).closed) await once(socket, 'close');
+    t.diagnostic(
+      `closed ${Math.round(performance.now() - before)} ms after signing out began; promised are 2,000`,
+    );
+    await exchange(at, Buffer.from('x')).catch(() => undefined);
+    await command.said(/sign-in has ended/);
+    await until('the end is recorded', async () =>
+      installation.events().some((event) => event.event.action === 'stream-closed' && event.sallyport?.app?.id === 'echo'),
+    );
+  });
+
+  /** ssh or scp as a person would run them, by the lines that ssh-config prints. */
+  async function ssh(person: Person, program: string, ...args: readonly string[]): Promise<Outcome> {
+    const printed = person.run('ssh-config', 'shell.prod');
+    await printed.ended;
+    const proxy = `env ${person.environment.join(' ')} ${process.execPath} ${ROOT}/bin/sallyport.js`;
+    const config = installation.path('ssh_config');
+    writeFileSync(
+      config,
+      `${printed.output.replace('ProxyCommand sallyport', `ProxyCommand ${proxy}`)}  IdentityFile ${installation.path('ssh/client')}\n  UserKnownHostsFile ${installation.path('ssh/known_hosts')}\n  StrictHostKeyChecking accept-new\n  BatchMode yes\n`,
+    );
+    const log = installation.path(`${program}.log`);
+    const part = new Part(program, program, ['-F', config, ...args], { cwd: installation.directory, log });
+    const { code } = await part.ended;
+    return { code, output: part.output };
+  }
+});
+
+function hash(bytes: Buffer): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
+/** A real OpenSSH server on loopback, with keys of its own, that lets in whoever runs the tests. */
+async function startSshd(installation: StoryInstallation, port: number): Promise<void> {
+  const folder = installation.path('ssh');
+  mkdirSync(folder, { mode: 0o700 });
+  const directory = installation.directory;
+  for (const name of ['host', 'client']) {
+    const keygen = new Part(
+      'ssh-keygen',
+      'ssh-keygen',
+      ['-q', '-t', 'ed25519', '-N', '', '-f', `${folder}/${name}`],
+      {
+        cwd: directory,
+        log: `${folder}/keygen.log`,
+      },
+    );
+    assert.equal((await keygen.ended).code, 0, keygen.output);
+  }
+  writeFileSync(`${folder}/authorized_keys`, readFileSync(`${folder}/client.pub`), { mode: 0o600 });
+  // Where a system has never started sshd, the directory it confines itself to is not there yet.
+  if (userInfo().uid === 0 && !existsSync('/run/sshd')) mkdirSync('/run/sshd', { mode: 0o755 });
+  writeFileSync(
+    `${folder}/sshd_config`,
+    `Port ${port}\nListenAddress 127.0.0.1\nHostKey ${folder}/host\nAuthorizedKeysFile ${folder}/authorized_keys\nPidFile none\nStrictModes no\nUsePAM no\nPasswordAuthentication no\nPermitRootLogin prohibit-password\nSubsystem sftp internal-sftp\n`,
+  );
+  const sshd = new Part('sshd', findProgram('sshd') ?? 'sshd', ['-D', '-e', '-f', `${folder}/sshd_config`], {
+    cwd: directory,
+    log: `${folder}/sshd.log`,
+  });
+  installation.atEnd(() => sshd.stop());
+  await sshd.said(/Server listening/);
+}
