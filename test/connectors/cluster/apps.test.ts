@@ -105,6 +105,23 @@ test('an https app must show the configured name from the configured authority',
   }
 });
 
+test('people who use different names for an https app share its connections', async (t) => {
+  const ca = await authority(t);
+  const { certificate, key } = await ca.issueServer(['127.0.0.1'], 3_600_000);
+  const server = createTlsServer({ cert: certificate, key }, (_req, res) => res.end('x'));
+  let connections = 0;
+  server.on('secureConnection', () => {
+    connections += 1;
+  });
+  const url = `https://127.0.0.1:${await listening(t, server as unknown as ReturnType<typeof createServer>)}`;
+  const gateway = await serving(t, { app: { url, ca: ca.certificate } });
+  for (const host of ['one.example', 'two.example', '10.0.0.1', 'one.example']) {
+    assert.match(await send(gateway, 'app', { headers: ['Host', host] }), /^head 200/);
+    await settle(20);
+  }
+  assert.equal(connections, 1);
+});
+
 test('a kept connection that the app closes at the moment of use: a GET goes again, a POST does not', async (t) => {
   const requests: string[] = [];
   let connections = 0;
@@ -132,7 +149,8 @@ test('a kept connection that the app closes at the moment of use: a GET goes aga
   assert.deepEqual([requests, connections], [['GET', 'GET', 'GET'], 2]);
   await settle(20);
   assert.match(await send(gateway, 'app', { method: 'POST', body: 'x' }), /^reset app-error/);
-  assert.deepEqual(requests.filter((method) => method === 'POST').length, 1);
+  assert.match(await send(gateway, 'app', { method: 'POST' }), /^reset app-error/);
+  assert.deepEqual(requests.filter((method) => method === 'POST').length, 2);
 });
 
 test('heads up to the limit pass, larger ones are the app’s error', async (t) => {

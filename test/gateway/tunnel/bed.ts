@@ -16,6 +16,7 @@ import type { TestContext } from 'node:test';
 import { Cluster } from '#connectors/cluster/cluster';
 import { DEFAULT_LIMITS, type Limits, VERSIONS } from '#connectors/wire/limits';
 import { Session } from '#connectors/wire/session';
+import type { SessionOptions } from '#connectors/wire/session-options';
 import type { Relay, RelayOptions, RelayResult } from '#gateway/tunnel/relay';
 import { Tunnels } from '#gateway/tunnel/tunnels';
 import { type End, pair } from '#test/connectors/wire/pair';
@@ -39,7 +40,8 @@ export interface Bed {
   readonly results: RelayResult[];
   readonly relays: Relay[];
   options: RelayOptions;
-  connect(name?: string): Promise<BedConnector>;
+  /** `serve` takes the place of the real cluster side. */
+  connect(name?: string, serve?: SessionOptions['onOpen']): Promise<BedConnector>;
 }
 
 export async function listen(server: Server): Promise<number> {
@@ -113,7 +115,7 @@ export async function bed(
     results: [],
     relays: [],
     options: {},
-    async connect(name = 'one') {
+    async connect(name = 'one', serve) {
       const [line, gatewayLine] = pair();
       const cluster = new Cluster({ app: { url, headTimeout } });
       const { promise, resolve } = Promise.withResolvers<void>();
@@ -140,7 +142,7 @@ export async function bed(
           },
         },
         onReady: () => resolve(),
-        onOpen: (stream, request, fin) => cluster.open(stream, request, fin),
+        onOpen: serve ?? ((stream, request, fin) => cluster.open(stream, request, fin)),
         onGoaway() {},
         onClose() {},
       });

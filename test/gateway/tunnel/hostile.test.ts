@@ -1,0 +1,160 @@
+// A connector that lies: whatever it says of its app's answers, no client is led to read them wrong.
+import assert from 'node:assert/strict';
+import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { type TestContext, test } from 'node:test';
+import { IGNORE, type Stream } from '#connectors/wire/stream';
+import { ask, type Bed, bed } from './bed.ts';
+
+/** A bed whose only connector answers each stream with `answer`. */
+async function lying(t: TestContext, answer: (stream: Stream) => void): Promise<Bed> {
+  const self = await bed(t, 'http://127.0.0.1:1', { connectors: 0 });
+  await self.connect('liar', (stream) => {
+    setImmediate(() => answer(stream));
+    return IGNORE;
+  });
+  return self;
+}
+
+/** The raw bytes a client gets for one GET. */
+async function raw(port: number, method = 'GET'): Promise<string> {
+  const client = connect(port, '127.0.0.1');
+  client.on('error', () => {});
+  client.write(`${method} / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`);
+  return text(client).catch(() => 'broken');
+}
+
+test('fields of the connection between connector and app stay there', async (t) => {
+  const { port } = await lying(t, (stream) => {
+    const hop = [
+      'Connection',
+      'X-Hop, keep-alive',
+      'X-Hop',
+      '1',
+      'Keep-Alive',
+      'timeout=9',
+      'Upgrade',
+      'h2c',
+    ];
+    const framing = ['Transfer-Encoding', 'chunked', 'TE', 'trailers', 'Proxy-Connection', 'close'];
+    stream.head(200, 'OK', [...hop, ...framing, 'X-End', '1'], false);
+    stream.end(Buffer.from('0\r\n\r\nHTTP/1.1 200 OK\r\n\r\n'));
+  });
+  const { raw: fields, body } = await ask(port, { path: '/' });
+  const names = fields.filter((_, i) => i % 2 === 0).map((name) => name.toLowerCase());
+  assert.ok(names.includes('x-end'));
+  for (const name of ['x-hop', 'upgrade', 'te', 'proxy-connection']) assert.ok(!names.includes(name), name);
+  assert.equal(body, '0\r\n\r\nHTTP/1.1 200 OK\r\n\r\n', 'what looks like framing is body');
+});
+
+const broken: [what: string, answer: (stream: Stream) => void, headSent: boolean][] = [
+  [
+    'fewer bytes than declared',
+    (stream) => {
+      stream.head(200, 'OK', ['Content-Length', '10'], false);
+      stream.end(Buffer.from('short'));
+    },
+    true,
+  ],
+  [
+    'more bytes than declared',
+    (stream) => {
+      stream.head(200, 'OK', ['Content-Length', '2'], false);
+      stream.write(Buffer.from('long'));
+    },
+    true,
+  ],
+  [
+    'no body at all where one was declared',
+    (stream) => stream.head(200, 'OK', ['Content-Length', '9'], true),
+    false,
+  ],
+  [
+    'two lengths',
+    (stream) => stream.head(200, 'OK', ['Content-Length', '1', 'content-length', '2'], false),
+    false,
+  ],
+  ['a length that is none', (stream) => stream.head(200, 'OK', ['Content-Length', '0x10'], false), false],
+  [
+    'a body with a 204',
+    (stream) => {
+      stream.head(204, 'No Content', [], false);
+      stream.end(Buffer.from('HTTP/1.1 200 OK\r\n\r\n'));
+    },
+    true,
+  ],
+  ['101 to a request that asked for none', (stream) => stream.head(101, '', ['Upgrade', 'x'], false), false],
+  ['100 as the answer', (stream) => stream.head(100, '', [], false), false],
+  [
+    'trailers before the declared length was reached',
+    (stream) => {
+      stream.head(200, 'OK', ['Content-Length', '9'], false);
+      stream.endWithTrailers(['A', 'b']);
+    },
+    true,
+  ],
+];
+for (const [what, answer, headSent] of broken) {
+  test(`refused: ${what}`, async (t) => {
+    const { port, results } = await lying(t, answer);
+    if (headSent) await assert.rejects(ask(port, { path: '/' }), what);
+    else assert.equal((await ask(port, { path: '/' })).status, 502);
+    assert.deepEqual([results[0]?.outcome, results[0]?.failure], ['failed', 'app-error']);
+  });
+}
+
+test('trailers cannot change how the message is read', async (t) => {
+  const { port } = await lying(t, (stream) => {
+    stream.head(200, 'OK', ['Trailer', 'X-Good'], false);
+    stream.write(Buffer.from('x'));
+    stream.endWithTrailers(['Content-Length', '99', 'Set-Cookie', 'a=b', 'X-Good', 'yes']);
+  });
+  const { trailers } = await ask(port, { path: '/' });
+  assert.deepEqual({ ...trailers }, { 'x-good': 'yes' });
+});
+
+test('HEAD: a body that comes all the same never reaches the client', async (t) => {
+  const { port } = await lying(t, (stream) => {
+    stream.head(200, 'OK', ['Content-Length', '5'], false);
+    stream.end(Buffer.from('hello'));
+  });
+  assert.ok(!(await raw(port, 'HEAD')).includes('hello'));
+});
+
+test('what was sent before a body is sent again only if nobody can tell', async (t) => {
+  const served: string[] = [];
+  for (const method of ['GET', 'HEAD', 'POST', 'DELETE', 'PUT']) {
+    const self = await bed(
+      t,
+      (req, res) => {
+        served.push(req.method ?? '');
+        res.end('second');
+      },
+      { connectors: 0 },
+    );
+    // The first connector takes the request and dies with it; the second is there and idle.
+    const first = await self.connect('first', () => {
+      setImmediate(() => first.line.cut('killed'));
+      return IGNORE;
+    });
+    await self.connect('second');
+    const { status } = await ask(self.port, { path: '/', method });
+    const safe = method === 'GET' || method === 'HEAD';
+    assert.equal(status, safe ? 200 : 502, method);
+    assert.equal(self.results[0]?.connector, safe ? 'second' : 'first', method);
+  }
+  assert.deepEqual(served, ['GET', 'HEAD']);
+});
+
+test('a GET with a body is not sent again either', async (t) => {
+  const self = await bed(t, (_req, res) => res.end('second'), { connectors: 0 });
+  const first = await self.connect('first', () => {
+    setImmediate(() => first.line.cut('killed'));
+    return IGNORE;
+  });
+  await self.connect('second');
+  assert.equal(
+    (await ask(self.port, { path: '/', body: 'x', headers: { 'Content-Length': '1' } })).status,
+    502,
+  );
+});
