@@ -218,7 +218,10 @@ test('prepare.sh makes every file that is mounted, each for its reader, and leav
     const authority = new X509Certificate(readFileSync(at('authority.pem')));
     const hosts = [1, 2].flatMap((number) => {
       const { portal, apps } = gatewayOf(`gateway-${number}`);
-      return [new URL(portal).hostname, ...apps.map(({ host }) => host)];
+      return [
+        new URL(portal).hostname,
+        ...apps.flatMap((app) => (app.protocol === 'http' ? [app.host] : [])),
+      ];
     });
     const issuer = gatewayOf('gateway-1').identity.providers[0]?.issuer ?? '';
     for (const [file, names] of [
