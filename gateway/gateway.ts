@@ -37,7 +37,7 @@ import { openEmbeddedStore } from './state/embedded.ts';
 import { requirePrivate } from './state/private-files.ts';
 import { Tunnels } from './tunnel/tunnels.ts';
 
-const HEARTBEAT_INTERVAL = 60_000;
+const HEARTBEAT_INTERVAL = 10_000;
 
 export interface Surroundings {
   readonly version: string;
