@@ -4,6 +4,7 @@ import type { Wants } from './criteria/criteria.ts';
 import { SEVERITIES } from './criteria/cve.ts';
 import type { Hours } from './criteria/hours.ts';
 import type { Interval } from './criteria/intervals.ts';
+import type { Bit } from './criteria/who.ts';
 import type { AppRules } from './evaluate.ts';
 import { POSTURE } from './facts.ts';
 import {
@@ -83,13 +84,8 @@ export class Compiler {
     const wants: Partial<Mutable<Wants>> = {};
     if (who !== undefined) {
       const names = listOf(who);
-      const bits = names.map((name) => this.#directory.bitOf(name));
-      wants.who = {
-        names,
-        words: bits.map((bit) => bit >>> 5),
-        masks: bits.map((bit) => 1 << (bit & 31)),
-        directory: this.#directory,
-      };
+      const [first = NOBODY, ...others] = names.map((name) => bitAt(this.#directory.bitOf(name)));
+      wants.who = { names, ...first, others, directory: this.#directory };
     }
     if (methods !== undefined) wants.methods = new Set(listOf(methods));
     if (paths !== undefined) wants.paths = listOf(paths).map((text) => new PathPattern(text, folded));
@@ -165,6 +161,13 @@ export class Compiler {
     this.#clocks.set(zone, clock);
     return clock;
   }
+}
+
+/** A bit that no subject has. */
+const NOBODY: Bit = { word: 0, mask: 0 };
+
+function bitAt(bit: number): Bit {
+  return { word: bit >>> 5, mask: 1 << (bit & 31) };
 }
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };

@@ -22,6 +22,7 @@ export function obligationsOf(rule: ObligationsDocument): Obligations | undefine
  * grant of its own, and adding a rule must never take away what another one gives.
  */
 export function compareBurden(a: Obligations | undefined, b: Obligations | undefined): number {
+  if (a === b) return 0;
   const [left, right] = [burden(a), burden(b)];
   for (const [index, value] of left.entries()) {
     const difference = value - (right[index] ?? 0);

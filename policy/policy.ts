@@ -80,7 +80,7 @@ class CompiledPolicy implements Policy {
   /** Memberships resolved by another policy, or for another subject, say nothing here. */
   #selectors(request: AccessRequest, { policy, subject, selectors }: PreparedSubject): Uint32Array {
     const { subject: asking } = request;
-    if (policy === this && subject.id === asking.id && subject.kind === asking.kind) return selectors;
+    if (policy === this && (subject === asking || isSame(subject, asking))) return selectors;
     return this.compiled.directory.selectorsOf(asking);
   }
 
@@ -89,4 +89,9 @@ class CompiledPolicy implements Policy {
     else this.#facts.load(request, selectors);
     return this.#facts;
   }
+}
+
+/** The same somebody; what else is said of them is for whoever prepared the subject to keep up to date. */
+function isSame(a: Subject, b: Subject): boolean {
+  return a.id === b.id && a.kind === b.kind;
 }

@@ -2,6 +2,7 @@
 // again with them, so that nobody is ever told to do something that would not help.
 
 import { edgesAfter } from './criteria/hours.ts';
+import { selects } from './criteria/who.ts';
 import type { Remedy } from './decision.ts';
 import type { AppRules } from './evaluate.ts';
 import { isInstant } from './facts.ts';
@@ -30,7 +31,7 @@ export function findRemedy(policy: Policy, rules: AppRules, request: AccessReque
   const combinations = combine(rules, request);
   const remedy = firstThatAllows(policy, rules, request, combinations, asking);
   if (remedy !== undefined) return remedy;
-  const strangers = rules.allow.filter(({ base }) => base.who !== null && !overlap(base.who, asking));
+  const strangers = rules.allow.filter(({ base }) => base.who !== null && !selects(base.who, asking));
   for (const rule of strangers.slice(0, MAX_MEMBERSHIPS)) {
     const joined = withMembership(rule, asking);
     const after = firstThatAllows(policy, rules, request, [[], ...combinations], joined);
@@ -167,14 +168,9 @@ function boxesOf(rules: AppRules): Box[] {
   return [...rules.allow, ...rules.deny].flatMap((rule) => [...rule.boxes(), ...rule.unless]);
 }
 
-function overlap({ words, masks }: NonNullable<Box['who']>, selectors: Uint32Array): boolean {
-  return words.some((word, index) => ((selectors[word] ?? 0) & (masks[index] ?? 0)) !== 0);
-}
-
-function withMembership(rule: Rule, selectors: Uint32Array): Uint32Array {
+function withMembership({ base }: Rule, selectors: Uint32Array): Uint32Array {
   const joined = selectors.slice();
-  const { words = [], masks = [] } = rule.base.who ?? {};
-  const [word = 0] = words;
-  joined[word] = (joined[word] ?? 0) | (masks[0] ?? 0);
+  const { word, mask } = base.who ?? { word: 0, mask: 0 };
+  joined[word] = (joined[word] ?? 0) | mask;
   return joined;
 }

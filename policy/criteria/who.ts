@@ -5,12 +5,16 @@ import type { Directory } from '../subject/directory.ts';
 import { MET, type Truth, UNMET } from '../truth.ts';
 import type { Criterion } from './criterion.ts';
 
-/** Selectors by their bit in the subject's set. */
-export interface Who {
+/** One selector's bit in a subject's set. */
+export interface Bit {
+  readonly word: number;
+  readonly mask: number;
+}
+
+/** Selectors, of which one must be the subject's. The first stands apart, since most rules name only one. */
+export interface Who extends Bit {
   readonly names: readonly string[];
-  /** Parallel arrays: word and mask of each selector. */
-  readonly words: readonly number[];
-  readonly masks: readonly number[];
+  readonly others: readonly Bit[];
   /** Knows which selectors lie inside which others. */
   readonly directory: Directory;
 }
@@ -18,14 +22,7 @@ export interface Who {
 export const who: Criterion<Who> = {
   key: 'who',
   code: 'not-in-group',
-  truth(want: Who, facts: Facts): Truth {
-    const { words, masks } = want;
-    const { selectors } = facts;
-    for (let index = 0; index < words.length; index += 1) {
-      if (((selectors[words[index] ?? 0] ?? 0) & (masks[index] ?? 0)) !== 0) return MET;
-    }
-    return UNMET;
-  },
+  truth: (want: Who, facts: Facts): Truth => (selects(want, facts.selectors) ? MET : UNMET),
   need: (want) => want.names.join(', '),
   have(_want, { request }) {
     const { kind, id, groups, roles } = request.subject;
@@ -34,3 +31,12 @@ export const who: Criterion<Who> = {
   implies: (a, b) => a.names.every((inner) => b.names.some((outer) => a.directory.includes(outer, inner))),
   disjoint: () => false,
 };
+
+/** Whether a subject with these selectors is one that `want` names. */
+export function selects(want: Who, selectors: Uint32Array): boolean {
+  if (((selectors[want.word] ?? 0) & want.mask) !== 0) return true;
+  for (const { word, mask } of want.others) {
+    if (((selectors[word] ?? 0) & mask) !== 0) return true;
+  }
+  return false;
+}

@@ -9,8 +9,11 @@ import type { FromWorker, Task, ToWorker } from './messages.ts';
 /** The build renames it to the compiled one. */
 const WORKER: URL = new URL('./worker.ts', import.meta.url);
 
-/** Memory for reading one document; a document within the size limit needs less than a quarter. */
-const MAX_HEAP_MB = 2048;
+/**
+ * Memory for reading one document: of the old generation a document within the size limit needs less than a quarter;
+ * a wide young one spares copying the many short-lived tokens.
+ */
+const LIMITS = { maxOldGenerationSizeMb: 2048, maxYoungGenerationSizeMb: 128 };
 
 /**
  * Like `loadPolicy`, on a thread of its own. Rejects only when the worker itself breaks (out of memory, say);
@@ -18,10 +21,7 @@ const MAX_HEAP_MB = 2048;
  */
 export function loadPolicyOffThread(text: string, file: string): Promise<Loading> {
   const task: Task = { text, file };
-  const worker = new Worker(WORKER, {
-    workerData: task,
-    resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP_MB },
-  });
+  const worker = new Worker(WORKER, { workerData: task, resourceLimits: LIMITS });
   const loading = new Promise<Loading>((resolve, reject) => {
     let compiler: Compiler | undefined;
     let head: (FromWorker & { kind: 'accepted' }) | undefined;

@@ -206,7 +206,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'memberships resolved by another policy are believed',
     file: 'policy/policy.ts',
-    find: 'if (policy === this && subject.id',
-    replace: 'if (subject.id',
+    find: 'if (policy === this && (subject',
+    replace: 'if ((subject',
   },
 ];
