@@ -49,7 +49,9 @@ function word(issue: Issue, base: Path, root: Schema, document: unknown): Wordin
     case 'invalid_type': {
       const found = valueAt(document, path);
       if (found === undefined) return [missing(path)];
-      const message = `expected ${noun(issue.expected)}, found ${shown(found)}`;
+      // A secret written where `{ file: … }` belongs is the mistake that must not be repeated on a terminal.
+      const what = issue.expected === 'object' && typeof found === 'string' ? 'a text' : shown(found);
+      const message = `expected ${noun(issue.expected)}, found ${what}`;
       return [{ path, atKey: false, message }];
     }
     default:

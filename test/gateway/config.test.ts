@@ -129,6 +129,12 @@ describe('a mistake is named with its place', () => {
     });
   }
 
+  test('a secret written into the document is not repeated', () => {
+    const found = problems(GOOD.replace('clientSecret: { file: ./secret }', 'clientSecret: hunter2')).join('\n');
+    assert.match(found, /gateway\.yaml:10:.*expected a mapping, found a text/);
+    assert.ok(!found.includes('hunter2'));
+  });
+
   test('all of them at once', () => {
     const found = problems(
       GOOD.replace('portal:', 'potral:')
