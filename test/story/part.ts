@@ -100,11 +100,15 @@ export function contentOf(file: string): string {
 }
 
 /** Waits until `holds` answers something; `what` names it when it never does. */
-export async function until<T>(what: string, holds: () => T | Promise<T>): Promise<NonNullable<T>> {
+export async function until<T>(
+  what: string,
+  holds: () => T | Promise<T>,
+): Promise<Exclude<NonNullable<T>, false>> {
   const deadline = Date.now() + PATIENCE;
   for (;;) {
     const answer = await holds();
-    if (answer !== undefined && answer !== null && answer !== false) return answer as NonNullable<T>;
+    if (answer !== undefined && answer !== null && answer !== false)
+      return answer as Exclude<NonNullable<T>, false>;
     if (Date.now() > deadline) throw new Error(`this never came: ${what}`);
     await sleep(20);
   }

@@ -151,7 +151,9 @@ describe('a terminal', { skip }, () => {
     await exchange(at, Buffer.from('x')).catch(() => undefined);
     await command.said(/sign-in has ended/);
     await until('the end is recorded', async () =>
-      installation.events().some((event) => event.event.action === 'stream-closed' && event.sallyport?.app?.id === 'echo'),
+      installation
+        .events()
+        .some((event) => event.event.action === 'stream-closed' && event.sallyport?.app?.id === 'echo'),
     );
   });
 
