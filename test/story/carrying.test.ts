@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { Agent, type Dispatcher, request } from 'undici';
 import WebSocket from 'ws';
 import type { Visitor } from '#bin/demo/visitor';
-import { localhostAwareLookup } from '#connectors/wire/localhost';
+import { localhostAwareLookup } from '#connectors/wire/outbound';
 import { requires } from '../requires.ts';
 import { NEEDS, StoryInstallation } from './installation.ts';
 import { until } from './part.ts';

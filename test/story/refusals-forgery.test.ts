@@ -198,9 +198,8 @@ function dial({ ports, ca }: StoryInstallation): Promise<ReturnType<typeof conne
 /** Sends a part of something and goes away; answers when the gateway has noticed. */
 async function breakOff(installation: StoryInstallation, bytes: string): Promise<void> {
   const socket = await dial(installation);
+  const closed = new Promise((resolve) => socket.once('close', resolve));
   socket.on('error', () => {}).resume();
-  socket.write(bytes);
-  await new Promise((resolve) => setTimeout(resolve, 50));
-  socket.end();
-  await new Promise((resolve) => socket.once('close', resolve));
+  socket.end(bytes);
+  await closed;
 }
