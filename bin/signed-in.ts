@@ -18,7 +18,7 @@ export interface SignedIn {
 export function signedIn(command: string): SignedIn | undefined {
   try {
     const credentials = readCredentials(credentialsFile(process.env), Date.now());
-    return { credentials, agent: portalAgent(credentials.ca, process.env) };
+    return { credentials, agent: portalAgent(credentials.ca) };
   } catch (error) {
     if (!(error instanceof CredentialsError)) throw error;
     process.stderr.write(`sallyport ${command}: ${error.message}\n`);

@@ -53,7 +53,7 @@ export async function run(argv: readonly string[]): Promise<number> {
       );
       if (!parsed.values['no-browser']) openBrowser(url);
     };
-    const credentials = await login({ portal, agent: portalAgent(ca, process.env), show });
+    const credentials = await login({ portal, agent: portalAgent(ca), show });
     writeCredentials(credentialsFile(process.env), { ...credentials, ...(ca === undefined ? {} : { ca }) });
     const { name, expiresAt } = credentials;
     if (json) process.stdout.write(`${JSON.stringify({ name, portal: credentials.portal, expiresAt })}\n`);

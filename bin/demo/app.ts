@@ -5,7 +5,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { createRemoteJWKSet, customFetch, type JWTPayload, jwtVerify } from 'jose';
 import { Agent, fetch as undiciFetch } from 'undici';
 import { WebSocketServer } from 'ws';
-import { localhostAwareLookup } from '#connectors/wire/localhost';
+import { localhostAwareLookup } from '#connectors/wire/outbound';
 
 export interface AppOptions {
   readonly port: number;

@@ -1,6 +1,6 @@
 // A visitor without a browser: keeps cookies and follows redirects, to sign in at the demo's provider unattended.
 import { Agent, request } from 'undici';
-import { localhostAwareLookup } from '#connectors/wire/localhost';
+import { localhostAwareLookup } from '#connectors/wire/outbound';
 
 export interface Reply {
   readonly status: number;

@@ -1,13 +1,13 @@
 // How a person's command line reaches the gateway: TLS to the portal, by a proxy if the environment names one.
-import { Agent, request } from 'node:https';
-import { localhostAwareLookup } from '../wire/localhost.ts';
+import { type Agent, request } from 'node:https';
+import { outboundAgent } from '../wire/outbound.ts';
 
 const TIME_LIMIT = 15_000;
 const REPLY_LIMIT = 256 * 1024;
 
-/** For requests and WebSockets alike. Honours HTTPS_PROXY and NO_PROXY. `ca`: PEM instead of the system's. */
-export function portalAgent(ca: string | undefined, env: NodeJS.ProcessEnv): Agent {
-  return new Agent({ proxyEnv: env, lookup: localhostAwareLookup, ...(ca === undefined ? {} : { ca }) });
+/** Reaches the portal. `ca`: PEM to trust instead of the system's authorities. */
+export function portalAgent(ca: string | undefined): Agent {
+  return outboundAgent(ca === undefined ? {} : { ca });
 }
 
 export interface Reply {

@@ -2,6 +2,7 @@
 // certificate the one known authority issued for the name that was dialled.
 import WebSocket from 'ws';
 import { SUBPROTOCOL, WEBSOCKET_OPTIONS } from '../wire/limits.ts';
+import { outboundAgent } from '../wire/outbound.ts';
 import type { Identity } from './identity.ts';
 
 const HANDSHAKE_TIMEOUT = 10_000;
@@ -34,6 +35,7 @@ export function dial(gateway: URL, { ca, certificate, key }: Identity): Promise<
   const ws = new WebSocket(url, SUBPROTOCOL, {
     ...WEBSOCKET_OPTIONS,
     ...{ ca, cert: certificate, key, minVersion: 'TLSv1.3', rejectUnauthorized: true },
+    agent: outboundAgent(),
     handshakeTimeout: HANDSHAKE_TIMEOUT,
     generateMask: zeroMask,
   });

@@ -5,6 +5,7 @@ import 'reflect-metadata';
 import { createHash, KeyObject, webcrypto, X509Certificate } from 'node:crypto';
 import { type RequestOptions, request } from 'node:https';
 import { Pkcs10CertificateRequestGenerator } from '@peculiar/x509';
+import { outboundAgent } from '../wire/outbound.ts';
 import { type Identity, identityOf, keyPem } from './identity.ts';
 import { EnrolError, type EnrolmentToken } from './token.ts';
 
@@ -24,7 +25,7 @@ function call(url: URL, tls: RequestOptions, body?: object): Promise<Answer> {
   const outgoing = request(url, {
     ...tls,
     method: payload === undefined ? 'GET' : 'POST',
-    agent: false,
+    agent: outboundAgent({ keepAlive: false }),
     minVersion: 'TLSv1.3',
     headers:
       payload === undefined ? {} : { 'Content-Type': 'application/json', 'Content-Length': payload.length },

@@ -2,7 +2,7 @@
 // A slow or hostile provider costs one failed login, never memory or a stuck request.
 import type { CustomFetch } from 'openid-client';
 import { Agent, request } from 'undici';
-import { localhostAwareLookup } from '#connectors/wire/localhost';
+import { localhostAwareLookup } from '#connectors/wire/outbound';
 
 /** Milliseconds for a whole exchange, and bytes of a reply. */
 const TIME_LIMIT = 5_000;

@@ -13,10 +13,13 @@ export class Person {
   readonly visitor: Visitor;
   readonly #installation: StoryInstallation;
   readonly #name: string;
+  readonly #further: readonly string[];
 
-  constructor(installation: StoryInstallation, name: string) {
+  /** `further`: more of their environment, `NAME=value`. */
+  constructor(installation: StoryInstallation, name: string, further: readonly string[] = []) {
     this.#installation = installation;
     this.#name = name;
+    this.#further = further;
     this.home = installation.path(`home-${name}`);
     mkdirSync(this.home, { recursive: true });
     this.visitor = installation.visitor();
@@ -24,7 +27,7 @@ export class Person {
 
   /** What stands before a command of this person's. */
   get environment(): string[] {
-    return [`XDG_CONFIG_HOME=${this.home}`];
+    return [`XDG_CONFIG_HOME=${this.home}`, ...this.#further];
   }
 
   /** A `sallyport` command of theirs, under way. */
