@@ -32,7 +32,7 @@ export async function forward(
 }
 
 /** Joins two connections so that each direction ends by itself, and a break on one side breaks the other. */
-export function join(near: Socket | Duplex, far: Duplex): void {
+function join(near: Socket | Duplex, far: Duplex): void {
   near.pipe(far);
   far.pipe(near);
   const breakBoth = (): void => {

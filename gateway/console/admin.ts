@@ -17,7 +17,7 @@ const MAX_SOCKET_PATH = 107;
 const MAX_TOKEN_LIFE = 24 * 3_600_000;
 
 /** The state directory lies too deep for the admin socket in it. */
-export class AdminSocketError extends Error {
+class AdminSocketError extends Error {
   readonly code = 'admin-socket-path';
   constructor(path: string) {
     super(
@@ -47,7 +47,7 @@ const tokenBody = z.strictObject({
   by: z.string().min(1).max(128),
 });
 
-export function adminApp(parts: AdminParts): Hono {
+function adminApp(parts: AdminParts): Hono {
   const app = new Hono();
   app.get('/v1/status', (c) => c.json(parts.status()));
   app.post('/v1/policy/reload', async (c) => {

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { BlockList, isIPv4, isIPv6 } from 'node:net';
 
 /** The country of addresses that belong to none, so that an embargo does not lock out the office. */
-export const PRIVATE = 'private';
+const PRIVATE = 'private';
 
 /** A line of a range file that cannot be used: the file is refused whole. */
 export class CountryFileError extends Error {

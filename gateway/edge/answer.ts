@@ -11,7 +11,7 @@ export interface Answer {
 }
 
 /** True if the client is a browser that would show a page. */
-export function wantsPage(request: IncomingMessage): boolean {
+function wantsPage(request: IncomingMessage): boolean {
   return request.headers.accept?.includes('text/html') === true;
 }
 

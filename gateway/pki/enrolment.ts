@@ -124,7 +124,7 @@ export class EnrolmentDesk {
   }
 }
 
-export function connectorUri(trustDomain: string, name: string): string {
+function connectorUri(trustDomain: string, name: string): string {
   return `spiffe://${trustDomain}/connector/${name}`;
 }
 
