@@ -40,9 +40,9 @@ export class Answers {
   ): Promise<void> {
     if (upgradeHead !== undefined) return this.refused({ request, response }, 'upgrade');
     const url = this.#parts.sites.originOf(clean.host) + clean.path + clean.query;
-    if (site.kind === 'app')
-      return serveOwn(this.#parts.doorwayApp, url, { host: clean.host }, request, response);
     const { client, network } = this.#parts.connections.facts(request);
+    if (site.kind === 'app')
+      return serveOwn(this.#parts.doorwayApp, url, { host: clean.host, client }, request, response);
     return serveOwn(this.#parts.portalApp, url, { client, network, session }, request, response);
   }
 

@@ -146,7 +146,7 @@ async function wire(config: GatewayConfig, around: Surroundings, undo: (() => un
       originOf: (host) => sites.originOf(host),
       cards: cardsFor({ apps: config.apps, rulings, sites, tunnels, now }),
     }),
-    doorwayApp: doorwayApp(portalOrigin, sessions),
+    doorwayApp: doorwayApp(portalOrigin, sessions, recorder),
   });
   const carriage = new Carriage({ tunnels, signer, open, recorder, answers, now });
   const flow = new Flow({

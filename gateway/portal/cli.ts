@@ -9,7 +9,7 @@ import type { Store } from '#gateway/state/store';
 import type { Recorder } from '#siem/recorder';
 import { OWN_HEADERS } from './page.ts';
 import { approvePage, messagePage } from './pages.ts';
-import { nameOf, type PortalRequest } from './portal.ts';
+import { crossSite, nameOf, type PortalRequest } from './portal.ts';
 
 /** The name under which a command line's door is kept; no host can be called that. */
 export const CLI_DOOR = '(command line)';
@@ -58,7 +58,11 @@ export function cliApp(parts: CliParts): Hono<Env> {
   app.post('/', async (c) => {
     const ask = askSchema.safeParse(await c.req.parseBody());
     const { session } = c.env;
-    if (!ask.success || session === undefined || c.req.header('origin') !== origin) return refuse(c, origin);
+    if (c.req.header('origin') !== origin) {
+      await recorder.record(crossSite(c.env.client, new URL(origin).hostname, '/cli'));
+      return refuse(c, origin);
+    }
+    if (!ask.success || session === undefined) return refuse(c, origin);
     const { port, challenge, state } = ask.data;
     const code = newSecret();
     await store.put('cliCode', hashSecret(code), { session: session.id, challenge }, now() + CODE_LIFE);
@@ -72,15 +76,16 @@ export function cliApp(parts: CliParts): Hono<Env> {
     const approved = await store.take('cliCode', hashSecret(body.data.code));
     const session = approved === undefined ? undefined : await sessions.byId(approved.session);
     const proven = approved?.challenge === hashSecret(body.data.verifier);
+    const userAgent = c.req.header('user-agent');
+    const { client } = c.env;
     if (session === undefined || !proven) {
+      await recorder.record({ kind: 'login-failed', code: 'code-invalid', client, userAgent });
       return c.json(
         { error: 'code-invalid', message: 'This code was used, took too long, or is not yours.' },
         403,
       );
     }
     const { subject, login, id, expiresAt } = session;
-    const userAgent = c.req.header('user-agent');
-    const { client } = c.env;
     await recorder.record(
       { kind: 'login-succeeded', subject, login, session: id, client, userAgent },
       { durable: true },

@@ -11,6 +11,8 @@ import {
   setCookie,
 } from '#gateway/identity/cookies';
 import type { Sessions } from '#gateway/identity/sessions';
+import type { Peer } from '#siem/event';
+import type { Recorder } from '#siem/recorder';
 import { ICON, ICON_PATH, ICON_TYPE } from './icon.ts';
 import { OWN_HEADERS } from './page.ts';
 import { messagePage } from './pages.ts';
@@ -42,10 +44,14 @@ export function signInRedirect(
   };
 }
 
-/** Bindings: the app's host, as the front found it. */
-export type DoorwayRequest = { readonly host: string };
+/** Bindings: the app's host as the front found it, and who asks. */
+export type DoorwayRequest = { readonly host: string; readonly client: Peer };
 
-export function doorwayApp(portal: string, sessions: Sessions): Hono<{ Bindings: DoorwayRequest }> {
+export function doorwayApp(
+  portal: string,
+  sessions: Sessions,
+  recorder: Recorder,
+): Hono<{ Bindings: DoorwayRequest }> {
   const app = new Hono<{ Bindings: DoorwayRequest }>();
   app.use(async (c, next) => {
     await next();
@@ -59,10 +65,12 @@ export function doorwayApp(portal: string, sessions: Sessions): Hono<{ Bindings:
   app.get(ICON_PATH, (c) => c.body(ICON, 200, { 'Content-Type': ICON_TYPE }));
 
   app.get(`${DOORWAY}enter`, async (c) => {
-    const { host } = c.env;
+    const { host, client } = c.env;
     const start = readCookie(c.req.header('cookie'), BROWSER_COOKIE);
     const entered = await sessions.receive(c.req.query('code') ?? '', host, start);
     if (entered === undefined) {
+      const userAgent = c.req.header('user-agent');
+      await recorder.record({ kind: 'login-failed', code: 'hand-off-unknown', client, userAgent });
       const text = 'This way in was already used, took too long, or was begun in another browser.';
       return c.html(
         await messagePage(portal, { title: 'Please try again', text }, { label: 'Try again', href: '/' }),

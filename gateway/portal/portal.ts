@@ -16,7 +16,7 @@ import type { LiveSession, Sessions } from '#gateway/identity/sessions';
 import type { SignIn } from '#gateway/identity/sign-in';
 import type { AssertionSigner } from '#gateway/pki/assertion';
 import type { Destination } from '#gateway/state/store';
-import type { Peer } from '#siem/event';
+import type { Peer, RequestRefused } from '#siem/event';
 import type { Recorder } from '#siem/recorder';
 import { ICON, ICON_PATH, ICON_TYPE } from './icon.ts';
 import { OWN_HEADERS } from './page.ts';
@@ -148,6 +148,7 @@ export function portalApp(parts: PortalParts): Hono<Env> {
   app.post('/sign-out', async (c) => {
     // Browsers send Origin with every POST: another site's form cannot sign somebody out (CWE-352).
     if (c.req.header('origin') !== origin) {
+      await parts.recorder.record(crossSite(c.env.client, host, '/sign-out'));
       return c.html(
         await messagePage(origin, { title: 'Not from here', text: 'This form belongs to another site.' }),
         403,
@@ -165,6 +166,11 @@ export function portalApp(parts: PortalParts): Hono<Env> {
     return c.html(await signedOutPage(origin, further));
   });
   return app;
+}
+
+/** What is recorded of a form that another site made a browser send. */
+export function crossSite(client: Peer, host: string, target: string): RequestRefused {
+  return { kind: 'request-refused', code: 'cross-site', status: 403, client, host, method: 'POST', target };
 }
 
 /** Where a signed-in person goes next: to the app by a hand-off code, or to the portal. */
