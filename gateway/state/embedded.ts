@@ -3,6 +3,7 @@ import { chmodSync, existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { requirePrivate } from './private-files.ts';
+import { Recent } from './recent.ts';
 import type { Collections, Kind, Store } from './store.ts';
 
 /** Layout version, kept in SQLite's user_version. */
@@ -24,6 +25,7 @@ export class EmbeddedStore implements Store {
   readonly #db: DatabaseSync;
   readonly #now: () => number;
   readonly #sweep: NodeJS.Timeout;
+  readonly #recent = new Recent();
   readonly #get: StatementSync;
   readonly #put: StatementSync;
   readonly #replace: StatementSync;
@@ -33,7 +35,7 @@ export class EmbeddedStore implements Store {
   constructor(db: DatabaseSync, now: () => number) {
     this.#db = db;
     this.#now = now;
-    this.#get = db.prepare('SELECT value FROM record WHERE kind = ? AND key = ? AND expires > ?');
+    this.#get = db.prepare('SELECT value, expires FROM record WHERE kind = ? AND key = ? AND expires > ?');
     this.#put = db.prepare(
       'INSERT INTO record (kind, key, value, expires) VALUES (?, ?, ?, ?) ' +
         'ON CONFLICT (kind, key) DO UPDATE SET value = excluded.value, expires = excluded.expires',
@@ -44,14 +46,24 @@ export class EmbeddedStore implements Store {
     this.#take = db.prepare('DELETE FROM record WHERE kind = ? AND key = ? RETURNING value, expires');
     this.#list = db.prepare('SELECT key, value FROM record WHERE kind = ? AND expires > ? ORDER BY key');
     const expired = db.prepare('DELETE FROM record WHERE expires <= ?');
-    this.#sweep = setInterval(() => expired.run(this.#now()), SWEEP_INTERVAL).unref();
+    this.#sweep = setInterval(() => {
+      expired.run(this.#now());
+      this.#recent.forgetAll();
+    }, SWEEP_INTERVAL).unref();
   }
 
   async get<K extends Kind>(kind: K, key: string): Promise<Collections[K] | undefined> {
-    return parse(this.#get.get(kind, key, this.#now()));
+    const now = this.#now();
+    const known = this.#recent.find(kind, key);
+    if (known !== undefined) return known.expires > now ? (known.value as Collections[K]) : undefined;
+    const row = this.#get.get(kind, key, now);
+    const value = parse<K>(row);
+    if (value !== undefined) this.#recent.keep(kind, key, value, Number(row?.['expires']));
+    return value;
   }
 
   async put<K extends Kind>(kind: K, key: string, value: Collections[K], expiresAt?: number): Promise<void> {
+    this.#recent.forget(kind, key);
     this.#put.run(kind, key, JSON.stringify(value), expiresAt ?? Number.MAX_SAFE_INTEGER);
   }
 
@@ -62,10 +74,12 @@ export class EmbeddedStore implements Store {
     expiresAt?: number,
   ): Promise<boolean> {
     const expires = expiresAt ?? Number.MAX_SAFE_INTEGER;
+    this.#recent.forget(kind, key);
     return this.#replace.run(JSON.stringify(value), expires, kind, key, this.#now()).changes > 0;
   }
 
   async take<K extends Kind>(kind: K, key: string): Promise<Collections[K] | undefined> {
+    this.#recent.forget(kind, key);
     const row = this.#take.get(kind, key);
     return row === undefined || Number(row['expires']) <= this.#now() ? undefined : parse(row);
   }
@@ -82,6 +96,7 @@ export class EmbeddedStore implements Store {
 
   async close(): Promise<void> {
     clearInterval(this.#sweep);
+    this.#recent.forgetAll();
     this.#db.close();
   }
 }

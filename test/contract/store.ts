@@ -71,6 +71,34 @@ export function storeContract(name: string, open: () => Promise<StoreUnderTest>)
       ]);
     });
 
+    test('a record that was read is read as it is now, whatever was done to it since', async () => {
+      const { store } = under;
+      await store.put('door', 'g', door('s1'));
+      await store.get('door', 'g');
+      await store.put('door', 'g', door('s2'));
+      assert.deepEqual(await store.get('door', 'g'), door('s2'));
+      await store.replace('door', 'g', door('s3'), under.now() + 1000);
+      assert.deepEqual(await store.get('door', 'g'), door('s3'));
+      under.advance(1000);
+      assert.equal(await store.get('door', 'g'), undefined);
+      await store.put('door', 'g', door('s4'));
+      await store.get('door', 'g');
+      await store.take('door', 'g');
+      assert.equal(await store.get('door', 'g'), undefined);
+    });
+
+    test('what one reader does to a record, no other sees', async () => {
+      await under.store.put('connector', 'z', { enrolledAt: 1, serials: ['01'], revoked: false });
+      const read = await under.store.get('connector', 'z');
+      assert.ok(read !== undefined);
+      try {
+        (read.serials as string[]).push('02');
+      } catch {
+        // Frozen: just as well.
+      }
+      assert.deepEqual((await under.store.get('connector', 'z'))?.serials, ['01']);
+    });
+
     test('keys and values of any characters come back whole', async () => {
       const odd = 'Ω\u0000\u2028"\'; DROP TABLE record; --';
       await under.store.put('door', odd, door(odd));
