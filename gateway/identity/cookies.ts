@@ -1,5 +1,5 @@
 // Our cookies: `__Host-`, Secure, HttpOnly. Values are 256-bit random and only their hashes are ever kept.
-import { createHash, randomBytes } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 
 /** The session's door on this host. */
 export const SESSION_COOKIE = '__Host-sallyport';
@@ -15,7 +15,7 @@ export function newSecret(): string {
 
 /** What is kept of a secret. Look-ups go by this hash, so their timing says nothing about the secret. */
 export function hashSecret(secret: string): string {
-  return createHash('sha256').update(secret).digest('base64url');
+  return hash('sha256', secret, 'base64url');
 }
 
 /** The value of one of our cookies, or undefined if absent, malformed or sent twice. */
