@@ -153,6 +153,24 @@ test('a kept connection that the app closes at the moment of use: a GET goes aga
   assert.deepEqual(requests.filter((method) => method === 'POST').length, 2);
 });
 
+test('an app that switches protocols unasked is cut off', async (t) => {
+  const server = createTcpServer((socket) => {
+    socket.on('error', () => {});
+    socket.once('data', () =>
+      socket.write('HTTP/1.1 101 Go\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\nbytes'),
+    );
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(() => server.close());
+  const gateway = await serving(t, {
+    app: { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` },
+  });
+  assert.match(await send(gateway, 'app'), /^reset app-error/);
+  // With trailers announced the request has a connection of its own, which must be no easier.
+  const trailers = { method: 'POST', headers: ['Trailer', 'X'], body: 'x' };
+  assert.match(await send(gateway, 'app', trailers), /^reset app-error/);
+});
+
 test('heads up to the limit pass, larger ones are the app’s error', async (t) => {
   const app = await listening(
     t,

@@ -51,6 +51,25 @@ test('a frame out of place ends its stream only', async () => {
   }
 });
 
+test('nothing more may come in a direction that has ended', async () => {
+  for (const late of [
+    frame(FRAME.DATA, 1, Buffer.alloc(1)),
+    frame(FRAME.TRAILERS | FIN, 1, Buffer.from('a\nb')),
+    frame(FRAME.HEAD, 1, Buffer.from('200\n')),
+  ]) {
+    const { gateway, connector } = await joined();
+    // The request is still open, or the stream would be over and the frame dropped.
+    const { probe } = open(gateway, false);
+    await settle();
+    connector.accepted[0]?.stream?.head(200, '', [], true);
+    await settle();
+    connector.end.send(late);
+    await settle();
+    assert.match(probe.events.join(), /^head 200 fin,reset stream-state/);
+    assert.equal(gateway.closed, undefined);
+  }
+});
+
 test('the hello has to come first and in time', async () => {
   const [left, right] = pair();
   right.attach(
