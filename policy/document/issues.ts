@@ -24,13 +24,7 @@ function word(issue: Issue, base: Path, root: Schema, document: unknown): Wordin
   const path = [...base, ...(issue.path as (string | number)[])];
   switch (issue.code) {
     case 'unrecognized_keys':
-      return issue.keys.map((key) => {
-        const known = keysOf(schemasAt(root, path));
-        const suggestion = nearest(key, known);
-        const all =
-          suggestion === undefined && known.length > 0 ? `; possible here: ${known.join(', ')}` : '';
-        return { path: [...path, key], atKey: true, message: `unknown key \`${key}\`${all}`, suggestion };
-      });
+      return issue.keys.map((key) => unknownKey(key, path, schemasAt(root, path)));
     case 'invalid_union':
       return union(issue, path, root, document);
     case 'invalid_key': {
@@ -51,12 +45,28 @@ function word(issue: Issue, base: Path, root: Schema, document: unknown): Wordin
       if (found === undefined) return [missing(path)];
       // A secret written where `{ file: … }` belongs is the mistake that must not be repeated on a terminal.
       const what = issue.expected === 'object' && typeof found === 'string' ? 'a text' : shown(found);
-      const message = `expected ${noun(issue.expected)}, found ${what}`;
+      // A schema with words of its own for a wrong type says more than the type's name.
+      const own = issue.message.startsWith('Invalid input') ? undefined : issue.message;
+      const message = own ?? `expected ${noun(issue.expected)}, found ${what}`;
       return [{ path, atKey: false, message }];
     }
     default:
       return [{ path, atKey: false, message: issue.message }];
   }
+}
+
+/** A key nobody knows here: mistyped, put at the wrong level, or neither. */
+function unknownKey(key: string, path: Path, schemas: readonly Schema[]): Wording {
+  const known = keysOf(schemas);
+  const suggestion = nearest(key, known);
+  const place = { path: [...path, key], atKey: true, suggestion };
+  if (suggestion !== undefined) return { ...place, message: `unknown key \`${key}\`` };
+  const home = known.find((name) =>
+    keysOf(schemas.flatMap((schema) => inside(schema, name)).flatMap(openList)).includes(key),
+  );
+  if (home !== undefined) return { ...place, message: `the key \`${key}\` belongs under \`${home}\`` };
+  const all = known.length > 0 ? `; possible here: ${known.join(', ')}` : '';
+  return { ...place, message: `unknown key \`${key}\`${all}` };
 }
 
 /** A union failed: speak of the branch the author was nearest to, or of the kinds of value possible. */
@@ -173,6 +183,14 @@ function open(schema: Schema): Schema[] {
     default:
       return [schema];
   }
+}
+
+/** Like `open`, and into the elements of a list. */
+function openList(schema: Schema): Schema[] {
+  return open(schema).flatMap((one) => {
+    const { def } = (one as z.core.$ZodTypes)._zod;
+    return def.type === 'array' ? open(def.element) : [one];
+  });
 }
 
 function inside(schema: Schema, part: string | number): Schema[] {

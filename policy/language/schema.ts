@@ -73,7 +73,7 @@ const condition = z.strictObject({
 });
 
 const rate = z
-  .string()
+  .string({ error: 'a rate is written like `100/1m`' })
   .regex(/^[1-9]\d{0,8}\/[1-9]\d{0,4}[smhd]$/, 'a rate is written like `100/1m`')
   .transform((written) => {
     const [requests = '', per = ''] = written.split('/');
