@@ -100,7 +100,10 @@ async function enrol(
 ): Promise<void> {
   const client = clientOf(request);
   const body = await readJson(request, enrolBody);
-  if (body === undefined) return send(response, 400, 'bad-request', 'Expected JSON with "token" and "csr".');
+  if (body === undefined) {
+    await handlers.record({ kind: 'connector-enrolment-refused', code: 'bad-request', client });
+    return send(response, 400, 'bad-request', 'Expected JSON with "token" and "csr".');
+  }
   try {
     const { name, certificate, serial, notAfter } = await handlers.desk.enrol(body.token, body.csr);
     await handlers.record({
@@ -121,8 +124,10 @@ async function renew(
   handlers: ConnectorHandlers,
 ): Promise<void> {
   const known = await identify(request, handlers);
-  if (typeof known === 'string')
+  if (typeof known === 'string') {
+    await handlers.record({ kind: 'connector-refused', code: known, client: clientOf(request) });
     return send(response, 401, known, 'Renewal needs the certificate to be renewed.');
+  }
   const body = await readJson(request, renewBody);
   if (body === undefined) return send(response, 400, 'bad-request', 'Expected JSON with "csr".');
   try {
