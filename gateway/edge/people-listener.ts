@@ -41,7 +41,7 @@ export function peopleListener(certificate: { cert: string; key: string }, handl
   const server = createServer({
     ...certificate,
     ...TLS_SETTINGS,
-    ALPNProtocols: ['http/1.1'],
+    ALPNProtocols: ['http/1.1', 'http/1.0'],
     handshakeTimeout: HEADERS_TIMEOUT,
     maxHeaderSize: HEADER_BYTES,
     headersTimeout: HEADERS_TIMEOUT,
