@@ -29,6 +29,13 @@ export const parts: readonly Part[] = [
     suites: 'siem/sinks: a syslog server that speaks TLS',
   },
   { package: 'git', program: 'git', suites: 'story: a clone through the gateway' },
+  {
+    package: 'postgresql',
+    program: '/usr/lib/postgresql/*/bin/initdb',
+    suites: 'story: a database behind the gateway',
+  },
+  { package: 'postgresql-client', program: 'psql', suites: 'story: a person at a terminal' },
+  { package: 'util-linux', program: 'runuser', suites: 'story: a database that refuses to be root' },
   { package: 'openssh-server', program: 'sshd', suites: 'story: a shell behind the gateway' },
   { package: 'openssh-client', program: 'scp', suites: 'story: a person at a terminal' },
   { package: 'openssh-client', program: 'ssh-keygen', suites: 'story: keys for a shell' },
