@@ -103,7 +103,7 @@ export function identityOf(key: string, certificate: string, ca: string): Identi
 }
 
 /** Makes the directory if need be. @throws {StateError} when others could read it. */
-export function prepare(directory: string): void {
+function prepare(directory: string): void {
   try {
     mkdirSync(directory, { recursive: true, mode: 0o700 });
   } catch (error) {

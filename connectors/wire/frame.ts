@@ -19,7 +19,6 @@ export const FRAME = {
   WELCOME: 0x15,
 } as const;
 export type FrameName = keyof typeof FRAME;
-export type FrameType = (typeof FRAME)[FrameName];
 
 /** High bit of the type byte: the sender's direction of the stream ends with this frame. */
 export const FIN = 0x80;

@@ -170,17 +170,6 @@ function inTable(code: string, name: string): boolean {
   return new RegExp(`^\\| ${code} +\\| ${name} +\\|`, 'm').test(document);
 }
 
-test('a DATA frame that comes in pieces ends its direction with the last one only', () => {
-  const bytes = frame(FRAME.DATA | FIN, 1, latin1('hello'));
-  for (let cut = 9; cut < bytes.length; cut++) {
-    const fins: boolean[] = [];
-    const decoder = new Decoder({ onFrame() {}, onData: (_stream, _piece, fin) => fins.push(fin) });
-    decoder.push(bytes.subarray(0, cut));
-    decoder.push(bytes.subarray(cut));
-    assert.deepEqual(fins, [false, true]);
-  }
-});
-
 test('a bad header is refused before its payload', () => {
   const bad: [byte: number, length: number, stream: number, why: string][] = [
     [0x00, 0, 0, 'type 0'],

@@ -17,7 +17,7 @@ export const HELLO: Hello = {
   instance: 'i',
   software: 't',
 };
-export const WELCOME: Omit<Welcome, 'version'> = {
+const WELCOME: Omit<Welcome, 'version'> = {
   window: DEFAULT_LIMITS.window,
   streams: 100,
   instance: 'g',

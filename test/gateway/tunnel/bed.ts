@@ -44,7 +44,7 @@ export interface Bed {
   connect(name?: string, serve?: SessionOptions['onOpen']): Promise<BedConnector>;
 }
 
-export async function listen(server: Server): Promise<number> {
+async function listen(server: Server): Promise<number> {
   const { promise, resolve } = Promise.withResolvers<void>();
   server.listen(0, '127.0.0.1', resolve);
   await promise;

@@ -63,7 +63,7 @@ export interface ConnectorProcess {
   readonly exit: Promise<number | null>;
 }
 
-export function temporary(t: Cleanup): string {
+function temporary(t: Cleanup): string {
   const directory = mkdtempSync(join(tmpdir(), 'sallyport-tunnel-'));
   t.after(() => rmSync(directory, { recursive: true, force: true }));
   return directory;
