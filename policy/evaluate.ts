@@ -31,7 +31,7 @@ import type { Box, Rule } from './rule.ts';
 import { TO_ALLOW, type Truth } from './truth.ts';
 
 /** Whether every criterion of a box reaches the truth that is needed. Cheapest and most telling first. */
-export function meets(box: Box, facts: Facts, needed: Truth): boolean {
+function meets(box: Box, facts: Facts, needed: Truth): boolean {
   if (box.who !== null && who.truth(box.who, facts) < needed) return false;
   if (box.protocol !== null && protocol.truth(box.protocol, facts) < needed) return false;
   if (box.methods !== null && methods.truth(box.methods, facts) < needed) return false;
@@ -70,7 +70,7 @@ export function matches(rule: Rule, facts: Facts): boolean {
 }
 
 /** The first rule of a list that matches, or undefined. */
-export function firstMatch(rules: readonly Rule[], facts: Facts): Rule | undefined {
+function firstMatch(rules: readonly Rule[], facts: Facts): Rule | undefined {
   for (const rule of rules) if (matches(rule, facts)) return rule;
   return undefined;
 }
@@ -83,7 +83,7 @@ export interface AppRules {
 }
 
 export const NO_RULE_FOR_APP: Decision = Object.freeze({ verdict: 'deny', reason: 'no-rule-for-app' });
-export const NO_RULE_MATCHED: Decision = Object.freeze({ verdict: 'deny', reason: 'no-rule-matched' });
+const NO_RULE_MATCHED: Decision = Object.freeze({ verdict: 'deny', reason: 'no-rule-matched' });
 export const ERROR: Decision = Object.freeze({ verdict: 'deny', reason: 'error' });
 
 /** A deny wins over any allow, and without an allow the answer is deny. Shadow rules are not asked here. */

@@ -116,7 +116,7 @@ function judge(
   return [{ criterion: criterion.key, code, need: criterion.need(want), have: criterion.have(want, facts) }];
 }
 
-export function wantedBy(box: Box): CriterionName[] {
+function wantedBy(box: Box): CriterionName[] {
   return CRITERION_NAMES.filter((name) => box[name] !== null);
 }
 

@@ -5,7 +5,7 @@ import { Address } from './net/address.ts';
 import { foldPath, isCanonicalPath } from './net/path.ts';
 
 /** Clocks may differ by this much; a time further in the future is not a time anything happened at. */
-export const CLOCK_SKEW: number = 60_000;
+const CLOCK_SKEW: number = 60_000;
 /** End of the year 9999: what lies beyond is no time a clock ever showed. */
 const LAST_INSTANT: number = Date.UTC(10_000, 0, 1) - 1;
 

@@ -5,7 +5,7 @@ import type { Criterion } from '../criteria/criterion.ts';
 import type { Box, Rule } from '../rule.ts';
 
 /** Whether every request that passes `inner` passes `outer` too, if it passes the criterion `given`. */
-export function boxCovers(outer: Box, inner: Box, given?: CriterionName): boolean {
+function boxCovers(outer: Box, inner: Box, given?: CriterionName): boolean {
   return CRITERION_NAMES.every((name) => {
     const theirs: unknown = outer[name];
     const ours: unknown = inner[name];
@@ -18,7 +18,7 @@ export function boxCovers(outer: Box, inner: Box, given?: CriterionName): boolea
 }
 
 /** Whether no request with known facts passes both. */
-export function boxesDisjoint(a: Box, b: Box): boolean {
+function boxesDisjoint(a: Box, b: Box): boolean {
   return CRITERION_NAMES.some((name) => {
     const ours: unknown = a[name];
     const theirs: unknown = b[name];

@@ -4,7 +4,7 @@ import type { Criterion } from '../criteria/criterion.ts';
 import type { Box, Rule } from '../rule.ts';
 
 /** `hours office (Europe/Berlin); mfa at most 8h ago`, without the criteria left out. */
-export function describeBox(box: Box, without: readonly CriterionName[] = []): string {
+function describeBox(box: Box, without: readonly CriterionName[] = []): string {
   return CRITERION_NAMES.filter((name) => box[name] !== null && !without.includes(name))
     .map((name) => {
       const criterion = CRITERIA[name] as Criterion<unknown>;

@@ -5,12 +5,12 @@ import type { Criterion } from './criterion.ts';
 import { holdsOneOf } from './sets.ts';
 
 /** OpenID Connect EAP ACR Values 1.0: phishing-resistant, and the same with hardware protection. */
-export const RESISTANT_ACR: ReadonlySet<string> = new Set(['phr', 'phrh']);
+const RESISTANT_ACR: ReadonlySet<string> = new Set(['phr', 'phrh']);
 /**
  * RFC 8176 values that only a key or a smart card gives, and `fido`, which Microsoft Entra sends. Not `swk`:
  * some providers send it for push approvals, which can be phished.
  */
-export const RESISTANT_AMR: ReadonlySet<string> = new Set(['hwk', 'sc', 'fido']);
+const RESISTANT_AMR: ReadonlySet<string> = new Set(['hwk', 'sc', 'fido']);
 
 export const phishing: Criterion<true> = {
   key: 'phishingResistant',

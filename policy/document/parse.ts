@@ -43,7 +43,7 @@ export const MAX_DEPTH = 64;
 /** Uses of YAML aliases in one document, counted as they expand: stops "billion laughs". */
 export const MAX_ALIASES = 100;
 /** Values in one document after expansion. */
-export const MAX_VALUES = 2_000_000;
+const MAX_VALUES = 2_000_000;
 
 const START: Position = { line: 1, column: 1 };
 const CORE_TAG = /^tag:yaml\.org,2002:(map|seq|str|int|float|bool|null)$/;

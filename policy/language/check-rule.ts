@@ -2,7 +2,13 @@
 
 import { SEVERITIES } from '../criteria/cve.ts';
 import type { Path } from '../document.ts';
-import { type ConditionDocument, listOf, type RuleDocument, type WorkloadDocument } from './document.ts';
+import {
+  type ConditionDocument,
+  type DeviceDocument,
+  listOf,
+  type RuleDocument,
+  type WorkloadDocument,
+} from './document.ts';
 import { checkName, checkSelector, type Names, type Report } from './names.ts';
 
 const OBLIGATIONS = ['stepUp', 'readOnly', 'redact', 'rate', 'record', 'maxSession'] as const;
@@ -86,8 +92,8 @@ function checkCondition(
   }
   if (typeof condition.device === 'string') {
     checkName(condition.device, names.devices, 'device', [...path, 'device'], report);
-  } else if (condition.device !== undefined && isEmpty(condition.device)) {
-    report([...path, 'device'], 'an empty `device` asks nothing; give it `attested` or another claim');
+  } else if (condition.device !== undefined) {
+    checkDevice(condition.device, [...path, 'device'], report);
   }
   if (typeof condition.workload === 'string') {
     checkName(condition.workload, names.workloads, 'workload', [...path, 'workload'], report);
@@ -95,6 +101,11 @@ function checkCondition(
     checkWorkload(condition.workload, [...path, 'workload'], report);
   }
   checkRisk(condition.risk, [...path, 'risk'], report);
+}
+
+/** A device as `devices` defines it or a rule spells it out. */
+export function checkDevice(device: DeviceDocument, path: Path, report: Report): void {
+  if (isEmpty(device)) report(path, 'an empty `device` asks nothing; give it `attested` or another claim');
 }
 
 /** A workload as `workloads` defines it or a rule spells it out. */
@@ -123,7 +134,7 @@ function checkRisk(risk: ConditionDocument['risk'], path: Path, report: Report):
     report(path, 'no risk score is in this range');
 }
 
-export function isEmpty(value: object): boolean {
+function isEmpty(value: object): boolean {
   return Object.values(value).every((one) => one === undefined);
 }
 

@@ -2,7 +2,7 @@
 // and keys that contradict each other. All of it is reported, nothing is changed.
 
 import { EVERYONE } from '../subject/directory.ts';
-import { checkRule } from './check-rule.ts';
+import { checkDevice, checkRule, checkWorkload } from './check-rule.ts';
 import { checkTests } from './check-tests.ts';
 import { listOf, type PolicyDocument } from './document.ts';
 import { checkSelector, type Names, namesOf, type Report } from './names.ts';
@@ -13,6 +13,7 @@ export function checkDocument(document: PolicyDocument, report: Report): void {
   checkApps(document, report);
   checkGroups(document, names, report);
   checkHours(document, report);
+  checkFacts(document, report);
   const ids = new Map<string, number>();
   for (const [index, rule] of document.rules.entries()) {
     const first = ids.get(rule.id);
@@ -67,4 +68,10 @@ function checkHours(document: PolicyDocument, report: Report): void {
       }
     }
   }
+}
+
+function checkFacts({ devices = {}, workloads = {} }: PolicyDocument, report: Report): void {
+  for (const [name, device] of Object.entries(devices)) checkDevice(device, ['devices', name], report);
+  for (const [name, workload] of Object.entries(workloads))
+    checkWorkload(workload, ['workloads', name], report);
 }

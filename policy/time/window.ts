@@ -2,7 +2,7 @@
 // overnight or not, is asked with one lookup. A window belongs to the day on which it starts.
 import { WEEK_MINUTES } from './zone.ts';
 
-const DAYS = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const;
+const DAYS: readonly string[] = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'];
 const DAY_MINUTES = 1440;
 
 /** One day or a range of days: `mon`, `mon-fri`, `fri-mon`. */
@@ -13,8 +13,8 @@ export const TIME_OF_DAY: RegExp = /^(([01]\d|2[0-3]):[0-5]\d|24:00)$/;
 /** Numbers of the days (Monday is 0) that a text matching `DAY_RANGE` covers. */
 export function daysOf(range: string): number[] {
   const [first = '', last = first] = range.split('-');
-  const from = DAYS.findIndex((day) => day === first);
-  const to = DAYS.findIndex((day) => day === last);
+  const from = DAYS.indexOf(first);
+  const to = DAYS.indexOf(last);
   const count = ((to - from + 7) % 7) + 1;
   return Array.from({ length: count }, (_, index) => (from + index) % 7);
 }

@@ -2,9 +2,9 @@
 // requests that mostly come close to what some rule asks. Seeded, so that every run and every engine sees the same.
 import type { AccessRequest, Subject } from '#policy/input';
 
-export const USERS = 10_000;
-export const GROUPS = 300;
-export const APPS = 125;
+const USERS = 10_000;
+const GROUPS = 300;
+const APPS = 125;
 
 const HOUR = 3_600_000;
 const COUNTRIES = ['DE', 'FR', 'US', 'JP', 'BR', 'KP', 'IR'] as const;
@@ -61,7 +61,7 @@ export interface RequestSeed {
 }
 
 /** Mulberry32: small, seeded and good enough for a workload. */
-export function random(seed: number): () => number {
+function random(seed: number): () => number {
   let state = seed;
   return () => {
     state = (state + 0x6d2b79f5) | 0;
