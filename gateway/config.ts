@@ -2,6 +2,7 @@
 import { isAbsolute, join } from 'node:path';
 import { z } from 'zod';
 import { CONNECTOR_NAME } from '#gateway/pki/enrolment';
+import { RESERVED_PREFIXES } from '#policy/subject/directory';
 import { resolveSiemPaths, type SiemConfig, siemSchema } from '#siem/config';
 import {
   address,
@@ -82,7 +83,9 @@ export interface GatewayConfig {
 }
 
 const provider = z.strictObject({
-  id: id.describe("Prefix of this provider's groups in policies, as in corp:engineering."),
+  id: id
+    .refine((name) => !RESERVED_PREFIXES.has(name), 'this prefix means something else in policies')
+    .describe("Prefix of this provider's groups in policies, as in corp:engineering."),
   name: z.string().min(1).max(80).describe('What people see on the sign-in page.'),
   issuer,
   clientId: z.string().min(1),

@@ -130,9 +130,16 @@ describe('a mistake is named with its place', () => {
   }
 
   test('a secret written into the document is not repeated', () => {
-    const found = problems(GOOD.replace('clientSecret: { file: ./secret }', 'clientSecret: hunter2')).join('\n');
+    const found = problems(GOOD.replace('clientSecret: { file: ./secret }', 'clientSecret: hunter2')).join(
+      '\n',
+    );
     assert.match(found, /gateway\.yaml:10:.*expected a mapping, found a text/);
     assert.ok(!found.includes('hunter2'));
+  });
+
+  test('a provider cannot be called what a policy calls its own', () => {
+    const found = problems(GOOD.replace('id: corp', 'id: role')).join('\n');
+    assert.match(found, /this prefix means something else in policies/);
   });
 
   test('all of them at once', () => {
