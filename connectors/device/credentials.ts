@@ -47,7 +47,7 @@ export function readCredentials(file: string, now: number): Credentials {
   }
   let credentials: Partial<Credentials>;
   try {
-    credentials = JSON.parse(readFileSync(file, 'utf8'));
+    credentials = JSON.parse(readFileSync(file, 'utf8')) ?? {};
   } catch {
     throw new CredentialsError('not-signed-in', `${file} cannot be read as JSON. ${again}`);
   }
