@@ -7,8 +7,10 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import type { Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Agent } from 'undici';
 import { startProvider } from '#bin/demo/provider';
 import { Visitor } from '#bin/demo/visitor';
+import { localhostAwareLookup } from '#connectors/wire/outbound';
 import { openAuthority } from '#gateway/pki/authority';
 import { issueCertificate } from '#gateway/pki/server-certificate';
 import {
@@ -129,6 +131,13 @@ export class StoryInstallation {
   /** Does `step` when the story is over, before what was started earlier is stopped. */
   atEnd(step: () => Promise<unknown>): void {
     this.#undo.push(step);
+  }
+
+  /** For requests of one's own, trusting `ca` (PEM) alone. */
+  dispatcher(ca: string): Agent {
+    const agent = new Agent({ connect: { ca, lookup: localhostAwareLookup } });
+    this.#undo.push(() => agent.destroy());
+    return agent;
   }
 
   /** A browserless person with no cookies yet. */
