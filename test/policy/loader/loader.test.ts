@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import type { Decision } from '#policy/decision';
 import { PolicyHolder } from '#policy/holder';
 import { type Loading, loadPolicy, type Policy } from '#policy/load';
+import { BATCH } from '#policy/loader/messages';
 import { loadPolicyOffThread } from '#policy/loader/off-thread';
 import { buildRequest, Workload } from '../../bench/policy/workload.ts';
 import { policyOf, requestWith, verdict } from '../criteria/ask.ts';
@@ -36,7 +37,7 @@ test('what is wrong with a document is the same off the thread', async () => {
 });
 
 test('a document without rules, and one of exactly a batch, come through whole', async () => {
-  for (const count of [0, 1, 100, 200, 201]) {
+  for (const count of [0, 1, BATCH, 2 * BATCH, 2 * BATCH + 1]) {
     const rules = Array.from(
       { length: count },
       (_, index) => `  - { id: r${index}, allow: app, who: everyone }`,
@@ -104,4 +105,22 @@ test('of two offers the later one is in force, whichever is loaded first', async
   gates.get('first')?.({ ok: true, policy: policyOf('version: 1\napps: [app, b]\nrules: []'), warnings: [] });
   await first;
   assert.equal(holder.current, later);
+});
+
+test('what must happen first happens before the swap, and if it fails nothing is swapped', async () => {
+  const holder = new PolicyHolder(policyOf(OPEN));
+  const good = holder.current;
+  await assert.rejects(
+    holder.offer(SHUT, 'p.yaml', async () => {
+      throw new Error('not recorded');
+    }),
+    /not recorded/,
+  );
+  assert.equal(holder.current, good);
+  let during: unknown;
+  await holder.offer(SHUT, 'p.yaml', async () => {
+    during = holder.current;
+  });
+  assert.equal(during, good);
+  assert.notEqual(holder.current, good);
 });
