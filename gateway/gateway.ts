@@ -5,6 +5,7 @@ import { mkdirSync } from 'node:fs';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { Ledger } from '#siem/ledger/ledger';
 import type { Log } from '#siem/log';
 import { Outbox } from '#siem/outbox/outbox';
 import { Recorder } from '#siem/recorder';
@@ -21,6 +22,7 @@ import { Metrics } from './console/metrics.ts';
 import { Countries } from './context/countries.ts';
 import { Connections } from './edge/connections.ts';
 import { Sites } from './edge/sites.ts';
+import { codeHash, configurationHash } from './fingerprints.ts';
 import { Flow } from './flow.ts';
 import { Provider } from './identity/providers.ts';
 import { Sessions } from './identity/sessions.ts';
@@ -87,15 +89,25 @@ async function wire(config: GatewayConfig, around: Surroundings, undo: (() => un
     now,
   });
   undo.push(() => outbox.close());
+  // Nothing that is a change takes effect before it is in the transparency log.
+  const portalOrigin = new URL(config.portal).origin;
+  const ledger = await Ledger.open({
+    directory: join(config.state, 'ledger'),
+    outbox,
+    origin: `${new URL(portalOrigin).hostname}/${config.name}`,
+    log,
+  });
+  undo.push(() => ledger.close());
   const recorder = new Recorder({
     outbox,
+    ledger,
     gateway: { id: config.name, name: config.name, version, hostname },
     now,
     namespace: config.siem.namespace,
   });
+  ledger.start((event) => recorder.record(event));
   const shipping = startShipping(outbox, config.siem, { log, now, random });
   undo.push(() => shipping.stop());
-  const portalOrigin = new URL(config.portal).origin;
   const metrics = new Metrics();
   const sites = new Sites(config);
   const policyFile = await PolicyFile.open({
@@ -162,6 +174,16 @@ async function wire(config: GatewayConfig, around: Surroundings, undo: (() => un
     now,
   });
 
+  const fingerprints = { configHash: configurationHash(config), codeHash: codeHash() };
+  await recorder.record({
+    kind: 'gateway-started',
+    ...fingerprints,
+    policyHash: policyFile.current.hash,
+    runtime: process.version,
+    timezones: process.versions['tz'],
+    repairedBytes: outbox.repairedBytes,
+  });
+
   // The listeners.
   const people = await peopleServer({ config, sites, flow, connections, metrics, recorder, log, now }, undo);
   const connectors = await connectorServer(
@@ -184,6 +206,7 @@ async function wire(config: GatewayConfig, around: Surroundings, undo: (() => un
     reloadPolicy: () => policyFile.reload(),
     status: () => ({
       policy: policyFile.current.hash,
+      ...fingerprints,
       connectors: tunnels.connectors(),
       openExchanges: open.size,
     }),
@@ -199,16 +222,6 @@ async function wire(config: GatewayConfig, around: Surroundings, undo: (() => un
   undo.push(() => open.stop());
   const heartbeat = setInterval(() => void beat(), HEARTBEAT_INTERVAL).unref();
   undo.push(() => clearInterval(heartbeat));
-  await recorder.record(
-    {
-      kind: 'gateway-started',
-      policyHash: policyFile.current.hash,
-      runtime: process.version,
-      timezones: process.versions['tz'],
-      repairedBytes: outbox.repairedBytes,
-    },
-    { durable: true },
-  );
 
   return {
     addresses,

@@ -262,6 +262,8 @@ export interface GatewayStarted {
   /** SHA-256 of the configuration in force, hex. */
   readonly configHash?: Optional<string>;
   readonly policyHash?: Optional<string>;
+  /** SHA-256 over the gateway's own program files, hex. */
+  readonly codeHash?: Optional<string>;
   /** `process.version`. */
   readonly runtime: string;
   /** `process.versions.tz`: which time-zone rules decisions use. */
@@ -314,6 +316,18 @@ export interface RecordingInterrupted {
   readonly refused: number;
 }
 
+/** A transparency log signed a new tree head: whoever keeps this document is a witness off the host. */
+export interface LedgerCheckpoint {
+  readonly kind: 'ledger-checkpoint';
+  readonly log: 'decisions' | 'changes';
+  /** Number of leaves. */
+  readonly size: number;
+  /** RFC 6962 root hash, hex. */
+  readonly root: string;
+  /** The whole signed note. */
+  readonly note: string;
+}
+
 /** A marked event that `siem test` sends to see it arrive. */
 export interface SiemTest {
   readonly kind: 'siem-test';
@@ -343,6 +357,7 @@ export type SallyportEvent =
   | GatewayStopped
   | Heartbeat
   | RecordingInterrupted
+  | LedgerCheckpoint
   | SiemTest;
 
 export type EventKind = SallyportEvent['kind'];

@@ -3,6 +3,7 @@
 import type { EcsDocument } from './ecs/document.ts';
 import { Mapper, type Origin } from './ecs/mapper.ts';
 import type { SallyportEvent } from './event.ts';
+import { isChange } from './ledger/kinds.ts';
 import type { Interruption } from './outbox/troubles.ts';
 import { uuid7Generator } from './uuid7.ts';
 
@@ -13,8 +14,16 @@ export interface RecordKeeper {
   takeInterruption(): Interruption | undefined;
 }
 
+/** What the recorder needs of the transparency logs. */
+export interface ChangeKeeper {
+  /** Answers when every change that is durable in the outbox is in the log; rejects if it cannot be. */
+  committed(): Promise<void>;
+}
+
 export interface RecorderOptions {
   readonly outbox: RecordKeeper;
+  /** Left out only where nothing can change. */
+  readonly ledger?: ChangeKeeper;
   readonly gateway: Origin;
   /** Of the data streams: `logs-<dataset>-<namespace>`. */
   readonly namespace?: string;
@@ -31,6 +40,7 @@ export interface RecordOptions {
 
 export class Recorder {
   readonly #outbox: RecordKeeper;
+  readonly #ledger: ChangeKeeper | undefined;
   readonly #mapper: Mapper;
   readonly #now: () => number;
   /** Makes ids for events and decisions: UUIDv7, increasing. */
@@ -38,6 +48,7 @@ export class Recorder {
 
   constructor(options: RecorderOptions) {
     this.#outbox = options.outbox;
+    this.#ledger = options.ledger;
     this.#mapper = new Mapper(options.gateway, options.namespace);
     this.#now = options.now;
     this.newId = uuid7Generator(options.now);
@@ -48,10 +59,16 @@ export class Recorder {
     return this.#outbox.healthy;
   }
 
-  /** Answers the event's id once it is kept. Rejects with OutboxError if it is not. */
+  /**
+   * Answers the event's id once it is kept; of a change, once it is in the transparency log too. Rejects with
+   * OutboxError or LedgerError if it is not.
+   */
   async record(event: SallyportEvent, options: RecordOptions = {}): Promise<string> {
     const id = options.id ?? this.newId();
-    await this.#outbox.append(this.#mapper.document(event, id, this.#now()), options);
+    const change = isChange(event.kind);
+    const durable = change || options.durable === true;
+    await this.#outbox.append(this.#mapper.document(event, id, this.#now()), { durable });
+    if (change) await this.#ledger?.committed();
     const interruption = this.#outbox.takeInterruption();
     if (interruption !== undefined) await this.#reportInterruption(interruption);
     return id;

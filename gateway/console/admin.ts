@@ -33,6 +33,8 @@ export interface AdminParts {
   readonly connectorNames: ReadonlySet<string>;
   status(): {
     readonly policy: string;
+    readonly configHash: string;
+    readonly codeHash: string;
     readonly connectors: readonly ConnectorStatus[];
     readonly openExchanges: number;
   };

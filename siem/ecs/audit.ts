@@ -1,5 +1,5 @@
-// How changes of policy read in ECS. Hashes of what is in force are found by related.hash, never only by a name.
-import type { PolicyLoaded, PolicyRejected } from '../event.ts';
+// How changes of policy and the logs' checkpoints read in ECS. Hashes of what is in force are found by related.hash.
+import type { LedgerCheckpoint, PolicyLoaded, PolicyRejected } from '../event.ts';
 import type { Entries, Mapping } from './mapping.ts';
 import { actorFields, actorUser, clip } from './parts.ts';
 
@@ -47,7 +47,20 @@ function policyRejected(event: PolicyRejected): Mapping {
   };
 }
 
-export const auditEntries: Entries<'policy-loaded' | 'policy-rejected'> = {
+function ledgerCheckpoint(event: LedgerCheckpoint): Mapping {
+  return {
+    action: 'ledger-checkpoint',
+    kind: 'state',
+    category: ['configuration'],
+    type: ['info'],
+    outcome: 'success',
+    message: `The ${event.log} log has ${event.size} leaves`,
+    own: { ledger: { log: event.log, size: event.size, root: event.root, note: event.note } },
+    related: { hash: [event.root] },
+  };
+}
+
+export const auditEntries: Entries<'policy-loaded' | 'policy-rejected' | 'ledger-checkpoint'> = {
   'policy-loaded': {
     about: 'A policy document came into force.',
     dataset: 'sallyport.audit',
@@ -57,5 +70,11 @@ export const auditEntries: Entries<'policy-loaded' | 'policy-rejected'> = {
     about: 'A policy document did not load; the one before it stays in force.',
     dataset: 'sallyport.audit',
     map: policyRejected,
+  },
+  'ledger-checkpoint': {
+    about:
+      'A transparency log signed a tree head. Keeping this document makes the SIEM a witness off the host.',
+    dataset: 'sallyport.audit',
+    map: ledgerCheckpoint,
   },
 };

@@ -18,10 +18,11 @@ function gatewayStarted(event: GatewayStarted): Mapping {
         timezones: event.timezones,
         config_hash: event.configHash,
         policy_hash: event.policyHash,
+        code_hash: event.codeHash,
         repaired_bytes: event.repairedBytes,
       },
     },
-    related: { hash: [event.configHash, event.policyHash] },
+    related: { hash: [event.configHash, event.policyHash, event.codeHash] },
   };
 }
 

@@ -110,6 +110,10 @@ const auditFields: readonly OwnField[] = [
   field('change.previous_hash', 'keyword', 'SHA-256 of what it was, or still is.', '60303ae2…'),
   field('policy.rules', 'long', 'Number of rules.', '42'),
   list('policy.problems', 'text', 'Why the document was rejected, with line and column.', '3:7 unknown key'),
+  field('ledger.log', 'keyword', '`decisions` or `changes`.', 'decisions'),
+  field('ledger.size', 'long', 'Leaves of the tree.', '1048576'),
+  field('ledger.root', 'keyword', 'RFC 6962 root hash, hex.', 'e3b0c442…'),
+  field('ledger.note', 'text', 'The signed note.', 'access.example.com/…'),
 ];
 
 const healthFields: readonly OwnField[] = [
@@ -118,6 +122,7 @@ const healthFields: readonly OwnField[] = [
   field('gateway.timezones', 'keyword', 'Version of the time-zone rules decisions use.', '2026a'),
   field('gateway.config_hash', 'keyword', 'SHA-256 of the configuration.', '2c26b46b…'),
   field('gateway.policy_hash', 'keyword', 'SHA-256 of the policy in force.', '9f86d081…'),
+  field('gateway.code_hash', 'keyword', 'SHA-256 over its own program files.', '3b9c358f…'),
   field('gateway.repaired_bytes', 'long', 'Bytes of a torn record that were cut at start.', '0'),
   field('gateway.uptime_ms', 'long', 'Milliseconds since it started.', '86400000'),
   field('heartbeat.interval_ms', 'long', 'When to expect the next: silence is an alarm.', '10000'),

@@ -51,7 +51,6 @@ interface OpenSegment {
 }
 
 const GIB = 1024 ** 3;
-const MIB = 1024 ** 2;
 const syncData = promisify(fdatasync);
 
 export class Outbox {
@@ -70,19 +69,21 @@ export class Outbox {
   #unsynced: OpenSegment[] = [];
   #bytes: number;
   #sequence: number;
-  #keepFrom = Number.POSITIVE_INFINITY;
+  readonly #keepFrom = new Map<string, number>();
   #closed = false;
+  #syncedEnd: Position;
 
   /** The last sync failed: until one succeeds, nothing counts as kept before it is synced. */
   #syncFailed = false;
   readonly #troubles: Troubles;
-  #watchers: (() => void)[] = [];
+  readonly #watchers: (() => void)[] = [];
+  readonly #syncListeners: (() => void)[] = [];
 
   /** Opens the outbox and repairs what a crash left. Throws OutboxError `locked`, `loose-mode` or `io`. */
   constructor(options: OutboxOptions) {
     this.directory = options.directory;
     this.#quotaBytes = options.quotaBytes ?? 10 * GIB;
-    this.#segmentBytes = options.segmentBytes ?? 32 * MIB;
+    this.#segmentBytes = options.segmentBytes ?? GIB / 32;
     this.#troubles = new Troubles(options.now);
     this.#group = new GroupCommit(() => this.#sync(), options.syncEveryMs ?? 50);
     this.#unlock = lockDirectory(options.directory);
@@ -92,6 +93,7 @@ export class Outbox {
       this.#past = found.segments;
       this.#sequence = Number((found.last as Partial<EcsDocument> | undefined)?.event?.sequence ?? 0);
       this.#bytes = found.segments.reduce((sum, { bytes }) => sum + bytes, 0);
+      this.#syncedEnd = this.end;
     } catch (cause) {
       this.#unlock();
       throw outboxErrorOf(cause);
@@ -108,6 +110,11 @@ export class Outbox {
     if (this.#current !== undefined) return { segment: this.#current.number, offset: this.#current.size };
     const last = this.#past.at(-1);
     return { segment: last?.number ?? 0, offset: last?.bytes ?? 0 };
+  }
+
+  /** Where the records end that would survive a power cut. */
+  get syncedEnd(): Position {
+    return this.#syncedEnd;
   }
 
   get standing(): OutboxStanding {
@@ -153,9 +160,14 @@ export class Outbox {
     return this.#troubles.take();
   }
 
-  /** Segments from this one on are still needed: they are kept even when the quota is reached. */
-  keepFrom(segment: number): void {
-    this.#keepFrom = segment;
+  /** `reader` still needs the segments from this one on: they are kept even when the quota is reached. */
+  keepFrom(reader: string, segment: number): void {
+    this.#keepFrom.set(reader, segment);
+  }
+
+  /** Answers when everything appended before this call would survive a power cut. */
+  flush(): Promise<void> {
+    return this.#group.commit();
   }
 
   /** Answers when there is something after `position`, or at once; also when the outbox closes. */
@@ -163,6 +175,11 @@ export class Outbox {
     while (!this.#closed && comparePositions(this.end, position) <= 0) {
       await new Promise<void>((resolve) => this.#watchers.push(resolve));
     }
+  }
+
+  /** `listener` is called each time when syncedEnd has moved. */
+  onSynced(listener: () => void): void {
+    this.#syncListeners.push(listener);
   }
 
   /** Syncs what is written, then gives the directory back. */
@@ -239,9 +256,8 @@ export class Outbox {
   #makeRoom(coming: number): void {
     while (this.#bytes + coming > this.#quotaBytes) {
       const oldest = this.#past[0];
-      if (oldest === undefined || oldest.number >= this.#keepFrom) {
-        const message = `the outbox holds ${this.#bytes} of ${this.#quotaBytes} bytes that sinks still need`;
-        throw new OutboxError('quota', message);
+      if (oldest === undefined || oldest.number >= Math.min(...this.#keepFrom.values())) {
+        throw new OutboxError('quota', `all ${this.#bytes} bytes of the outbox are still needed`);
       }
       unlinkSync(segmentPath(this.directory, oldest.number));
       this.#past.shift();
@@ -250,6 +266,7 @@ export class Outbox {
   }
 
   async #sync(): Promise<void> {
+    const { end } = this;
     const segments = this.#unsynced;
     this.#unsynced = this.#current === undefined ? [] : [this.#current];
     let failure: OutboxError | undefined;
@@ -273,12 +290,11 @@ export class Outbox {
     }
     if (this.#syncFailed) this.#troubles.over();
     this.#syncFailed = false;
+    this.#syncedEnd = end;
+    for (const listener of this.#syncListeners) listener();
   }
 
   #wake(): void {
-    if (this.#watchers.length === 0) return;
-    const watchers = this.#watchers;
-    this.#watchers = [];
-    for (const watcher of watchers) watcher();
+    if (this.#watchers.length > 0) for (const watcher of this.#watchers.splice(0)) watcher();
   }
 }

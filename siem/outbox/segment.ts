@@ -70,16 +70,15 @@ export function findTail(fd: number): Tail {
   return { end: 0 };
 }
 
-/** Cuts what findTail found torn, durably. Answers the tail and how many bytes went. */
+/** Cuts what findTail found torn; what stays is on the platter. Answers the tail and how many bytes went. */
 function repairSegment(path: string): { readonly tail: Tail; readonly cut: number } {
   const fd = openSync(path, 'r+');
   try {
     const tail = findTail(fd);
     const cut = fstatSync(fd).size - tail.end;
-    if (cut > 0) {
-      ftruncateSync(fd, tail.end);
-      fdatasyncSync(fd);
-    }
+    if (cut > 0) ftruncateSync(fd, tail.end);
+    // Also what was whole may have been in the page cache only, when the process was killed.
+    fdatasyncSync(fd);
     return { tail, cut };
   } finally {
     closeSync(fd);

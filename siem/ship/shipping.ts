@@ -9,7 +9,7 @@ import { Shipper, type Source } from './shipper.ts';
 
 /** What shipping needs of the outbox. */
 export interface KeepingSource extends Source {
-  keepFrom(segment: number): void;
+  keepFrom(reader: string, segment: number): void;
 }
 
 export interface Shipping {
@@ -41,8 +41,7 @@ export function startShipping(outbox: KeepingSource, config: SiemConfig, around:
 
   function keep(): void {
     // Without a sink nothing is needed for long: the quota alone says how far back the outbox reaches.
-    if (shippers.length > 0)
-      outbox.keepFrom(Math.min(...shippers.map(({ cursor }) => cursor.position.segment)));
+    for (const { sink, cursor } of shippers) outbox.keepFrom(`sink ${sink.name}`, cursor.position.segment);
   }
 }
 

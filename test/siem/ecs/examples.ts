@@ -214,6 +214,7 @@ export const examples: { readonly [K in EventKind]: EventOf<K> } = {
     kind: 'gateway-started',
     configHash: '2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae',
     policyHash,
+    codeHash: '3b9c358f36f0a31b6ad3e14f309c7cf198ac9246e8316f9ce543d5b19ac02b80',
     runtime: 'v26.10.0',
     timezones: '2026a',
     repairedBytes: 512,
@@ -246,6 +247,13 @@ export const examples: { readonly [K in EventKind]: EventOf<K> } = {
     from: at - 30_000,
     to: at,
     refused: 17,
+  },
+  'ledger-checkpoint': {
+    kind: 'ledger-checkpoint',
+    log: 'decisions',
+    size: 1_048_576,
+    root: 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855',
+    note: 'access.example.com/gw1/decisions\n1048576\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n\n— access.example.com/gw1/decisions 3q2+7w==\n',
   },
   'siem-test': { kind: 'siem-test', sink: 'elastic', by: operator },
 };

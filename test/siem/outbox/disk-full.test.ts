@@ -27,7 +27,7 @@ test('a full disk refuses, keeps what was answered, and works again when there i
   if (disk === undefined) return t.skip('skipped: mounting a small tmpfs needs root');
   const directory = join(disk, 'outbox');
   const outbox = new Outbox({ directory, now: Date.now, segmentBytes: 64 * 1024 });
-  outbox.keepFrom(1);
+  outbox.keepFrom('sink', 1);
   writeFileSync(join(disk, 'ballast'), Buffer.alloc(128 * 1024));
 
   const kept: string[] = [];

@@ -193,7 +193,7 @@ describe('the quota', () => {
     const directory = directoryFor(t);
     let now = 1_000;
     const outbox = openOutbox(t, directory, { ...small, now: () => now });
-    outbox.keepFrom(1);
+    outbox.keepFrom('sink', 1);
     let kept = 0;
     await assert.rejects(async () => {
       for (;;) {
@@ -207,7 +207,7 @@ describe('the quota', () => {
     await assert.rejects(outbox.append(document({ filler: 300 })), coded('quota'));
     assert.equal(outbox.takeInterruption(), undefined, 'it is not over');
 
-    outbox.keepFrom(3);
+    outbox.keepFrom('sink', 3);
     await outbox.append(document({ filler: 300 }));
     assert.equal(outbox.healthy, true);
     assert.deepEqual(outbox.takeInterruption(), { code: 'quota', from: 1_000, to: 2_000, refused: 2 });

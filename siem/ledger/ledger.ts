@@ -1,0 +1,233 @@
+// Follows the outbox and puts every record into one of two transparency logs: changes before they take effect,
+// everything else within a second. It logs only records that would survive a power cut, so no signed tree forgets one.
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { LedgerCheckpoint } from '../event.ts';
+import type { Log } from '../log.ts';
+import { type Line, readLines } from '../outbox/read.ts';
+import { comparePositions, type Position, START } from '../outbox/segment.ts';
+import { LedgerError } from './error.ts';
+import { leafHash } from './hash.ts';
+import { actionOf, CHECKPOINT_ACTION, type LogName, logOf } from './kinds.ts';
+import { type Sealed, TransparencyLog } from './log.ts';
+import { lastLoggedChange, positionAfter } from './resume.ts';
+
+/** What the ledger needs of the outbox. */
+export interface DurableSource {
+  readonly directory: string;
+  readonly syncedEnd: Position;
+  onSynced(listener: () => void): void;
+  keepFrom(reader: string, segment: number): void;
+  flush(): Promise<void>;
+}
+
+export interface LedgerOptions {
+  /** The two logs lie in directories of their names below it. */
+  readonly directory: string;
+  readonly outbox: DurableSource;
+  /** Schema-less URL of this gateway's logs; each adds its name. Once the keys are made, they keep their names. */
+  readonly origin: string;
+  readonly log: Log;
+}
+
+/** Decisions are sealed after so many, or so many milliseconds after the first that is not. */
+const SEAL_AFTER = 256;
+const SEAL_WITHIN = 1_000;
+const RETRY_AFTER = 1_000;
+const READER = 'ledger';
+
+interface Waiter {
+  readonly upTo: Position;
+  readonly resolve: () => void;
+  readonly reject: (error: Error) => void;
+}
+
+export class Ledger {
+  readonly #options: LedgerOptions;
+  readonly #changes: TransparencyLog;
+  readonly #decisions: TransparencyLog;
+  #stopped = false;
+  /** Wakes the loop that waits. */
+  #wake: () => void = () => undefined;
+  /** Changes up to this one are logged already. */
+  readonly #skipChanges: Position;
+  /** Everything before it has been appended. */
+  #position: Position;
+  /** The last decision that was appended, where the next start looks for the end of the log. */
+  #lastDecision: Position;
+  /** When decisions must be sealed, by the monotonic clock; undefined while nothing new is there. */
+  #dueAt: number | undefined;
+  #waiters: Waiter[] = [];
+  #publish: (event: LedgerCheckpoint) => Promise<unknown> = async () => undefined;
+  #done: Promise<void> | undefined;
+
+  private constructor(
+    options: LedgerOptions,
+    logs: Readonly<Record<LogName, TransparencyLog>>,
+    position: Position,
+    skipChanges: Position,
+  ) {
+    this.#options = options;
+    this.#changes = logs.changes;
+    this.#decisions = logs.decisions;
+    this.#position = position;
+    this.#lastDecision = position;
+    this.#skipChanges = skipChanges;
+    options.outbox.keepFrom(READER, position.segment);
+  }
+
+  /** Opens both logs, finds where they stopped and takes up what came after. Throws LedgerError. */
+  static async open(options: LedgerOptions): Promise<Ledger> {
+    const { directory, origin, outbox } = options;
+    const changes = await TransparencyLog.open(join(directory, 'changes'), `${origin}/changes`, true);
+    const decisions = await TransparencyLog.open(join(directory, 'decisions'), `${origin}/decisions`, false);
+    const position = await positionAfter(outbox.directory, decisions.lastLeaf());
+    const skip = await lastLoggedChange(outbox.directory, position, changes.lastLeaf());
+    const ledger = new Ledger(options, { changes, decisions }, position, skip ?? BEFORE_ALL);
+    await ledger.#follow();
+    return ledger;
+  }
+
+  /** Follows from now on. `publish` records a checkpoint, so that sinks keep it off this machine. */
+  start(publish: (event: LedgerCheckpoint) => Promise<unknown>): void {
+    this.#publish = publish;
+    this.#options.outbox.onSynced(() => this.#wake());
+    this.#done ??= this.#run();
+    // What the run before sealed last, nobody heard of.
+    if (this.#changes.sealed !== undefined) this.#tell('changes', this.#changes.sealed);
+    if (this.#decisions.sealed !== undefined) this.#tell('decisions', this.#decisions.sealed);
+  }
+
+  /** Answers when every change that is durable in the outbox is in the log, signed and on the platter. */
+  async committed(): Promise<void> {
+    const upTo = this.#options.outbox.syncedEnd;
+    if (this.#stopped) throw new LedgerError('closed', 'the log is closed');
+    if (comparePositions(this.#position, upTo) >= 0 && this.#changesSealed) return;
+    await new Promise<void>((resolve, reject) => this.#waiters.push({ upTo, resolve, reject }));
+  }
+
+  /** Logs and seals all that is recorded; the outbox must still be open. */
+  async close(): Promise<void> {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    this.#wake();
+    await this.#done;
+    // Nobody waits for what fails now: the next start takes it up.
+    const { outbox, log } = this.#options;
+    try {
+      await outbox.flush();
+      await this.#follow();
+      if (this.#decisions.size > (this.#decisions.sealed?.size ?? 0)) await this.#decisions.seal();
+    } catch (error) {
+      log.error({ err: error }, 'the transparency log is not complete; the next start completes it');
+    }
+    this.#answer(new LedgerError('closed', 'the log is closed'));
+  }
+
+  get #changesSealed(): boolean {
+    return this.#changes.size === (this.#changes.sealed?.size ?? 0);
+  }
+
+  async #run(): Promise<void> {
+    const { outbox, log } = this.#options;
+    while (!this.#stopped) {
+      const behind = comparePositions(this.#position, outbox.syncedEnd) < 0;
+      const due = this.#dueAt !== undefined && performance.now() >= this.#dueAt;
+      try {
+        if (behind || !this.#changesSealed) await this.#follow();
+        else if (due) await this.#sealDecisions();
+        else await this.#pause();
+      } catch (error) {
+        log.error(
+          { err: error },
+          'the transparency log cannot be written: no change takes effect until it can',
+        );
+        this.#answer(asLedgerError(error));
+        await sleep(RETRY_AFTER, undefined, { ref: false });
+      }
+    }
+  }
+
+  /** Until there is something new, a checkpoint is due, or all shall end. */
+  async #pause(): Promise<void> {
+    const due = this.#dueAt;
+    await new Promise<void>((resolve) => {
+      this.#wake = resolve;
+      if (due !== undefined) setTimeout(resolve, Math.max(1, due - performance.now())).unref();
+    });
+  }
+
+  /** Appends every durable record that is not yet, a chunk of the file at a time. */
+  async #follow(): Promise<void> {
+    const { outbox } = this.#options;
+    const end = outbox.syncedEnd;
+    // What an earlier attempt appended and could not seal.
+    await this.#sealChanges();
+    if (comparePositions(this.#position, end) >= 0) return;
+    for await (const lines of readLines(outbox.directory, this.#position)) {
+      for (const line of lines) {
+        if (comparePositions(line.next, end) > 0) return this.#settle();
+        this.#append(line);
+      }
+      await this.#settle();
+    }
+  }
+
+  #append({ bytes, position, next }: Line): void {
+    const action = actionOf(bytes);
+    if (logOf(action) === 'decisions') {
+      this.#decisions.append(leafHash(bytes), bytes);
+      this.#lastDecision = position;
+      if (action !== CHECKPOINT_ACTION) this.#dueAt ??= performance.now() + SEAL_WITHIN;
+    } else if (comparePositions(position, this.#skipChanges) > 0) {
+      this.#changes.append(leafHash(bytes), bytes);
+    }
+    this.#position = next;
+  }
+
+  /** Changes first: a sealed decision says that all changes before it are sealed. */
+  async #settle(): Promise<void> {
+    await this.#sealChanges();
+    const unsealed = this.#decisions.size - (this.#decisions.sealed?.size ?? 0);
+    if (unsealed >= SEAL_AFTER) await this.#sealDecisions();
+  }
+
+  async #sealChanges(): Promise<void> {
+    if (!this.#changesSealed) this.#tell('changes', await this.#changes.seal());
+    this.#answer();
+  }
+
+  async #sealDecisions(): Promise<void> {
+    const sealed = await this.#decisions.seal();
+    this.#dueAt = undefined;
+    this.#options.outbox.keepFrom(READER, this.#lastDecision.segment);
+    this.#tell('decisions', sealed);
+  }
+
+  #tell(log: LogName, { size, root, note }: Sealed): void {
+    const event = { kind: 'ledger-checkpoint', log, size, root: root.toString('hex'), note } as const;
+    this.#publish(event).catch((error: unknown) => {
+      this.#options.log.error({ err: error }, 'a checkpoint was not recorded; the next one says more');
+    });
+  }
+
+  /** Answers those whose changes are in the log; with an error, everybody. */
+  #answer(error?: LedgerError): void {
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const waiter of waiters) {
+      if (error !== undefined) waiter.reject(error);
+      else if (comparePositions(this.#position, waiter.upTo) >= 0) waiter.resolve();
+      else this.#waiters.push(waiter);
+    }
+  }
+}
+
+const BEFORE_ALL: Position = { ...START, segment: -1 };
+
+function asLedgerError(error: unknown): LedgerError {
+  if (error instanceof LedgerError) return error;
+  return new LedgerError('io', `the transparency log cannot be written: ${(error as Error).message}`, {
+    cause: error,
+  });
+}
