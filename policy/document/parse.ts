@@ -77,7 +77,7 @@ export function parseYaml(text: string): Source {
   };
   if (syntax.length > 0) return { wellFormed: false, value: undefined, faults: syntax, ...locators };
   const conversion = new Conversion(place);
-  const value = conversion.convert(document.contents, [], 0);
+  const value = conversion.convert(document.contents, 0);
   if (value === null && conversion.faults.length === 0) {
     const fault = { at: START, path: [], message: 'the document is empty' };
     return { wellFormed: false, value, faults: [fault], ...locators };
@@ -115,6 +115,8 @@ class Conversion {
   exhausted = false;
   readonly #anchors = new Map<string, ParsedNode>();
   readonly #place: (offset: number) => Position;
+  /** Where the walk is; copied only into faults. */
+  readonly #path: (string | number)[] = [];
   #aliases = 0;
   #values = 0;
 
@@ -122,52 +124,56 @@ class Conversion {
     this.#place = place;
   }
 
-  convert(node: ParsedNode | null, path: (string | number)[], depth: number): unknown {
+  convert(node: ParsedNode | null, depth: number): unknown {
     if (node === null || this.exhausted) return null;
     this.#values += 1;
-    if (this.#values > MAX_VALUES) return this.#stop(node, path, `more than ${MAX_VALUES} values`);
-    if (depth > MAX_DEPTH) return this.#stop(node, path, `nested more than ${MAX_DEPTH} levels deep`);
+    if (this.#values > MAX_VALUES) return this.#stop(node, `more than ${MAX_VALUES} values`);
+    if (depth > MAX_DEPTH) return this.#stop(node, `nested more than ${MAX_DEPTH} levels deep`);
     if (isAlias(node)) {
       this.#aliases += 1;
-      if (this.#aliases > MAX_ALIASES)
-        return this.#stop(node, path, `more than ${MAX_ALIASES} uses of aliases`);
+      if (this.#aliases > MAX_ALIASES) return this.#stop(node, `more than ${MAX_ALIASES} uses of aliases`);
       const target = this.#anchors.get(node.source);
-      if (target !== undefined) return this.convert(target, path, depth + 1);
-      this.#fault(node, path, `alias *${node.source} is used before &${node.source} is complete`);
+      if (target !== undefined) return this.convert(target, depth + 1);
+      this.#fault(node, `alias *${node.source} is used before &${node.source} is complete`);
       return null;
     }
-    if (node.tag !== undefined && !CORE_TAG.test(node.tag))
-      this.#fault(node, path, `unknown tag ${node.tag}`);
-    const value = this.#plain(node, path, depth);
+    if (node.tag !== undefined && !CORE_TAG.test(node.tag)) this.#fault(node, `unknown tag ${node.tag}`);
+    const value = this.#plain(node, depth);
     // Registered when complete, so that an anchor can never contain itself.
     if (node.anchor !== undefined) this.#anchors.set(node.anchor, node);
     return value;
   }
 
-  #plain(node: ParsedNode, path: (string | number)[], depth: number): unknown {
+  #plain(node: ParsedNode, depth: number): unknown {
     if (isSeq<ParsedNode>(node)) {
-      return node.items.map((item, index) => this.convert(item, [...path, index], depth + 1));
+      return node.items.map((item, index) => this.#inside(index, item, depth));
     }
     if (!isMap<ParsedNode, ParsedNode | null>(node)) return isScalar(node) ? node.value : null;
     const map: Record<string, unknown> = {};
     for (const { key, value } of node.items) {
       const name = isScalar(key) ? String(key.value) : '';
-      const inner = [...path, name];
-      if (name === '__proto__') this.#fault(key, inner, '`__proto__` cannot be used as a key');
-      else if (Object.hasOwn(map, name)) this.#fault(key, inner, `the key \`${name}\` is here twice`);
-      else map[name] = this.convert(value, inner, depth + 1);
+      if (name === '__proto__') this.#fault(key, '`__proto__` cannot be used as a key');
+      else if (Object.hasOwn(map, name)) this.#fault(key, `the key \`${name}\` is here twice`);
+      else map[name] = this.#inside(name, value, depth);
     }
     return map;
   }
 
-  #stop(node: ParsedNode, path: Path, message: string): null {
+  #inside(part: string | number, node: ParsedNode | null, depth: number): unknown {
+    this.#path.push(part);
+    const value = this.convert(node, depth + 1);
+    this.#path.pop();
+    return value;
+  }
+
+  #stop(node: ParsedNode, message: string): null {
     this.exhausted = true;
-    this.#fault(node, path, message);
+    this.#fault(node, message);
     return null;
   }
 
-  #fault(node: ParsedNode, path: Path, message: string): void {
-    this.faults.push({ at: this.#place(node.range[0]), path: [...path], message });
+  #fault(node: ParsedNode, message: string): void {
+    this.faults.push({ at: this.#place(node.range[0]), path: [...this.#path], message });
   }
 }
 

@@ -25,31 +25,39 @@ export function loadPolicyOffThread(text: string, file: string): Promise<Loading
   const loading = new Promise<Loading>((resolve, reject) => {
     let compiler: Compiler | undefined;
     let head: (FromWorker & { kind: 'accepted' }) | undefined;
-    // By way of the event loop: a port hands over as many messages in one go as arrive meanwhile.
-    const next = (): void => void setImmediate(() => worker.postMessage('next' satisfies ToWorker));
-    worker.on('message', (message: FromWorker) => {
-      try {
-        if (message.kind === 'refused') {
-          resolve({ ok: false, problems: message.problems });
-        } else if (message.kind === 'accepted') {
-          head = message;
-          compiler = new Compiler(message.definitions, message.apps);
-          next();
-        } else if (compiler === undefined || head === undefined) {
-          reject(new Error('the loading worker sent rules before it accepted the document'));
-        } else if (message.rules.length === 0) {
-          const policy = createPolicy(compiler.finish(), head.hash);
-          resolve({ ok: true, policy, warnings: head.warnings });
-        } else {
-          for (const rule of message.rules) compiler.add(rule);
-          next();
-        }
-      } catch (error) {
-        reject(error instanceof Error ? error : new Error(String(error)));
+    const next = (): void => worker.postMessage('next' satisfies ToWorker);
+    const take = (message: FromWorker): void => {
+      if (message.kind === 'refused') {
+        resolve({ ok: false, problems: message.problems });
+      } else if (message.kind === 'accepted') {
+        head = message;
+        compiler = new Compiler(message.definitions, message.apps);
+        next();
+      } else if (compiler === undefined || head === undefined) {
+        reject(new Error('the loading worker sent rules before it accepted the document'));
+      } else if (message.rules.length > 0) {
+        // The worker makes the next batch ready while this one is compiled.
+        next();
+        for (const rule of message.rules) compiler.add(rule);
+      } else {
+        resolve({ ok: true, policy: createPolicy(compiler.finish(), head.hash), warnings: head.warnings });
       }
-    });
+    };
+    // One message for each turn of the event loop: a port hands over in one go all that arrive meanwhile.
+    const inTurn = (step: () => void): void => {
+      setImmediate(() => {
+        try {
+          step();
+        } catch (error) {
+          reject(error instanceof Error ? error : new Error(String(error)));
+        }
+      });
+    };
+    worker.on('message', (message: FromWorker) => inTurn(() => take(message)));
     worker.once('error', reject);
-    worker.once('exit', (code) => reject(new Error(`the loading worker ended early with code ${code}`)));
+    worker.once('exit', (code) =>
+      inTurn(() => reject(new Error(`the loading worker ended early with code ${code}`))),
+    );
   });
   return loading.finally(() => void worker.terminate());
 }
