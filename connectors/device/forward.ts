@@ -31,16 +31,13 @@ export async function forward(
   return { address: server.address() as AddressInfo, server };
 }
 
-/** Joins two connections so that each direction ends by itself, and a break on one side breaks the other. */
-function join(near: Socket | Duplex, far: Duplex): void {
+/** Joins two connections so that each direction ends by itself, and a break on the far side is a break on the near. */
+function join(near: Socket, far: Duplex): void {
   near.pipe(far);
   far.pipe(near);
-  const breakBoth = (): void => {
-    near.destroy();
-    far.destroy();
-  };
-  near.on('error', breakBoth);
-  far.on('error', breakBoth);
+  near.on('error', () => far.destroy());
+  // A reset, not an end: what came so far must not pass for the whole.
+  far.on('error', () => near.resetAndDestroy());
   near.once('close', () => {
     if (!far.writableFinished || !far.readableEnded) far.destroy();
   });

@@ -8,6 +8,9 @@ import type { Stream, StreamHandler } from './stream.ts';
 /** How a splice ended: both directions in order, or whoever broke it. */
 export type SpliceEnd = 'completed' | 'socket' | 'stream';
 
+/** Milliseconds that a side which goes on talking to nobody is listened to. */
+const LINGER = 5_000;
+
 export class Splice implements StreamHandler {
   /** Bytes read from the socket, and written to it. */
   bytesRead = 0;
@@ -31,15 +34,25 @@ export class Splice implements StreamHandler {
     this.#onEnd = onEnd;
     stream.idleLimit = 0;
     let broken = '';
+    let ended = false;
     socket.on('error', (error: Error) => {
       broken = error.message;
     });
     socket.on('data', (chunk: Buffer) => this.#read(chunk));
-    socket.on('end', () => stream.end());
+    socket.on('end', () => {
+      ended = true;
+      stream.end();
+    });
     socket.on('close', () => {
-      if (stream.closed && broken === '') this.#finish('completed', '');
-      stream.reset('cancelled', broken);
-      this.#finish('socket', broken);
+      if (broken === '' && (stream.closed || ended)) {
+        // It said all it had to say: what of that still waits for credit goes out, and only then is the peer told
+        // that nobody listens any more. A reset now would cut it off.
+        stream.stop();
+        this.#finish('completed', '');
+      } else {
+        stream.reset('cancelled', broken);
+        this.#finish('socket', broken);
+      }
     });
     if (first.length > 0) this.#read(first);
     socket.resume();
@@ -57,6 +70,10 @@ export class Splice implements StreamHandler {
   }
 
   onData(piece: Buffer, fin: boolean): void {
+    if (this.#socket.destroyed) {
+      this.#stream.consume(piece.length);
+      return;
+    }
     this.bytesWritten += piece.length;
     if (piece.length > 0) this.#outlet.write(piece);
     if (fin) this.#socket.end();
@@ -67,8 +84,26 @@ export class Splice implements StreamHandler {
   }
 
   onReset(code: ResetCode | 'lost', detail: string): void {
+    if (code === 'done') {
+      this.#linger();
+      return;
+    }
     this.#finish('stream', `${code} ${detail}`.trim());
     this.#socket.destroy();
+  }
+
+  /**
+   * The other side has sent everything and closed. Its last bytes may still be on their way out of our socket:
+   * destroying that with unread input would make TCP throw them away, so what still comes in is read and dropped.
+   */
+  #linger(): void {
+    this.#finish('completed', '');
+    const socket = this.#socket;
+    socket.end();
+    socket.removeAllListeners('data');
+    socket.resume();
+    const timer = setTimeout(() => socket.destroy(), LINGER);
+    socket.once('close', () => clearTimeout(timer));
   }
 
   /** Nothing but bytes may come once the two are joined; a head was refused before it got here. */

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { type AddressInfo, connect, createServer, type Server } from 'node:net';
 import { userInfo } from 'node:os';
 import { after, before, describe, test } from 'node:test';
 import { findProgram, requires } from '#test/requires';
@@ -19,6 +19,8 @@ describe('a terminal', { skip }, () => {
   const undo: (() => Promise<void>)[] = [];
   let installation: StoryInstallation;
   let echo: Server;
+  let burst: Server;
+  const speech = randomBytes(4 * 1024 * 1024);
   let ada: Person;
   let ben: Person;
 
@@ -30,6 +32,14 @@ describe('a terminal', { skip }, () => {
     });
     echo.listen(0, '127.0.0.1');
     await once(echo, 'listening');
+    // Says all it has to say and closes at once, both ways, without having read a word.
+    burst = createServer((socket) => {
+      socket.on('error', () => undefined);
+      socket.end(speech, () => socket.destroy());
+    });
+    burst.listen(0, '127.0.0.1');
+    await once(burst, 'listening');
+    const burstPort = (burst.address() as AddressInfo).port;
     const [sshPort = 0, closedPort = 0] = await freePorts(2);
     const echoPort = (echo.address() as AddressInfo).port;
     const app = (id: string): string =>
@@ -37,19 +47,21 @@ describe('a terminal', { skip }, () => {
     installation = await StoryInstallation.start(
       { after: (step) => undo.push(step) },
       {
-        further: ['echo', 'shell.prod', 'closed', 'secret'].map(app).join(''),
+        further: ['echo', 'burst', 'shell.prod', 'closed', 'secret'].map(app).join(''),
         prepare: (directory) => {
           const edit = (name: string, change: (text: string) => string): void =>
             writeFileSync(`${directory}/${name}`, change(readFileSync(`${directory}/${name}`, 'utf8')));
           edit(
             'connector.yaml',
             (text) =>
-              `${text}  echo: { url: "tcp://127.0.0.1:${echoPort}" }\n  shell.prod: { url: "tcp://127.0.0.1:${sshPort}" }\n  closed: { url: "tcp://127.0.0.1:${closedPort}" }\n`,
+              `${text}  echo: { url: "tcp://127.0.0.1:${echoPort}" }\n  burst: { url: "tcp://127.0.0.1:${burstPort}" }\n  shell.prod: { url: "tcp://127.0.0.1:${sshPort}" }\n  closed: { url: "tcp://127.0.0.1:${closedPort}" }\n`,
           );
           edit('policy.yaml', (text) =>
             text
-              .replace('mirror, spare]', 'mirror, spare, echo, shell.prod, closed, secret]')
-              .concat('  - { id: engineers-tcp, allow: [echo, shell.prod, closed], who: engineering }\n')
+              .replace('mirror, spare]', 'mirror, spare, echo, burst, shell.prod, closed, secret]')
+              .concat(
+                '  - { id: engineers-tcp, allow: [echo, burst, shell.prod, closed], who: engineering }\n',
+              )
               .concat('  - { id: finance-secret, allow: secret, who: finance }\n'),
           );
         },
@@ -64,6 +76,7 @@ describe('a terminal', { skip }, () => {
   after(async () => {
     for (const step of undo.reverse()) await step();
     echo?.close();
+    burst?.close();
   });
 
   /** A local port of a person's that leads to an app. */
@@ -92,6 +105,15 @@ describe('a terminal', { skip }, () => {
     const sent = randomBytes(10 * 1024 * 1024);
     assert.deepEqual(hash(await exchange(at, sent)), hash(sent));
     assert.equal((await exchange(at, Buffer.from('again'))).toString(), 'again');
+  });
+
+  test('loses nothing of what is said before a connection closes', async () => {
+    const [echoed, burstAt] = [(await port(ada, 'echo')).port, (await port(ada, 'burst')).port];
+    const sent = randomBytes(4 * 1024 * 1024);
+    for (let round = 0; round < 10; round += 1) {
+      assert.equal(hash(await exchange(echoed, sent)), hash(sent), `echo, round ${round}`);
+      assert.equal(hash(await exchange(burstAt, Buffer.alloc(0))), hash(speech), `burst, round ${round}`);
+    }
   });
 
   test('copies a hundred megabytes with scp over OpenSSH', async () => {
@@ -144,7 +166,7 @@ describe('a terminal', { skip }, () => {
     const before = performance.now();
     const { portal } = installation;
     await ada.visitor.ask(`${portal}/sign-out`, { method: 'POST', headers: { origin: portal } });
-    if (!(socket as Socket).closed) await once(socket, 'close');
+    await new Promise((resolve) => (socket.closed ? resolve(0) : socket.once('close', resolve)));
     t.diagnostic(
       `closed ${Math.round(performance.now() - before)} ms after signing out began; promised are 2,000`,
     );
