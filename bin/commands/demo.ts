@@ -44,8 +44,9 @@ export async function run(argv: readonly string[]): Promise<number> {
     return EXIT.usage;
   }
   const directory = mkdtempSync(join(tmpdir(), 'sallyport-demo-'));
+  // Also a second Ctrl-C: ended by it, this process would leave the others behind.
   const interrupted = new Promise<void>((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => resolve());
   });
   let installation: Installation | undefined;
   try {

@@ -14,8 +14,9 @@ import { connectorDocument, type DemoPorts, gatewayDocument, POLICY_DOCUMENT } f
 import { startProvider } from './provider.ts';
 
 const READY_TIMEOUT = 30_000;
-/** How long a process gets to stop by itself before it is killed, in milliseconds. */
-const STOP_TIMEOUT = 15_000;
+/** How long a process gets to let open exchanges finish, then to stop at all, in milliseconds. */
+const GRACE = 1_000;
+const STOP_TIMEOUT = 10_000;
 const extension = import.meta.filename.slice(-3);
 const entry = join(import.meta.dirname, '..', `main${extension}`);
 
@@ -197,9 +198,13 @@ async function stopProcess(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const gone = new Promise((resolve) => child.once('exit', resolve));
   child.kill('SIGTERM');
-  const timer = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT);
+  // A page that is open in some browser has an event stream that never finishes: the second signal means now.
+  const timers = [
+    setTimeout(() => child.kill('SIGTERM'), GRACE),
+    setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT),
+  ];
   await gone;
-  clearTimeout(timer);
+  for (const timer of timers) clearTimeout(timer);
 }
 
 async function stopServer(server: Server & { closeAllConnections?(): void }): Promise<void> {

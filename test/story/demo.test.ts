@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readlinkSync } from 'node:fs';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { requires } from '../requires.ts';
 import { ROOT } from './installation.ts';
 import { type Ended, until } from './part.ts';
@@ -99,9 +100,15 @@ for (const [way, [signal, expected, [command, ...args]]] of Object.entries(WAYS)
     assert.match(asPrinted(/npx sallyport why .*/.exec(printed)?.[0] ?? ''), /support-notes/);
     assert.ok(livingIn(directory).length >= 2, 'gateway and connector work there');
 
+    // Somebody has the page open, whose event stream would go on for ever, and is impatient.
+    const listener = foreground('sh', '-c', /curl .*-N .*/.exec(printed)?.[0] ?? '');
+    await until('the first event', () => listener.output().includes('data:'));
+    process.kill(-group, signal);
+    await sleep(300);
     process.kill(-group, signal);
     assert.deepEqual(await demo.ended, expected, demo.output().slice(printed.length));
     assert.match(demo.output().slice(printed.length), /^\nStopping …\n$/, 'and says no more');
+    await listener.ended;
     assert.equal(existsSync(directory), false);
     assert.deepEqual(livingIn(directory), []);
   });
