@@ -32,6 +32,8 @@ export const NEEDS = ['nginx'] as const;
 export const ROOT: string = join(import.meta.dirname, '../..');
 const LAUNCHER = join(ROOT, 'bin/sallyport.js');
 
+const BY_THE_CLOCK: ReadonlySet<string> = new Set(['heartbeat', 'ledger-checkpoint']);
+
 /** How a command ended. */
 export interface Outcome {
   readonly code: number | null;
@@ -200,8 +202,9 @@ export class StoryInstallation {
     return match === null ? undefined : Number(match[1]);
   }
 
+  /** What is recorded so far, less what a gateway tells by the clock. */
   events(): Recorded[] {
-    return eventsIn(this.outbox);
+    return eventsIn(this.outbox).filter(({ event }) => !BY_THE_CLOCK.has(event.action));
   }
 
   async close(): Promise<void> {
