@@ -1,17 +1,12 @@
 // `sallyport policy …`: what each subcommand prints and how it exits, on documents and on records as the gateway
 // writes them.
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, suite, test } from 'node:test';
 import { help, run, subcommands } from '#bin/commands/policy';
-import type { AccessRequest } from '#policy/input';
-import { loadPolicy } from '#policy/load';
-import { encodeLine } from '#siem/ecs/document';
-import { Mapper } from '#siem/ecs/mapper';
-import { segmentPath } from '#siem/outbox/segment';
-import { uuid7Generator } from '#siem/uuid7';
+import { stateWith } from './recorded-state.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'sallyport-policy-'));
 after(() => rmSync(directory, { recursive: true, force: true }));
@@ -165,7 +160,8 @@ suite('sallyport policy', { concurrency: 1 }, () => {
     assert.equal(said.code, 1);
     assert.match(said.out, /rule `guests-out` not-hit/);
     assert.equal(
-      (await say('lint', file, '--state', stateWith([{ id: 'g', groups: ['idp:guests'] }]))).code,
+      (await say('lint', file, '--state', stateWith(directory, OLD, [{ id: 'g', groups: ['idp:guests'] }])))
+        .code,
       0,
     );
   });
@@ -183,7 +179,7 @@ suite('sallyport policy', { concurrency: 1 }, () => {
   });
 
   test('replay: recorded requests through another document', async () => {
-    const state = stateWith([
+    const state = stateWith(directory, OLD, [
       { id: 'anna', groups: ['idp:staff'] },
       { id: 'bert', groups: ['idp:staff', 'idp:guests'] },
       { id: 'cara', groups: [] },
@@ -266,39 +262,3 @@ suite('sallyport policy', { concurrency: 1 }, () => {
     assert.match(odd.error, /name one of check, test, /);
   });
 });
-
-let states = 0;
-
-/** A state directory that holds one recorded decision of each user, decided by the old document just now. */
-function stateWith(users: readonly { id: string; groups: readonly string[] }[]): string {
-  states += 1;
-  const state = join(directory, `state-${states}`);
-  const outbox = join(state, 'outbox');
-  mkdirSync(outbox, { recursive: true });
-  const now = Date.now();
-  const newId = uuid7Generator(() => now);
-  const mapper = new Mapper({ id: 'g1', name: 'gateway' } as never, 'test');
-  const loading = loadPolicy(OLD, 'old.yaml');
-  assert.ok(loading.ok);
-  const { policy } = loading;
-  const lines = users.map(({ id, groups }) => {
-    const input: AccessRequest = {
-      version: 1,
-      at: now,
-      subject: { kind: 'user', id, groups, roles: [] },
-      target: { app: 'wiki', protocol: 'http', method: 'GET', path: '/' },
-      network: { address: '192.0.2.1' },
-    };
-    const decision = policy.decide(input, policy.prepare(input.subject));
-    const event = {
-      kind: 'access-decided',
-      decision,
-      policyHash: policy.hash,
-      input,
-      client: { address: '192.0.2.1' },
-    } as const;
-    return encodeLine(mapper.document(event as never, newId(), now));
-  });
-  writeFileSync(segmentPath(outbox, 1), lines.map((line) => `${line.trimEnd()}\n`).join(''));
-  return state;
-}
