@@ -65,6 +65,11 @@ export const commands: readonly Command[] = [
     load: () => import('./commands/siem.ts'),
   },
   {
+    name: 'audit',
+    summary: 'Check the transparency logs, and prove that an event is in them',
+    load: () => import('./commands/audit.ts'),
+  },
+  {
     name: 'why',
     summary: 'Explain one decision from its reference id, in full',
     load: () => import('./commands/why.ts'),

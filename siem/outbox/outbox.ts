@@ -46,8 +46,6 @@ interface OpenSegment {
   readonly number: number;
   readonly fd: number;
   size: number;
-  /** Closed as soon as it is synced. */
-  full: boolean;
 }
 
 const GIB = 1024 ** 3;
@@ -238,7 +236,7 @@ export class Outbox {
     if (this.#current !== undefined) return this.#current;
     const number = this.end.segment + 1;
     const fd = createSegment(this.directory, number);
-    this.#current = { number, fd, size: 0, full: false };
+    this.#current = { number, fd, size: 0 };
     this.#unsynced.push(this.#current);
     return this.#current;
   }
@@ -247,7 +245,6 @@ export class Outbox {
   #retire(): void {
     const segment = this.#current;
     if (segment === undefined) return;
-    segment.full = true;
     this.#past.push({ number: segment.number, bytes: segment.size });
     this.#current = undefined;
     this.#group.mark();
@@ -271,7 +268,7 @@ export class Outbox {
     this.#unsynced = this.#current === undefined ? [] : [this.#current];
     let failure: OutboxError | undefined;
     for (const segment of segments) {
-      const { fd, full } = segment;
+      const { fd } = segment;
       try {
         await syncData(fd);
       } catch (cause) {
@@ -280,8 +277,8 @@ export class Outbox {
         // written no more.
         if (segment === this.#current) this.#retire();
       }
-      // What became full meanwhile waits for the next sync.
-      if (full) closeSync(fd);
+      // What became full meanwhile waits for the next sync, also if an earlier segment of this one held it up.
+      if (!this.#unsynced.includes(segment)) closeSync(fd);
     }
     if (failure !== undefined) {
       this.#syncFailed = true;

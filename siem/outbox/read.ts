@@ -109,8 +109,14 @@ export async function* readOutbox(directory: string, options: ReadOptions = {}):
   }
 }
 
-/** The record whose `event.id` is `id`, or undefined. The time in a UUIDv7 says where to look first. */
+/** The record whose `event.id` is `id`, or undefined. */
 export async function findEvent(directory: string, id: string): Promise<EcsDocument | undefined> {
+  const line = await findLine(directory, id);
+  return line === undefined ? undefined : (parseRecord(line) as EcsDocument);
+}
+
+/** The bytes of that record's line. The time in a UUIDv7 says where to look first. */
+export async function findLine(directory: string, id: string): Promise<Buffer | undefined> {
   const time = uuid7Time(id);
   const needle = Buffer.from(JSON.stringify(id));
   const spans = await segmentSpans(directory);
@@ -129,7 +135,7 @@ async function findIn(
   segment: number,
   needle: Buffer,
   id: string,
-): Promise<EcsDocument | undefined> {
+): Promise<Buffer | undefined> {
   const file = await openIfThere(segmentPath(directory, segment));
   if (file === undefined) return undefined;
   try {
@@ -137,7 +143,7 @@ async function findIn(
       for (const { bytes } of lines) {
         if (!bytes.includes(needle)) continue;
         const document = parseRecord(bytes) as EcsDocument | undefined;
-        if (document?.event?.id === id) return document;
+        if (document?.event?.id === id) return bytes;
       }
     }
     return undefined;
