@@ -5,6 +5,7 @@ import type { LiveSession } from '#gateway/identity/sessions';
 import type { Decision, Explanation, Obligations, Reason } from '#policy/decision';
 import type { AccessRequest } from '#policy/input';
 import type { Policy, PreparedSubject } from '#policy/load';
+import { unfulfilled } from '#policy/obligations';
 
 /** A verdict with the policy it came from, as it will be recorded. */
 export interface Ruling {
@@ -30,7 +31,6 @@ export const NOT_ENTITLED: Ruling = Object.freeze({
   explanation: NOTHING_KNOWN,
 });
 
-const SAFE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
 /** Obligations this gateway carries out. A rule that asks for another one does not allow. */
 const CARRIED_OUT: ReadonlySet<string> = new Set<keyof Obligations>([
   'stepUp',
@@ -38,8 +38,6 @@ const CARRIED_OUT: ReadonlySet<string> = new Set<keyof Obligations>([
   'maxSession',
   'record',
 ]);
-/** Authentication methods that a look-alike site cannot replay (RFC 8176, NIST SP 800-63B). */
-const PHISHING_RESISTANT: ReadonlySet<string> = new Set(['hwk', 'pop', 'sc', 'swk', 'phr', 'phrh']);
 /** Subjects prepared for the policy in force, one per live session; the oldest goes first. */
 const PREPARED_LIMIT = 50_000;
 
@@ -109,14 +107,9 @@ function brokenObligation(
   for (const [name, value] of Object.entries(obligations)) {
     if (value !== undefined && value !== false && !CARRIED_OUT.has(name)) return 'obligation-unsupported';
   }
-  const { stepUp, readOnly, maxSession } = obligations;
-  if (stepUp?.mfa !== undefined) {
-    const { mfaAt } = session.login;
-    if (mfaAt === undefined || input.at - mfaAt > stepUp.mfa) return 'step-up-required';
-  }
-  const resistant = session.login.amr?.some((method) => PHISHING_RESISTANT.has(method)) === true;
-  if (stepUp?.phishingResistant === true && !resistant) return 'step-up-required';
-  if (readOnly === true && !SAFE_METHODS.has(input.target.method ?? '')) return 'read-only';
+  const lacking = unfulfilled(obligations, input);
+  if (lacking !== undefined) return lacking === 'step-up' ? 'step-up-required' : lacking;
+  const { maxSession } = obligations;
   if (maxSession !== undefined && input.at - session.login.at > maxSession) return 'session-too-old';
   return undefined;
 }
