@@ -81,7 +81,8 @@ export class Outbox {
   constructor(options: OutboxOptions) {
     this.directory = options.directory;
     this.#quotaBytes = options.quotaBytes ?? 10 * GIB;
-    this.#segmentBytes = options.segmentBytes ?? GIB / 32;
+    // Only whole segments can go: one that fills the quota alone would have records refused for ever.
+    this.#segmentBytes = options.segmentBytes ?? Math.min(GIB / 32, this.#quotaBytes / 8);
     this.#troubles = new Troubles(options.now);
     this.#group = new GroupCommit(() => this.#sync(), options.syncEveryMs ?? 50);
     this.#unlock = lockDirectory(options.directory);

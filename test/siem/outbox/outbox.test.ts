@@ -189,6 +189,13 @@ describe('the quota', () => {
     assert.equal(outbox.healthy, true);
   });
 
+  test('is kept to whatever its size: the segments are small enough for it', async (t) => {
+    const outbox = openOutbox(t, directoryFor(t), { quotaBytes: 16_384 });
+    for (let index = 0; index < 100; index++) await outbox.append(document({ filler: 300 }));
+    assert.equal(outbox.standing.sequence, 100);
+    assert.ok(outbox.standing.bytes <= 16_384);
+  });
+
   test('refuses when a sink still needs them, says so, and recovers by itself', async (t) => {
     const directory = directoryFor(t);
     let now = 1_000;
