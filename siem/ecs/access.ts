@@ -31,7 +31,10 @@ function accessDecided(event: AccessDecided): Mapping {
     outcome: decision.reason === 'error' ? 'failure' : 'success',
     code: decision.reason,
     reason: why,
-    message: clip(`${subjectName(input.subject)} was ${allowed ? 'allowed' : 'denied'} ${what}: ${why}`),
+    // Joined, not a template: JSON.stringify is slower with text put together of parts.
+    message: clip(
+      [subjectName(input.subject), ' was ', allowed ? 'allowed ' : 'denied ', what, ': ', why].join(''),
+    ),
     fields: {
       ...peer,
       ...subjectFields(input.subject),
