@@ -112,6 +112,8 @@ export class Ledger {
     this.#stopped = true;
     this.#wake();
     await this.#done;
+    // A checkpoint that is recorded now would be in no log: the next start tells of it.
+    this.#publish = async () => undefined;
     // Nobody waits for what fails now: the next start takes it up.
     const { outbox, log } = this.#options;
     try {

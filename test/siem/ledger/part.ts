@@ -39,7 +39,13 @@ export interface PartOptions {
 export async function startPart(state: string, options: PartOptions = {}): Promise<Part> {
   const now = options.now ?? Date.now;
   const outbox = new Outbox({ now, ...options, directory: join(state, 'outbox') });
-  const ledger = await Ledger.open({ directory: join(state, 'ledger'), outbox, origin: ORIGIN, log });
+  const directory = join(state, 'ledger');
+  const ledger = await Ledger.open({ directory, outbox, origin: ORIGIN, log }).catch(
+    async (error: unknown) => {
+      await outbox.close();
+      throw error;
+    },
+  );
   const gateway = { id: 'gw1', name: 'gw1', version: '0', hostname: 'gw1.example' };
   const recorder = new Recorder({ outbox, ledger, gateway, now });
   ledger.start((event) => recorder.record(event));
