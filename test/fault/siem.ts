@@ -1,19 +1,24 @@
 // kill -9 of the recording process at 200 random points while it ships: no acknowledged event may be missing from the
-// outbox or from the receiver, and a repeat must have the id of what it repeats.
+// outbox, from its log or from the receiver, and a repeat must have the id of what it repeats. Then 1,000 bits are
+// flipped in what is on disk, one after the other: the audit must name the place of each.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { auditState } from '#siem/ledger/audit/verify';
 import { readOutbox } from '#siem/outbox/read';
+import { live } from '../siem/ledger/part.ts';
+import { type Tampering, tamper } from '../siem/ledger/tampering.ts';
 import type { FaultOptions, FaultReport } from './report.ts';
 
 const KILLS = 200;
+const FLIPS = 1_000;
 /** A writer that is not ready by then will not be. */
 const READY_WITHIN = 20_000;
 
@@ -40,12 +45,37 @@ export async function run({ progress }: FaultOptions): Promise<FaultReport> {
         progress(`${kill} kills, ${acknowledged.size} events acknowledged, ${torn} torn tails`);
     }
     await drain(directory, url);
-    return await judge(directory, acknowledged, received, torn);
+    const judged = await judge(directory, acknowledged, received, torn);
+    const tampering = await tamperWith(join(directory, 'small'), progress);
+    return withTampering(judged, tampering);
   } finally {
     server.closeAllConnections();
     server.close();
     rmSync(directory, { recursive: true, force: true });
   }
+}
+
+/** Not the log that the kills left, which is too long to be audited a thousand times. */
+async function tamperWith(state: string, progress: FaultOptions['progress']): Promise<Tampering> {
+  mkdirSync(state, { mode: 0o700 });
+  await live(state, 600, { segmentBytes: 400_000 });
+  await live(state, 300, { segmentBytes: 400_000 });
+  const outcome = await tamper(state, FLIPS, Math.random);
+  progress(`${outcome.found} of ${outcome.tampered} flipped bits found and named`);
+  for (const missed of outcome.missed.slice(0, 10)) progress(`missed: ${missed}`);
+  return outcome;
+}
+
+function withTampering(judged: FaultReport, { tampered, found }: Tampering): FaultReport {
+  const figures = { ...judged.figures, tampered, tampered_found: found };
+  const held = judged.held && tampered === FLIPS && found === tampered;
+  return { table: tableOf(figures), figures, held };
+}
+
+function tableOf(figures: Readonly<Record<string, number>>): string {
+  return Object.entries(figures)
+    .map(([key, value]) => `${key.padEnd(20)} ${value}`)
+    .join('\n');
 }
 
 function receiver(received: Received): ReturnType<typeof createServer> {
@@ -128,6 +158,7 @@ async function judge(
   const duplicatesUnmarked =
     [...kept.values()].filter((times) => times > 1).length +
     [...received.lines.values()].filter((lines) => lines.size > 1).length;
+  const { logs, found } = await auditState(directory);
   const figures = {
     kills: KILLS,
     events: kept.size,
@@ -139,13 +170,9 @@ async function judge(
     sequence_gaps: gaps,
     damaged,
     torn_tails: torn,
+    logged: logs.reduce((sum, { size }) => sum + size, 0),
+    audit_findings: found,
   };
-  const table = Object.entries(figures)
-    .map(([key, value]) => `${key.padEnd(20)} ${value}`)
-    .join('\n');
-  return {
-    table,
-    figures,
-    held: lost + undelivered + duplicatesUnmarked + gaps + damaged === 0 && kept.size > 0,
-  };
+  const wrong = lost + undelivered + duplicatesUnmarked + gaps + damaged + found;
+  return { table: tableOf(figures), figures, held: wrong === 0 && kept.size > 0 };
 }
