@@ -41,5 +41,10 @@ export const parts: readonly Part[] = [
   { package: 'openssh-client', program: 'ssh-keygen', suites: 'story: keys for a shell' },
   { package: 'shellcheck', program: 'shellcheck', suites: 'repository: shell scripts and completion' },
   { package: 'zsh', program: 'zsh', suites: 'bin: completion' },
+  {
+    package: 'golang-go',
+    program: 'go',
+    suites: 'siem/ledger: another implementation of transparency logs',
+  },
   { package: 'fish', program: 'fish', suites: 'bin: completion' },
 ];
