@@ -6,6 +6,8 @@ import type { Authority, Issued } from './authority.ts';
 /** The token's prefix, so that secret scanners and people recognise one. */
 const PREFIX = 'sallyport-enrol.';
 const TOKEN_LIMIT = 4096;
+/** Certificates of one name that are admitted at once; the oldest goes first. */
+const MAX_CERTIFICATES = 64;
 
 /** Names of connectors: a DNS label, so they fit certificates, events and file names alike. */
 export const CONNECTOR_NAME: RegExp = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
@@ -109,7 +111,7 @@ export class EnrolmentDesk {
   /** True while a connector that shows this serial may connect. */
   async admits(name: string, serial: string): Promise<boolean> {
     const record = await this.#options.store.get('connector', name);
-    return record !== undefined && !record.revoked && record.serials.includes(serial);
+    return record?.revoked === false && record.certificates.some((one) => one.serial === serial);
   }
 
   async #issue(name: string, csr: string): Promise<Issued & { readonly name: string }> {
@@ -117,9 +119,17 @@ export class EnrolmentDesk {
     const uri = connectorUri(trustDomain, name);
     const issued = await authority.issueConnector(csr, uri, certificateLife);
     const known = await store.get('connector', name);
-    // A renewal leaves its predecessor valid for the overlap; an older one has run out by then.
-    const serials = [...(known?.serials.slice(-1) ?? []), issued.serial];
-    await store.put('connector', name, { enrolledAt: known?.enrolledAt ?? now(), serials, revoked: false });
+    // Replicas share a name, and each renews by itself: what one holds stays good until it runs out.
+    const { serial, notAfter } = issued;
+    const live = (known?.certificates ?? [])
+      .filter((one) => one.notAfter > now())
+      .slice(1 - MAX_CERTIFICATES);
+    const certificates = [...live, { serial, notAfter }];
+    await store.put('connector', name, {
+      enrolledAt: known?.enrolledAt ?? now(),
+      certificates,
+      revoked: false,
+    });
     return { ...issued, name };
   }
 }

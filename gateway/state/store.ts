@@ -60,8 +60,8 @@ export interface Enrolment {
 /** A connector that enrolled, keyed by its name. */
 export interface EnrolledConnector {
   readonly enrolledAt: number;
-  /** Serial numbers (hex) of certificates still in life, newest last. */
-  readonly serials: readonly string[];
+  /** Certificates still in life, newest last: serial numbers (hex) and ends (epoch milliseconds). */
+  readonly certificates: readonly { readonly serial: string; readonly notAfter: number }[];
   readonly revoked: boolean;
 }
 

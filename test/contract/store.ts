@@ -63,11 +63,15 @@ export function storeContract(name: string, open: () => Promise<StoreUnderTest>)
     });
 
     test('lists the live records of one kind', async () => {
-      await under.store.put('connector', 'x', { enrolledAt: 1, serials: ['01'], revoked: false });
-      await under.store.put('connector', 'y', { enrolledAt: 2, serials: [], revoked: true });
+      await under.store.put('connector', 'x', {
+        enrolledAt: 1,
+        certificates: [{ serial: '01', notAfter: 9 }],
+        revoked: false,
+      });
+      await under.store.put('connector', 'y', { enrolledAt: 2, certificates: [], revoked: true });
       assert.deepEqual(await under.store.list('connector'), [
-        ['x', { enrolledAt: 1, serials: ['01'], revoked: false }],
-        ['y', { enrolledAt: 2, serials: [], revoked: true }],
+        ['x', { enrolledAt: 1, certificates: [{ serial: '01', notAfter: 9 }], revoked: false }],
+        ['y', { enrolledAt: 2, certificates: [], revoked: true }],
       ]);
     });
 

@@ -182,16 +182,19 @@ describe('enrolment', () => {
     });
   }
 
-  test('only a connector that enrolled can renew, and its old serial stays for the overlap', async () => {
+  test('only a connector that enrolled can renew, and what its replicas hold stays good until it runs out', async () => {
     await assert.rejects(desk.renew('never-seen', await request()), { code: 'connector-revoked' });
     const { token } = await desk.createToken('berlin-6', HOUR, 'admin');
     const first = await desk.enrol(token, await request());
+    time += 12 * HOUR;
     const second = await desk.renew('berlin-6', await request());
     const third = await desk.renew('berlin-6', await request());
-    assert.deepEqual(
-      await Promise.all([first, second, third].map(({ serial }) => desk.admits('berlin-6', serial))),
-      [false, true, true],
-    );
+    const admitted = (): Promise<boolean[]> =>
+      Promise.all([first, second, third].map(({ serial }) => desk.admits('berlin-6', serial)));
+    assert.deepEqual(await admitted(), [true, true, true]);
+    time += 13 * HOUR;
+    await desk.renew('berlin-6', await request());
+    assert.deepEqual(await admitted(), [false, true, true]);
   });
 
   test('a certificate names a connector only in our form', () => {
