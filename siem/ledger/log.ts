@@ -13,7 +13,7 @@ import { readIn, readTile, TileReader } from './tile-reader.ts';
 
 export const CHECKPOINT = 'checkpoint';
 /** A bundle says the length of an entry in 16 bits. */
-export const MAX_ENTRY_BYTES = 0xffff;
+const MAX_ENTRY_BYTES = 0xffff;
 
 /** What was signed, and the note itself. */
 export interface Sealed extends Checkpoint {

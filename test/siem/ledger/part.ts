@@ -9,8 +9,8 @@ import { Outbox } from '#siem/outbox/outbox';
 import { Recorder } from '#siem/recorder';
 import { examples } from '../ecs/examples.ts';
 
-export const ORIGIN = 'access.example.com/gw1';
-export const log: ReturnType<typeof createLog> = createLog({
+const ORIGIN = 'access.example.com/gw1';
+const log = createLog({
   service: { name: 'test', version: '0', node: 'test' },
   level: 'fatal',
 });
