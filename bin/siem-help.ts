@@ -36,12 +36,12 @@ Example: sallyport siem replay soc --from 2026-03-04T00:00:00Z --config gateway.
 const SETUP_HELP = `Usage: sallyport siem setup <sink> --config FILE [--keep-days 365] [--api-key-file FILE]
        sallyport siem setup --print [--keep-days 365]
 
-Makes the life cycle policy, component templates and index template that an elasticsearch sink's events need. Repeating
-it changes nothing. The sink's own key should only create documents; name a stronger one with --api-key-file.
+Makes the life cycle policy, ingest pipeline, component templates and index template that an elasticsearch sink's events
+need. Repeating it changes nothing. The sink's own key should only create documents; name a stronger one with --api-key-file.
 
 Options:
   --keep-days N        Delete events after N days (default 365)
-  --api-key-file FILE  API key with manage_ilm and manage_index_templates; mode 0600
+  --api-key-file FILE  API key with manage_ilm, manage_ingest_pipelines and manage_index_templates; mode 0600
   --print              Only print the requests, for somebody else to make
 
 Exit codes: 0 made, 1 refused, 2 wrong usage.
@@ -49,14 +49,30 @@ Exit codes: 0 made, 1 refused, 2 wrong usage.
 Example: sallyport siem setup elastic --config gateway.yaml --api-key-file admin.key
 `;
 
-export const HELP: string = `Usage: sallyport siem <status|test|replay|setup> [arguments]
+const DETECTIONS_HELP = `Usage: sallyport siem detections --out DIR [--format sigma|elastic] [--privileged-app APP]...
+
+Writes the detections of this version: Sigma rules, and rules and a dashboard for Elastic. Nothing is sent anywhere, and
+no file that differs is written over. docs/detections.md lists them.
+
+Options:
+  --out DIR             Folder, made if it is not there
+  --format FORMAT       sigma or elastic (default: both)
+  --privileged-app APP  An app for which a new device or country matters; may come many times (default: every app)
+
+Exit codes: 0 written, 1 not, 2 wrong usage.
+
+Example: sallyport siem detections --out detections --privileged-app vault.prod
+`;
+
+export const HELP: string = `Usage: sallyport siem <status|test|replay|setup|detections> [arguments]
 
 Looks after the sinks to which events are shipped (siem: in the gateway's configuration, see docs/siem.md).
 
-  status   How far each sink has got
-  test     Send a marked event and see it acknowledged
-  replay   Send events again
-  setup    Make what Elasticsearch needs
+  status      How far each sink has got
+  test        Send a marked event and see it acknowledged
+  replay      Send events again
+  setup       Make what Elasticsearch needs
+  detections  Write Sigma rules, Elastic rules and a dashboard
 
 Exit codes: 0 done, 1 the answer is no or it failed, 2 wrong usage.
 
@@ -68,4 +84,5 @@ export const SUBCOMMANDS: Readonly<Record<string, string>> = {
   test: TEST_HELP,
   replay: REPLAY_HELP,
   setup: SETUP_HELP,
+  detections: DETECTIONS_HELP,
 };

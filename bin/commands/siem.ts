@@ -1,4 +1,5 @@
-// `sallyport siem`: how shipping stands, a test event to one sink, events sent again, and what Elasticsearch needs.
+// `sallyport siem`: how shipping stands, a test event to one sink, events sent again, what Elasticsearch needs, and
+// detections.
 import { randomUUID } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import { hostname, userInfo } from 'node:os';
@@ -17,6 +18,7 @@ import { type Sink, SinkError } from '#siem/sinks/sink';
 import { uuid7Generator } from '#siem/uuid7';
 import { EXIT } from '../exit.ts';
 import { readGatewayConfig } from '../read-gateway-config.ts';
+import { runDetections } from '../siem-detections.ts';
 import { HELP, SUBCOMMANDS } from '../siem-help.ts';
 import { readOptions } from '../usage.ts';
 import { version } from '../version.ts';
@@ -42,12 +44,19 @@ export async function run(argv: readonly string[]): Promise<number> {
     'api-key-file': { type: 'string' },
     print: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
+    out: { type: 'string' },
+    format: { type: 'string' },
+    'privileged-app': { type: 'string', multiple: true },
   });
   if (parsed === undefined) return EXIT.usage;
   const { values, positionals } = parsed;
   const [what = '', name, ...more] = positionals;
   if (!Object.hasOwn(subcommands, what) || more.length > 0) {
     return usage(`what shall be done? One of: ${Object.keys(subcommands).join(', ')}.`);
+  }
+  if (what === 'detections') {
+    const outcome = runDetections(values);
+    return typeof outcome === 'string' ? usage(outcome) : outcome;
   }
   if (what === 'setup' && values.print) return printSetup(values);
   if (values.config === undefined) return usage('which configuration? Give --config FILE.');

@@ -38,8 +38,22 @@ export function setupRequests({ keepDays }: SetupOptions): SetupRequest[] {
       body: { template: { mappings: { properties: { sallyport: { properties: ownMappings() } } } } },
     },
     {
+      path: '/_ingest/pipeline/sallyport@ingested',
+      body: {
+        description: 'Notes when an event came, so that detections see those that an outage held up',
+        processors: [{ set: { field: 'event.ingested', value: '{{{_ingest.timestamp}}}' } }],
+      },
+    },
+    {
       path: '/_component_template/sallyport@settings',
-      body: { template: { settings: { 'index.lifecycle.name': 'sallyport-logs' } } },
+      body: {
+        template: {
+          settings: {
+            'index.lifecycle.name': 'sallyport-logs',
+            'index.final_pipeline': 'sallyport@ingested',
+          },
+        },
+      },
     },
     {
       path: '/_index_template/logs-sallyport',

@@ -167,6 +167,7 @@ siem:
       [
         ['PUT', '/_ilm/policy/sallyport-logs', 'ApiKey admin.key-s3cret'],
         ['PUT', '/_component_template/sallyport@mappings', 'ApiKey admin.key-s3cret'],
+        ['PUT', '/_ingest/pipeline/sallyport@ingested', 'ApiKey admin.key-s3cret'],
         ['PUT', '/_component_template/sallyport@settings', 'ApiKey admin.key-s3cret'],
         ['PUT', '/_index_template/logs-sallyport', 'ApiKey admin.key-s3cret'],
       ],
@@ -176,7 +177,7 @@ siem:
     const { decision } = sallyport.properties;
     assert.equal(decision.properties.input.dynamic, false);
     assert.equal(decision.properties.input.properties.subject.properties.groups.type, 'keyword');
-    assert.equal((await siem('setup', '--print')).out.match(/^PUT /gm)?.length, 4);
+    assert.equal((await siem('setup', '--print')).out.match(/^PUT /gm)?.length, 5);
   });
 
   for (const [name, argv] of [

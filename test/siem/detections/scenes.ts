@@ -1,0 +1,271 @@
+// For each detection: what must set it off, and what looks alike and must not. All of it from the mapper's own events.
+import { examples } from '../ecs/examples.ts';
+import { access, from, like, times } from './acts.ts';
+import type { Scene } from './scene.ts';
+
+export interface Scenes {
+  readonly fires: readonly Scene[];
+  readonly quiet: readonly Scene[];
+}
+
+/** For tests of rules about privileged apps. */
+export const PRIVILEGED: readonly string[] = ['vault.prod', 'grafana.prod'];
+
+const HOUR = 3600;
+const DAY = 24 * HOUR;
+
+const beat = examples.heartbeat;
+const [sink] = beat.sinks;
+
+export const scenes: Readonly<Record<string, Scenes>> = {
+  'impossible-travel': {
+    fires: [
+      {
+        says: 'Germany, and Brazil 40 minutes later',
+        steps: [
+          { after: 0, event: like('login-succeeded') },
+          { after: 2400, event: access('allow', { country: 'BR' }) },
+        ],
+      },
+    ],
+    quiet: [
+      {
+        says: 'two hours between them',
+        steps: [
+          { after: 0, event: access('allow') },
+          { after: 2 * HOUR, event: access('allow', { country: 'BR' }) },
+        ],
+      },
+      {
+        says: 'two people',
+        steps: [
+          { after: 0, event: access('allow') },
+          { after: 60, event: access('allow', { country: 'BR', person: 'https://idp.example#2' }) },
+        ],
+      },
+      {
+        says: 'the other country was denied, or is none',
+        steps: [
+          { after: 0, event: access('allow') },
+          { after: 60, event: access('deny', { country: 'BR' }) },
+          { after: 90, event: access('allow', { country: 'private' }) },
+        ],
+      },
+    ],
+  },
+  'deny-burst-then-allow': {
+    fires: [
+      {
+        says: 'ten denials, then in',
+        steps: [...times(10, 20, access('deny')), { after: 300, event: access('allow') }],
+      },
+    ],
+    quiet: [
+      {
+        says: 'nine denials',
+        steps: [...times(9, 20, access('deny')), { after: 300, event: access('allow') }],
+      },
+      {
+        says: 'allowed first',
+        steps: [{ after: -10, event: access('allow') }, ...times(10, 20, access('deny'))],
+      },
+      {
+        says: 'another app',
+        steps: [...times(10, 20, access('deny')), { after: 300, event: access('allow', { app: 'wiki' }) }],
+      },
+      {
+        says: 'an hour later',
+        steps: [...times(10, 20, access('deny')), { after: HOUR, event: access('allow') }],
+      },
+    ],
+  },
+  'new-device': {
+    fires: [
+      {
+        says: 'another device the next day',
+        steps: [
+          { after: 0, event: access('allow') },
+          { after: DAY, event: access('allow', { device: 'laptop-99' }) },
+        ],
+      },
+    ],
+    quiet: [
+      { says: 'the same device', steps: times(3, DAY, access('allow')) },
+      {
+        says: 'an app that is not privileged',
+        steps: [
+          { after: 0, event: access('allow') },
+          { after: DAY, event: access('allow', { device: 'laptop-99', app: 'wiki' }) },
+        ],
+      },
+    ],
+  },
+  'new-country': {
+    fires: [
+      {
+        says: 'another country the next week',
+        steps: [
+          { after: 0, event: access('allow') },
+          { after: 7 * DAY, event: access('allow', { country: 'BR' }) },
+        ],
+      },
+    ],
+    quiet: [
+      { says: 'the same country', steps: times(3, DAY, access('allow')) },
+      {
+        says: 'denied there',
+        steps: [
+          { after: 0, event: access('allow') },
+          { after: DAY, event: access('deny', { country: 'BR' }) },
+        ],
+      },
+    ],
+  },
+  'policy-change-outside-hours': {
+    fires: [
+      { says: 'at 19:00', steps: [{ after: 10 * HOUR, event: like('policy-loaded') }] },
+      { says: 'at 06:59', steps: [{ after: 22 * HOUR - 60, event: like('policy-loaded') }] },
+    ],
+    quiet: [
+      { says: 'at 18:59', steps: [{ after: 10 * HOUR - 60, event: like('policy-loaded') }] },
+      { says: 'at 07:00', steps: [{ after: 22 * HOUR, event: like('policy-loaded') }] },
+      {
+        says: 'a start at night, which changes nothing',
+        steps: [{ after: 12 * HOUR, event: like('policy-loaded', { previousHash: undefined }) }],
+      },
+    ],
+  },
+  'connector-flapping': {
+    fires: [{ says: 'five in eight minutes', steps: times(5, 120, like('connector-disconnected')) }],
+    quiet: [
+      { says: 'four', steps: times(4, 120, like('connector-disconnected')) },
+      { says: 'five in an hour', steps: times(5, 720, like('connector-disconnected')) },
+      {
+        says: 'five connectors, once each',
+        steps: times(5, 60, (index) => like('connector-disconnected', { connector: { name: `c${index}` } })),
+      },
+    ],
+  },
+  'sequence-gap': {
+    fires: [
+      {
+        says: 'one is missing in the middle',
+        steps: times(5, 60, beat).map((step, index) => (index === 2 ? { ...step, lost: true } : step)),
+        at: 900,
+      },
+    ],
+    quiet: [
+      { says: 'all are there', steps: times(5, 60, beat), at: 900 },
+      {
+        says: 'the newest are on their way',
+        steps: times(5, 60, beat).map((step, index) => (index === 3 ? { ...step, lost: true } : step)),
+        at: 460,
+      },
+    ],
+  },
+  'gateway-silent': {
+    fires: [{ says: 'a minute of heartbeats, then nothing', steps: times(6, 10, beat), at: 420 }],
+    quiet: [{ says: 'heartbeats until now', steps: times(60, 10, beat) }],
+  },
+  'revocation-slow': {
+    fires: [{ says: '2.5 s', steps: [{ after: 0, event: like('session-revoked', { enforceMs: 2_500 }) }] }],
+    quiet: [
+      { says: '2 s', steps: [{ after: 0, event: like('session-revoked', { enforceMs: 2_000 }) }] },
+      {
+        says: 'nothing was open',
+        steps: [{ after: 0, event: like('session-revoked', { enforceMs: undefined }) }],
+      },
+    ],
+  },
+  'session-used-after-end': {
+    fires: [
+      {
+        says: 'revoked, and used a minute later',
+        steps: [
+          { after: 0, event: like('session-revoked') },
+          { after: 60, event: access('allow') },
+        ],
+      },
+      {
+        says: 'signed out, and used',
+        steps: [
+          { after: 0, event: like('logout') },
+          { after: 5, event: access('allow') },
+        ],
+      },
+      {
+        says: 'ended because it was revoked, and used',
+        steps: [
+          { after: 0, event: like('session-ended', { cause: 'revoked' }) },
+          { after: 5, event: access('allow') },
+        ],
+      },
+    ],
+    quiet: [
+      {
+        says: 'used before, denied after',
+        steps: [
+          { after: 0, event: access('allow') },
+          { after: 5, event: like('session-revoked') },
+          { after: 6, event: access('deny') },
+        ],
+      },
+      {
+        says: 'another session',
+        steps: [
+          { after: 0, event: like('session-revoked', { session: '019cb830-4000-7a00-8000-0000000000ff' }) },
+          { after: 5, event: access('allow') },
+        ],
+      },
+    ],
+  },
+  'login-failure-burst': {
+    fires: [{ says: 'ten from one address', steps: times(10, 20, like('login-failed')) }],
+    quiet: [
+      { says: 'nine', steps: times(9, 20, like('login-failed')) },
+      {
+        says: 'ten addresses',
+        steps: times(10, 20, (index) => like('login-failed', from(`203.0.113.${index}`))),
+      },
+      { says: 'ten that worked', steps: times(10, 20, like('login-succeeded')) },
+    ],
+  },
+  'request-refused-burst': {
+    fires: [{ says: 'twenty from one address', steps: times(20, 10, like('request-refused')) }],
+    quiet: [
+      { says: 'nineteen', steps: times(19, 10, like('request-refused')) },
+      { says: 'twenty in an hour', steps: times(20, 180, like('request-refused')) },
+    ],
+  },
+  'recording-interrupted': {
+    fires: [{ says: 'it was', steps: [{ after: 0, event: like('recording-interrupted') }] }],
+    quiet: [{ says: 'a heartbeat', steps: [{ after: 0, event: beat }] }],
+  },
+  'records-set-aside': {
+    fires: [
+      {
+        says: 'a dead letter',
+        steps: [
+          {
+            after: 0,
+            event: { ...beat, sinks: sink === undefined ? [] : [sink, { ...sink, deadLetters: 1 }] },
+          },
+        ],
+      },
+      { says: 'a torn record', steps: [{ after: 0, event: like('gateway-started', { repairedBytes: 12 }) }] },
+    ],
+    quiet: [
+      { says: 'a heartbeat without', steps: [{ after: 0, event: beat }] },
+      { says: 'a clean start', steps: [{ after: 0, event: like('gateway-started', { repairedBytes: 0 }) }] },
+    ],
+  },
+  'enrolment-token-reuse': {
+    fires: [
+      {
+        says: 'used twice',
+        steps: [{ after: 0, event: like('connector-enrolment-refused', { code: 'token-used' }) }],
+      },
+    ],
+    quiet: [{ says: 'expired', steps: [{ after: 0, event: like('connector-enrolment-refused') }] }],
+  },
+};
