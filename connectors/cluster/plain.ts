@@ -33,7 +33,10 @@ function join(
 ): void {
   app.keepUpgraded(socket);
   stream.accept();
-  const splice = new Splice(socket, stream, NOTHING, () => {});
+  // TCP's own word for a break: an orderly close would let the app take half an upload for the whole.
+  const splice = new Splice(socket, stream, NOTHING, (end) => {
+    if (end === 'stream') socket.resetAndDestroy();
+  });
   stream.handler = splice;
   for (const { piece, fin } of early) splice.onData(piece, fin);
 }

@@ -1,0 +1,166 @@
+// TCP's bytes over a WebSocket: order, both half-closes, back-pressure, ends that vanish, and peers that misbehave.
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { finished } from 'node:stream/promises';
+import { type TestContext, test } from 'node:test';
+import WebSocket, { WebSocketServer } from 'ws';
+import { WebSocketPipe } from '#connectors/wire/pipe';
+
+/** Two joined WebSockets over loopback. */
+async function sockets(t: TestContext): Promise<[WebSocket, WebSocket]> {
+  const server = new WebSocketServer({ host: '127.0.0.1', port: 0, perMessageDeflate: false });
+  await once(server, 'listening');
+  const near = new WebSocket(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  const [[far]] = (await Promise.all([once(server, 'connection'), once(near, 'open')])) as [
+    [WebSocket],
+    unknown,
+  ];
+  t.after(() => {
+    for (const ws of [near, far]) ws.terminate();
+    server.close();
+  });
+  return [near, far];
+}
+
+async function readAll(pipe: WebSocketPipe): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  pipe.on('data', (chunk: Buffer) => chunks.push(chunk));
+  await once(pipe, 'end');
+  return Buffer.concat(chunks);
+}
+
+test('pipe: one direction ends, the other goes on, and both close in order', async (t) => {
+  const [near, far] = (await sockets(t)).map((ws) => new WebSocketPipe(ws)) as [WebSocketPipe, WebSocketPipe];
+  near.end('question');
+  assert.equal((await readAll(far)).toString(), 'question');
+  assert.equal(far.writable, true, 'the answer can still be given');
+  far.write(Buffer.alloc(0));
+  far.end('answer');
+  assert.equal((await readAll(near)).toString(), 'answer', 'an empty write ends nothing');
+  await Promise.all([finished(near), finished(far)]);
+});
+
+test('pipe: a connection that breaks is an error, never an end', async (t) => {
+  const [raw, ws] = await sockets(t);
+  const pipe = new WebSocketPipe(ws);
+  let ended = false;
+  pipe.on('end', () => {
+    ended = true;
+  });
+  pipe.resume();
+  raw.send(Buffer.from('half of it'));
+  raw.close(1000);
+  const [error] = (await once(pipe, 'error')) as [Error];
+  assert.match(error.message, /broke/);
+  assert.equal(ended, false);
+});
+
+test('pipe: a reader that stops holds the writer back', async (t) => {
+  const [near, far] = (await sockets(t)).map((ws) => new WebSocketPipe(ws)) as [WebSocketPipe, WebSocketPipe];
+  const chunk = Buffer.alloc(64 * 1024);
+  let sent = 0;
+  let last = -1;
+  while (sent !== last) {
+    last = sent;
+    while (sent < 256 * 1024 * 1024 && !near.writableNeedDrain) {
+      near.write(chunk);
+      sent += chunk.length;
+    }
+    await Promise.race([once(near, 'drain'), new Promise((resolve) => setTimeout(resolve, 200))]);
+  }
+  assert.ok(sent < 64 * 1024 * 1024, `${sent} bytes were taken for a reader that reads nothing`);
+  assert.ok(far.readableLength <= 512 * 1024, `${far.readableLength} bytes held by the reader`);
+  near.end();
+  assert.equal((await readAll(far)).length, sent);
+});
+
+test('pipe: an end that fell silent is noticed; one that beats, or is not listened to, is kept', async (t) => {
+  const [mute, ws] = await sockets(t);
+  // It answers pings but sends nothing of its own: half-open looks no better.
+  const alone = new WebSocketPipe(ws, 20);
+  const [error] = (await once(alone.resume(), 'error')) as [Error];
+  assert.match(error.message, /silent/);
+  mute.terminate();
+
+  const [near, far] = (await sockets(t)).map((each) => new WebSocketPipe(each, 20)) as [
+    WebSocketPipe,
+    WebSocketPipe,
+  ];
+  for (const pipe of [near, far]) pipe.on('error', () => {}).resume();
+  let beats = 0;
+  const heard = Promise.withResolvers<void>();
+  const [third, fourth] = await sockets(t);
+  third.on('pong', () => {
+    beats += 1;
+    if (beats > 10) heard.resolve();
+  });
+  const unread = new WebSocketPipe(fourth, 20);
+  unread.on('error', () => {});
+  third.send(Buffer.alloc(1024 * 1024));
+  third.send(Buffer.alloc(1024 * 1024));
+  await heard.promise;
+  assert.equal(unread.destroyed, false, 'it does not listen, so it cannot know');
+  assert.equal(near.destroyed || far.destroyed, false);
+});
+
+/** Small, fast and repeatable (mulberry32). */
+function randomOf(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
+  };
+}
+
+test('pipe: whatever a peer sends, what is read is a prefix of its data, and whole only if it said so', async (t) => {
+  for (let seed = 1; seed <= 200; seed += 1) {
+    const random = randomOf(seed);
+    const [raw, ws] = await sockets(t);
+    const pipe = new WebSocketPipe(ws);
+    const got: Buffer[] = [];
+    let ended = false;
+    let failed = false;
+    pipe.on('data', (chunk: Buffer) => got.push(chunk));
+    pipe.on('end', () => {
+      ended = true;
+      pipe.end();
+    });
+    pipe.on('error', () => {
+      failed = true;
+    });
+    raw.on('error', () => {});
+    const data: Buffer[] = [];
+    let whole = false;
+    let broken = false;
+    const steps = Math.floor(random() * 12);
+    for (let step = 0; step < steps; step += 1) {
+      const dice = random();
+      const bytes = Buffer.alloc(1 + Math.floor(random() * 5000), step);
+      if (dice < 0.55) {
+        const fragments = random() < 0.3;
+        if (fragments) raw.send(bytes.subarray(0, 1), { binary: true, fin: false });
+        raw.send(fragments ? bytes.subarray(1) : bytes, { binary: true, fin: true });
+        if (!whole && !broken && (!fragments || bytes.length > 0)) data.push(bytes);
+      } else if (dice < 0.7) raw.ping();
+      else if (dice < 0.8) raw.pong(bytes.subarray(0, 100));
+      else if (dice < 0.9) {
+        if (!broken) whole = true;
+        raw.send(Buffer.alloc(0), { binary: true });
+      } else {
+        if (!whole) broken = true;
+        raw.send('text');
+      }
+    }
+    const closed = new Promise((resolve) => pipe.once('close', resolve));
+    if (random() < 0.3) raw.terminate();
+    else raw.close(1000);
+    await closed;
+    const [read, sent] = [Buffer.concat(got), Buffer.concat(data)];
+    assert.ok(sent.subarray(0, read.length).equals(read), `seed ${seed}: something else was read`);
+    if (ended) assert.ok(whole && read.equals(sent), `seed ${seed}: ended before the whole was read`);
+    else assert.ok(failed || whole, `seed ${seed}: neither ended nor failed`);
+  }
+});
