@@ -35,6 +35,12 @@ export interface Allowed {
   readonly client: Peer;
 }
 
+/** That we ended it: why, and since when it was no longer allowed. */
+interface Ended {
+  readonly reason: StreamEnd;
+  readonly since: number;
+}
+
 export interface CarriageParts {
   readonly tunnels: TunnelRelays;
   readonly signer: AssertionSigner;
@@ -61,12 +67,12 @@ export class Carriage {
     const startedAt = now();
     const kind = { streaming: exchange.upgradeHead !== undefined };
     const relay = this.#relay(exchange, allowed, kind);
-    let ended: StreamEnd | undefined;
+    let ended: Ended | undefined;
     const watched: OpenExchange = {
       session: allowed.session,
       input: allowed.input,
-      close: (reason) => {
-        ended = reason;
+      close: (reason, since) => {
+        ended = { reason, since };
         relay.close(reason);
       },
     };
@@ -131,7 +137,7 @@ export class Carriage {
   async #recordEnd(
     { id, app, session, client, trace }: Allowed,
     result: RelayResult,
-    end: { startedAt: number; durationMs: number; status: number | undefined; ended: StreamEnd | undefined },
+    end: { startedAt: number; durationMs: number; status: number | undefined; ended: Ended | undefined },
   ): Promise<void> {
     await this.#parts.recorder.record({
       kind: 'stream-closed',
@@ -142,9 +148,10 @@ export class Carriage {
       client,
       connector: result.connector === undefined ? undefined : { name: result.connector },
       traceId: trace.id,
-      reason: end.ended ?? result.failure ?? result.outcome,
+      reason: end.ended?.reason ?? result.failure ?? result.outcome,
       startedAt: end.startedAt,
       durationMs: end.durationMs,
+      enforceMs: end.ended && Math.max(0, end.startedAt + end.durationMs - end.ended.since),
       bytesFromClient: result.bytesIn,
       bytesToClient: result.bytesOut,
       status: end.status,
@@ -200,7 +207,10 @@ function acceptPipe(exchange: Exchange): Promise<Duplex> {
   const { request, upgradeHead = Buffer.alloc(0) } = exchange;
   const socket = detached(exchange);
   return new Promise((resolve, reject) => {
-    socket.once('close', () => reject(new Error('the client went away')));
+    const gone = (): void => reject(new Error('the client went away'));
+    // It may have left while the app was being dialled; then its close has been and will not come again.
+    if (socket.destroyed) return gone();
+    socket.once('close', gone);
     handshakes.handleUpgrade(request, socket, upgradeHead, (ws) => resolve(new WebSocketPipe(ws)));
   });
 }

@@ -118,6 +118,8 @@ export interface StreamClosed {
   /** Epoch milliseconds. */
   readonly startedAt: number;
   readonly durationMs: number;
+  /** If the gateway ended it: milliseconds from the revocation, or from the review that found it, to both sides closed. */
+  readonly enforceMs?: Optional<number>;
   readonly bytesFromClient: number;
   readonly bytesToClient: number;
   readonly status?: Optional<number>;

@@ -14,8 +14,8 @@ const REVIEW_BATCH = 500;
 export interface OpenExchange {
   readonly session: LiveSession;
   readonly input: AccessRequest;
-  /** Closes both sides; called at most once. */
-  close(reason: StreamEnd): void;
+  /** Closes both sides; called at most once. `since`: when it ceased to be allowed or that was found, epoch ms. */
+  close(reason: StreamEnd, since: number): void;
 }
 
 /** Why an open exchange was closed by us. */
@@ -58,25 +58,27 @@ export class OpenExchanges {
 
   /** Closes everything a session has open, before this returns. Returns how many there were. */
   endSession(session: string): number {
+    const since = this.#now();
     const ended = [...this.#open].filter((exchange) => exchange.session.id === session);
-    for (const exchange of ended) this.#close(exchange, 'session-ended');
+    for (const exchange of ended) this.#close(exchange, 'session-ended', since);
     return ended.length;
   }
 
   /** Decides every open exchange again as of now; a session that has run out takes its exchanges with it. */
   async review(reason: StreamEnd): Promise<void> {
+    const since = this.#now();
     let reviewed = 0;
     for (const exchange of [...this.#open]) {
       const input = { ...exchange.input, at: this.#now() };
       const { decision } = this.#rulings.rule(exchange.session, input);
-      if (decision.verdict !== 'allow') this.#close(exchange, reason);
-      else if (!(await this.#alive(exchange.session.id))) this.#close(exchange, 'session-ended');
+      if (decision.verdict !== 'allow') this.#close(exchange, reason, since);
+      else if (!(await this.#alive(exchange.session.id))) this.#close(exchange, 'session-ended', since);
       reviewed += 1;
       if (reviewed % REVIEW_BATCH === 0) await new Promise((resolve) => setImmediate(resolve));
     }
   }
 
-  #close(exchange: OpenExchange, reason: StreamEnd): void {
-    if (this.#open.delete(exchange)) exchange.close(reason);
+  #close(exchange: OpenExchange, reason: StreamEnd, since: number): void {
+    if (this.#open.delete(exchange)) exchange.close(reason, since);
   }
 }

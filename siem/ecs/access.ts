@@ -159,6 +159,7 @@ function streamClosed(event: StreamClosed): Mapping {
       session: event.session === undefined ? undefined : { id: event.session },
       connector: connectorFields(event.connector),
       decision: { id: event.decisionId },
+      stream: event.enforceMs === undefined ? undefined : { enforce_ms: event.enforceMs },
     },
     related: { ip: [ipOf(event.client.address)], user: relatedUsers(event.subject) },
   };

@@ -131,6 +131,22 @@ describe('what is open', () => {
     assert.deepEqual(closed, ['policy-changed']);
   });
 
+  test('is told since when it is not allowed, however long the review takes', async () => {
+    let time = AT;
+    const rulings = new Rulings(() => policy(''));
+    const slow = async (): Promise<boolean> => {
+      time += 100;
+      return false;
+    };
+    const open = new OpenExchanges(rulings, slow, () => time);
+    const since: number[] = [];
+    for (const who of [session(), session()]) {
+      open.add({ session: who, input: input(who), close: (_reason, at) => since.push(at) });
+    }
+    await open.review('no-longer-allowed');
+    assert.deepEqual(since, [AT, AT]);
+  });
+
   test('is closed with its session, at once and once', async () => {
     const current = policy('');
     const { open, closed } = opened(
