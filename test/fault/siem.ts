@@ -1,6 +1,7 @@
 // kill -9 of the recording process at 200 random points while it ships: no acknowledged event may be missing from the
 // outbox, from its log or from the receiver, and a repeat must have the id of what it repeats. Then 1,000 bits are
-// flipped in what is on disk, one after the other: the audit must name the place of each.
+// flipped in what is on disk, one after the other: the audit must name the place of each. Before all that, a receiver is
+// down (see siem-outage.ts).
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -16,6 +17,7 @@ import { readOutbox } from '#siem/outbox/read';
 import { live } from '../siem/ledger/part.ts';
 import { type Tampering, tamper } from '../siem/ledger/tampering.ts';
 import type { FaultOptions, FaultReport } from './report.ts';
+import { outage } from './siem-outage.ts';
 
 const KILLS = 200;
 const FLIPS = 1_000;
@@ -29,6 +31,13 @@ interface Received {
 }
 
 export async function run({ progress }: FaultOptions): Promise<FaultReport> {
+  const down = await outage(progress);
+  const killed = await killing(progress);
+  const figures = { ...killed.figures, ...down.figures };
+  return { table: tableOf(figures), figures, held: killed.held && down.held };
+}
+
+async function killing(progress: FaultOptions['progress']): Promise<FaultReport> {
   const directory = mkdtempSync(join(tmpdir(), 'sallyport-fault-'));
   const received: Received = { lines: new Map(), repeats: 0 };
   const server = receiver(received);
@@ -74,7 +83,7 @@ function withTampering(judged: FaultReport, { tampered, found }: Tampering): Fau
 
 function tableOf(figures: Readonly<Record<string, number>>): string {
   return Object.entries(figures)
-    .map(([key, value]) => `${key.padEnd(20)} ${value}`)
+    .map(([key, value]) => `${key.padEnd(28)} ${value}`)
     .join('\n');
 }
 
