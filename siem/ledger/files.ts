@@ -5,22 +5,32 @@ import { dirname, join } from 'node:path';
 /** Writes files below `directory`, by their paths in it, and makes them and their names durable. */
 export async function writeDurably(directory: string, files: ReadonlyMap<string, Uint8Array>): Promise<void> {
   const touched = new Set<string>();
-  for (const [path, bytes] of files) {
-    const target = join(directory, path);
-    const parent = dirname(target);
+  for (const path of files.keys()) {
+    const parent = dirname(join(directory, path));
     const made = await mkdir(parent, { recursive: true, mode: 0o700 });
-    if (made !== undefined) for (const each of parentsUpTo(parent, dirname(made))) touched.add(each);
-    const file = await open(`${target}.new`, 'w', 0o600);
-    try {
-      await file.writeFile(bytes);
-      await file.datasync();
-    } finally {
-      await file.close();
-    }
-    await rename(`${target}.new`, target);
-    touched.add(parent);
+    for (const each of made === undefined ? [parent] : parentsUpTo(parent, dirname(made))) touched.add(each);
   }
-  for (const each of touched) await syncDirectory(each);
+  // Together: the file system then commits them together.
+  await allOf([...files].map(([path, bytes]) => writeWhole(join(directory, path), bytes)));
+  await allOf([...touched].map(syncDirectory));
+}
+
+/** Waits for all even if one fails, so that nothing is still being written when it is tried again. */
+async function allOf(work: readonly Promise<void>[]): Promise<void> {
+  const outcomes = await Promise.allSettled(work);
+  const failed = outcomes.find((outcome) => outcome.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
+}
+
+async function writeWhole(path: string, bytes: Uint8Array): Promise<void> {
+  const file = await open(`${path}.new`, 'w', 0o600);
+  try {
+    await file.writeFile(bytes);
+    await file.datasync();
+  } finally {
+    await file.close();
+  }
+  await rename(`${path}.new`, path);
 }
 
 /** Directories from `path` up to and with `top`. */

@@ -126,6 +126,10 @@ export class Ledger {
     this.#answer(new LedgerError('closed', 'the log is closed'));
   }
 
+  get #isDue(): boolean {
+    return this.#dueAt !== undefined && performance.now() >= this.#dueAt;
+  }
+
   get #changesSealed(): boolean {
     return this.#changes.size === (this.#changes.sealed?.size ?? 0);
   }
@@ -134,10 +138,9 @@ export class Ledger {
     const { outbox, log } = this.#options;
     while (!this.#stopped) {
       const behind = comparePositions(this.#position, outbox.syncedEnd) < 0;
-      const due = this.#dueAt !== undefined && performance.now() >= this.#dueAt;
       try {
         if (behind || !this.#changesSealed) await this.#follow();
-        else if (due) await this.#sealDecisions();
+        else if (this.#isDue) await this.#sealDecisions();
         else await this.#pause();
       } catch (error) {
         log.error(
@@ -171,8 +174,11 @@ export class Ledger {
         if (comparePositions(line.next, end) > 0) return this.#settle();
         this.#append(line);
       }
-      await this.#settle();
+      await this.#sealChanges();
+      // A seal costs milliseconds: while there is more to take up, it is put off, but not beyond its time.
+      if (this.#isDue) await this.#sealDecisions();
     }
+    await this.#settle();
   }
 
   #append({ bytes, position, next }: Line): void {
