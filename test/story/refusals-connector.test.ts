@@ -134,6 +134,8 @@ test('a connector that is not who it says becomes no tunnel', { skip: requires(.
         const codes = installation
           .events()
           .slice(before)
+          // The log may happen to sign what came before.
+          .filter(({ event }) => event.action !== 'ledger-checkpoint')
           .map(({ event }) => event.code);
         assert.deepEqual(codes, [code], `${path} ${body.slice(0, 20)}`);
       }
