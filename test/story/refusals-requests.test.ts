@@ -188,7 +188,9 @@ test('a request that can be read in two ways reaches nobody', { skip: requires(.
       assert.deepEqual(statuses, [status], `one answer and no more: ${text.slice(0, 300)}`);
       assert.ok(closed, 'the connection is over');
       const events = await until('its event', () => {
-        const since = installation.events().slice(before);
+        // The log may happen to sign what came before.
+        const later = installation.events().slice(before);
+        const since = later.filter(({ event }) => event.action !== 'ledger-checkpoint');
         return since.length > 0 && since;
       });
       // Bytes behind a refused request may be no request themselves: that is told once more, and then no more.
