@@ -1,16 +1,19 @@
 // Connectors that are not who they say: tokens that are old, used or made up, certificates of others, apps they were
 // never given. None becomes a tunnel, and each attempt is recorded.
+import 'reflect-metadata';
 import assert from 'node:assert/strict';
+import { KeyObject, webcrypto } from 'node:crypto';
 import { once } from 'node:events';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Pkcs10CertificateRequestGenerator } from '@peculiar/x509';
 import { request } from 'undici';
 import WebSocket from 'ws';
 import { enrol } from '#connectors/link/enrol';
 import { loadIdentity } from '#connectors/link/identity';
 import { EnrolError, readToken } from '#connectors/link/token';
 import { SUBPROTOCOL } from '#connectors/wire/limits';
-import { openAuthority } from '#gateway/pki/authority';
+import { type Authority, openAuthority } from '#gateway/pki/authority';
 import { requires } from '../requires.ts';
 import { NEEDS, StoryInstallation } from './installation.ts';
 import { until } from './part.ts';
@@ -109,10 +112,11 @@ test('a connector that is not who it says becomes no tunnel', { skip: requires(.
       assert.equal(await dialWith(gateway, authority.certificate, credentials, '/v1/tunnel'), 403, what);
       assert.equal(lastCode('connector-refused'), code, what);
     }
-    // The one that is connected was replaced twice by enrolments above: its serial is not admitted any more.
-    const own = { cert: mine.certificate, key: mine.key };
-    assert.equal(await dialWith(gateway, authority.certificate, own, '/v1/tunnel'), 403);
+    // Issued by our authority, in the right form, for a name that is known: but no enrolment ever handed it out.
+    const stray = await strayCertificate(authority);
+    assert.equal(await dialWith(gateway, authority.certificate, stray, '/v1/tunnel'), 403);
     assert.equal(lastCode('connector-refused'), 'certificate-revoked');
+    const own = { cert: mine.certificate, key: mine.key };
     assert.equal(await dialWith(gateway, authority.certificate, own, '/elsewhere'), 403);
     assert.equal(lastCode('connector-refused'), 'wrong-address');
     assert.equal(await count(), 1);
@@ -168,4 +172,22 @@ async function dialWith(gateway: URL, ca: string, credentials: object, path: str
   const [, response] = (await once(ws, 'unexpected-response')) as [unknown, { statusCode: number }];
   ws.terminate();
   return response.statusCode;
+}
+
+/** A connector's certificate that the authority signed and the gateway knows nothing of. */
+async function strayCertificate(authority: Authority): Promise<{ cert: string; key: string }> {
+  const algorithm = { name: 'ECDSA', namedCurve: 'P-256' };
+  const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
+  const signingAlgorithm = { name: 'ECDSA', hash: 'SHA-256' };
+  const request = await Pkcs10CertificateRequestGenerator.create({
+    name: 'CN=stray',
+    keys,
+    signingAlgorithm,
+  });
+  const uri = 'spiffe://sallyport.internal/connector/rack-1';
+  const { certificate } = await authority.issueConnector(request.toString('pem'), uri, 3_600_000);
+  return {
+    cert: certificate,
+    key: KeyObject.from(keys.privateKey).export({ type: 'pkcs8', format: 'pem' }).toString(),
+  };
 }
