@@ -36,8 +36,9 @@ Example: sallyport siem replay soc --from 2026-03-04T00:00:00Z --config gateway.
 const SETUP_HELP = `Usage: sallyport siem setup <sink> --config FILE [--keep-days 365] [--api-key-file FILE]
        sallyport siem setup --print [--keep-days 365]
 
-Makes the life cycle policy, ingest pipeline, component templates and index template that an elasticsearch sink's events
-need. Repeating it changes nothing. The sink's own key should only create documents; name a stronger one with --api-key-file.
+Makes the life cycle policy, ingest pipeline, component templates and index template that an elasticsearch
+sink's events need. Repeating it changes nothing. The sink's own key should only create documents; name a
+stronger one with --api-key-file.
 
 Options:
   --keep-days N        Delete events after N days (default 365)
