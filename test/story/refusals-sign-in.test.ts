@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import type { Reply, Visitor } from '#bin/demo/visitor';
 import { requires } from '../requires.ts';
 import { NEEDS, StoryInstallation } from './installation.ts';
+import { until } from './part.ts';
 import type { Recorded } from './record.ts';
 import { stepsOf } from './steps.ts';
 
@@ -149,6 +150,8 @@ test('a sign-in that was tampered with opens nothing', { skip: requires(...NEEDS
     const page = await ada.visit(`${wiki}/.sallyport/step-up?path=//evil.example/x`);
     const back = await ada.visit(`${page.url}?person=ada&way=key`);
     assert.equal(back.url, `${wiki}/`);
+    // nginx writes its line after the answer has gone out.
+    await until('nginx has logged it', () => nginx.log().length > before);
     assert.deepEqual(
       nginx
         .log()
