@@ -28,6 +28,7 @@ export class EmbeddedStore implements Store {
   readonly #recent = new Recent();
   readonly #get: StatementSync;
   readonly #put: StatementSync;
+  readonly #create: StatementSync;
   readonly #replace: StatementSync;
   readonly #take: StatementSync;
   readonly #list: StatementSync;
@@ -39,6 +40,11 @@ export class EmbeddedStore implements Store {
     this.#put = db.prepare(
       'INSERT INTO record (kind, key, value, expires) VALUES (?, ?, ?, ?) ' +
         'ON CONFLICT (kind, key) DO UPDATE SET value = excluded.value, expires = excluded.expires',
+    );
+    this.#create = db.prepare(
+      'INSERT INTO record (kind, key, value, expires) VALUES (?, ?, ?, ?) ' +
+        'ON CONFLICT (kind, key) DO UPDATE SET value = excluded.value, expires = excluded.expires ' +
+        'WHERE record.expires <= ?',
     );
     this.#replace = db.prepare(
       'UPDATE record SET value = ?, expires = ? WHERE kind = ? AND key = ? AND expires > ?',
@@ -65,6 +71,17 @@ export class EmbeddedStore implements Store {
   async put<K extends Kind>(kind: K, key: string, value: Collections[K], expiresAt?: number): Promise<void> {
     this.#recent.forget(kind, key);
     this.#put.run(kind, key, JSON.stringify(value), expiresAt ?? Number.MAX_SAFE_INTEGER);
+  }
+
+  async create<K extends Kind>(
+    kind: K,
+    key: string,
+    value: Collections[K],
+    expiresAt?: number,
+  ): Promise<boolean> {
+    const expires = expiresAt ?? Number.MAX_SAFE_INTEGER;
+    this.#recent.forget(kind, key);
+    return this.#create.run(kind, key, JSON.stringify(value), expires, this.#now()).changes > 0;
   }
 
   async replace<K extends Kind>(

@@ -1,5 +1,14 @@
 // What the gateway remembers between requests, and the small interface every store offers for it.
 // A secret a client holds is only ever kept as its SHA-256, so a copied store opens no door.
+import type {
+  AttestationChallenge,
+  Baseline,
+  DeviceGrant,
+  DeviceName,
+  DevicePosture,
+  DeviceRecord,
+  DeviceRevocation,
+} from '#gateway/attest/records';
 import type { Login, Subject } from '#policy/input';
 
 /** One person's sign-in. Its key, the session id, is a handle: safe in events, useless to a thief. */
@@ -73,6 +82,13 @@ export interface Collections {
   cliCode: CliCode;
   enrolment: Enrolment;
   connector: EnrolledConnector;
+  deviceGrant: DeviceGrant;
+  attestationChallenge: AttestationChallenge;
+  device: DeviceRecord;
+  deviceName: DeviceName;
+  deviceRevocation: DeviceRevocation;
+  devicePosture: DevicePosture;
+  baseline: Baseline;
 }
 
 export type Kind = keyof Collections;
@@ -82,6 +98,8 @@ export interface Store {
   get<K extends Kind>(kind: K, key: string): Promise<Collections[K] | undefined>;
   /** `expiresAt`: epoch milliseconds after which the record is as good as absent. */
   put<K extends Kind>(kind: K, key: string, value: Collections[K], expiresAt?: number): Promise<void>;
+  /** Like `put`, but only where there is no record: of any number of callers exactly one gets true. */
+  create<K extends Kind>(kind: K, key: string, value: Collections[K], expiresAt?: number): Promise<boolean>;
   /** Like `put`, but only over a record that is still there: a record that was removed stays removed. */
   replace<K extends Kind>(kind: K, key: string, value: Collections[K], expiresAt?: number): Promise<boolean>;
   /** Reads and removes in one step: of any number of callers exactly one gets the record. */

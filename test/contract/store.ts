@@ -52,6 +52,20 @@ export function storeContract(name: string, open: () => Promise<StoreUnderTest>)
       assert.equal(await under.store.get('enrolment', 'e'), undefined);
     });
 
+    test('of fifty creators exactly one writes, and nobody while its record lives', async () => {
+      const { store } = under;
+      const created = await Promise.all(
+        Array.from({ length: 50 }, (_, i) => store.create('door', 'i', door(`s${i}`), under.now() + 1000)),
+      );
+      assert.equal(created.filter(Boolean).length, 1);
+      assert.deepEqual(await store.get('door', 'i'), door(`s${created.indexOf(true)}`));
+      under.advance(999);
+      assert.equal(await store.create('door', 'i', door('late')), false);
+      under.advance(1);
+      assert.equal(await store.create('door', 'i', door('next')), true);
+      assert.deepEqual(await store.get('door', 'i'), door('next'));
+    });
+
     test('replace never brings back what was removed', async () => {
       await under.store.put('door', 'f', door('s1'));
       assert.equal(await under.store.replace('door', 'f', door('s2')), true);
