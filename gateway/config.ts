@@ -1,6 +1,7 @@
 // The gateway's configuration: one YAML document, every key described, unknown keys refused, secrets by file only.
 import { isAbsolute, join } from 'node:path';
 import { z } from 'zod';
+import type { ConnectionLimits } from '#gateway/edge/limits';
 import { CONNECTOR_NAME } from '#gateway/pki/enrolment';
 import { RESERVED_PREFIXES } from '#policy/subject/directory';
 import { resolveSiemPaths, type SiemConfig, siemSchema } from '#siem/config';
@@ -67,6 +68,7 @@ export interface GatewayConfig {
     readonly health: ListenAddress;
   };
   readonly tls?: { readonly certificate: string; readonly key: string } | undefined;
+  readonly limits: ConnectionLimits;
   readonly connectors: {
     readonly hosts: readonly string[];
     readonly certificateLife: number;
@@ -152,6 +154,13 @@ const shape = z.strictObject({
     .strictObject({ certificate: file, key: file })
     .optional()
     .describe('PEM chain and key for all hosts. Left out: a development CA is made on first start.'),
+  limits: z
+    .strictObject({
+      connections: z.int().min(10).max(100_000).default(20_000),
+      perAddress: z.int().min(10).max(100_000).default(1_000),
+    })
+    .prefault({})
+    .describe('Connections of a listener at once, and from one address (IPv6: one /64).'),
   connectors: z
     .strictObject({
       hosts: z.array(z.string().min(1)).min(1).default(['localhost', '127.0.0.1']),

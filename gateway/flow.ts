@@ -55,7 +55,7 @@ export class Flow {
     const inspected = inspect(request, connections.serverName(request));
     if (!inspected.ok) return this.#refuse(exchange, inspected.refusal);
     const clean = inspected.request;
-    const site = sites.get(clean.host);
+    const site = sites.get(clean.host, request.headers.host);
     if (site === undefined) return this.#refuse(exchange, 'host-not-served');
 
     if (site.kind === 'portal' && exchange.upgradeHead !== undefined) return this.#connect(exchange, clean);

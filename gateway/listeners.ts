@@ -8,8 +8,9 @@ import type { GatewayConfig } from './config.ts';
 import type { Metrics } from './console/metrics.ts';
 import type { Connections } from './edge/connections.ts';
 import { connectorsListener, type KnownConnector } from './edge/connectors-listener.ts';
-import { peopleListener, refuseBare, TLS_SETTINGS } from './edge/people-listener.ts';
+import { peopleListener, refuseBare } from './edge/people-listener.ts';
 import type { Sites } from './edge/sites.ts';
+import { TLS_SETTINGS } from './edge/tls.ts';
 import type { Flow } from './flow.ts';
 import { type Authority, openAuthority } from './pki/authority.ts';
 import type { EnrolmentDesk } from './pki/enrolment.ts';
@@ -51,11 +52,12 @@ export async function peopleServer(parts: PeopleParts, undo: Undo): Promise<Peop
     },
   };
   if (config.tls !== undefined) {
-    return { server: peopleListener(certificateFromFiles(config.tls), handlers), developmentCa: undefined };
+    const server = peopleListener(certificateFromFiles(config.tls), config.limits, handlers);
+    return { server, developmentCa: undefined };
   }
   const ca = await openAuthority(join(config.state, 'development-ca'), 'Sallyport development', now);
   const { notAfter, ...certificate } = await issueCertificate(ca, sites.hosts);
-  const server = peopleListener(certificate, handlers);
+  const server = peopleListener(certificate, config.limits, handlers);
   const timer = keepRenewed(server, ca, sites.hosts, notAfter, TLS_SETTINGS, now);
   undo.push(() => clearInterval(timer));
   return { server, developmentCa: ca.certificate };
@@ -76,7 +78,7 @@ export async function connectorServer(
 ): Promise<ReturnType<typeof connectorsListener>> {
   const { hosts, trustDomain } = config.connectors;
   const { notAfter, ...certificate } = await issueCertificate(authority, hosts);
-  const server = connectorsListener(certificate, {
+  const server = connectorsListener(certificate, config.limits, {
     desk,
     authority,
     trustDomain,

@@ -46,5 +46,6 @@ export const parts: readonly Part[] = [
     program: 'go',
     suites: 'siem/ledger: another implementation of transparency logs',
   },
+  { package: 'nmap', program: 'nmap', suites: 'gateway/edge: what TLS a stranger finds' },
   { package: 'fish', program: 'fish', suites: 'bin: completion' },
 ];

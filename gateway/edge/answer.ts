@@ -1,6 +1,7 @@
 // Answers that the gateway itself gives on an app's address: a page for a browser, JSON for a program.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { OWN_HEADERS } from '#gateway/portal/page';
+import { ANSWER_TIMEOUT } from './limits.ts';
 
 export interface Answer {
   readonly status: number;
@@ -37,6 +38,7 @@ export async function answer(
     ...unreadBody(request),
     ...what.headers,
   });
+  response.setTimeout(ANSWER_TIMEOUT);
   response.end(request.method === 'HEAD' ? undefined : body);
 }
 
@@ -48,6 +50,7 @@ export function redirect(
 ): void {
   const headers = { ...OWN_HEADERS, Location: location, 'Set-Cookie': cookie, 'Content-Length': 0 };
   response.writeHead(302, { ...headers, ...unreadBody(request) });
+  response.setTimeout(ANSWER_TIMEOUT);
   response.end();
 }
 

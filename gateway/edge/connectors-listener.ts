@@ -11,11 +11,20 @@ import { type Authority, IssueError } from '#gateway/pki/authority';
 import { connectorOf, type EnrolmentDesk, EnrolmentError } from '#gateway/pki/enrolment';
 import type { CertificateRef, Peer, SallyportEvent } from '#siem/event';
 import { canonicalAddress } from './address.ts';
-import { TLS_SETTINGS } from './people-listener.ts';
+import { Crowd } from './crowd.ts';
+import {
+  CHECK_INTERVAL,
+  type ConnectionLimits,
+  HANDSHAKE_TIMEOUT,
+  HEADERS_TIMEOUT,
+  REQUEST_TIMEOUT,
+} from './limits.ts';
+import { rotateTicketKeys, TLS_SETTINGS } from './tls.ts';
 
 const BODY_LIMIT = 16 * 1024;
-const HANDSHAKE_TIMEOUT = 10_000;
-const MAX_CONNECTIONS = 20_000;
+const MAX_HEADER = 8192;
+/** No browser has business here; one that strays in guesses no types and keeps no copy. */
+const API_HEADERS = { 'Cache-Control': 'no-store', 'X-Content-Type-Options': 'nosniff' };
 
 /** A connector whose certificate was verified. */
 export interface KnownConnector {
@@ -39,6 +48,7 @@ const renewBody = z.strictObject({ csr: z.string() });
 
 export function connectorsListener(
   certificate: { cert: string; key: string },
+  limits: ConnectionLimits,
   handlers: ConnectorHandlers,
 ): Server {
   const server = createServer({
@@ -50,11 +60,14 @@ export function connectorsListener(
     // A connector that enrols has no certificate yet; every other route asks `identify`.
     rejectUnauthorized: false,
     handshakeTimeout: HANDSHAKE_TIMEOUT,
-    headersTimeout: HANDSHAKE_TIMEOUT,
-    requestTimeout: 30_000,
-    maxHeaderSize: 8192,
+    headersTimeout: HEADERS_TIMEOUT,
+    requestTimeout: REQUEST_TIMEOUT,
+    connectionsCheckingInterval: CHECK_INTERVAL,
+    maxHeaderSize: MAX_HEADER,
   });
-  server.maxConnections = MAX_CONNECTIONS;
+  rotateTicketKeys(server);
+  const crowd = new Crowd(limits);
+  crowd.attend(server);
   const sockets = new WebSocketServer({
     noServer: true,
     perMessageDeflate: false,
@@ -63,6 +76,9 @@ export function connectorsListener(
     handleProtocols: (offered) => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : false),
   });
   server.on('request', (request, response) => {
+    const { socket } = request;
+    crowd.engage(socket);
+    response.once('close', () => crowd.rest(socket));
     route(request, response, handlers).catch(() => send(response, 503, 'unavailable', 'Try again shortly.'));
   });
   server.on('upgrade', (request, socket, head) => {
@@ -70,7 +86,11 @@ export function connectorsListener(
       (connector) => {
         if (connector === undefined)
           socket.end('HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
-        else sockets.handleUpgrade(request, socket, head, (ws) => handlers.connected(ws, connector));
+        else {
+          // A tunnel counts as busy to its end: strangers cannot push it out.
+          crowd.engage(socket);
+          sockets.handleUpgrade(request, socket, head, (ws) => handlers.connected(ws, connector));
+        }
       },
       () => socket.destroy(),
     );
@@ -86,7 +106,7 @@ async function route(
 ): Promise<void> {
   const action = `${request.method} ${request.url}`;
   if (action === 'GET /v1/ca') {
-    response.writeHead(200, { 'Content-Type': 'application/x-pem-file' });
+    response.writeHead(200, { ...API_HEADERS, 'Content-Type': 'application/x-pem-file' });
     response.end(handlers.authority.certificate);
   } else if (action === 'POST /v1/enrol') await enrol(request, response, handlers);
   else if (action === 'POST /v1/renew') await renew(request, response, handlers);
@@ -227,12 +247,12 @@ function sendCertificate(
   authority: Authority,
   name: string,
 ): void {
-  response.writeHead(201, { 'Content-Type': 'application/json' });
+  response.writeHead(201, { ...API_HEADERS, 'Content-Type': 'application/json' });
   response.end(JSON.stringify({ certificate, chain: authority.certificate, name }));
 }
 
 function send(response: ServerResponse, status: number, error: string, message: string): void {
   if (response.headersSent) return;
-  response.writeHead(status, { 'Content-Type': 'application/json', Connection: 'close' });
+  response.writeHead(status, { ...API_HEADERS, 'Content-Type': 'application/json', Connection: 'close' });
   response.end(JSON.stringify({ error, message }));
 }

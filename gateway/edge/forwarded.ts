@@ -2,6 +2,7 @@
 import { randomFillSync } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { ASSERTION_HEADER } from '#gateway/pki/assertion';
+import { trailerPairs } from '#gateway/tunnel/head';
 
 /** Prefix of our own cookies: no app may read or set them. */
 export const OWN_COOKIE_PREFIX = '__Host-sallyport';
@@ -92,7 +93,8 @@ export interface Provenance {
 /** Headers to forward as a flat name, value, … list. `upgrade` keeps a WebSocket handshake whole. */
 export function forwardHeaders(request: IncomingMessage, from: Provenance, upgrade: boolean): string[] {
   const named = connectionTokens(request.headers.connection);
-  const host = request.headers.host ?? '';
+  // Names of hosts have no case; apps that compare them should not have to know.
+  const host = (request.headers.host ?? '').toLowerCase();
   const headers: string[] = [];
   const raw = request.rawHeaders;
   for (let i = 0; i < raw.length; i += 2) {
@@ -100,7 +102,7 @@ export function forwardHeaders(request: IncomingMessage, from: Provenance, upgra
     const folded = fold(name);
     if (HOP_BY_HOP.has(folded) || named.has(folded) || speaksForUs(folded) || folded === 'traceparent')
       continue;
-    const value = raw[i + 1] ?? '';
+    const value = folded === 'host' ? host : (raw[i + 1] ?? '');
     if (folded === 'cookie') {
       const kept = withoutOwnCookies(value);
       if (kept !== '') headers.push(name, kept);
@@ -125,6 +127,13 @@ export function forwardHeaders(request: IncomingMessage, from: Provenance, upgra
     from.assertion,
   );
   return headers;
+}
+
+/** Trailers to forward: fewer fields than a head may have, and none that speaks for us, so that none can be merged in. */
+export function forwardTrailers(raw: readonly string[]): string[] {
+  return trailerPairs(raw).flatMap(([name, value]) =>
+    speaksForUs(fold(name)) || name.includes('_') ? [] : [name, value],
+  );
 }
 
 /** `Connection: X` asks the next hop to drop X. Host and framing are not the client's to drop. */

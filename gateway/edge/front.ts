@@ -1,6 +1,7 @@
 // The strict front: refuses every request that two parties could read in two ways, before anything else looks
 // at it. Pure; what it returns is the only form of the request that later rooms use and that is forwarded.
 import type { IncomingMessage } from 'node:http';
+import { MAX_HEADERS, MAX_HOST } from './limits.ts';
 import { canonicalTarget } from './target.ts';
 
 /** Stable codes of refusals, with the HTTP status each gets. */
@@ -55,9 +56,6 @@ export type Inspected =
   | { readonly ok: true; readonly request: CleanRequest }
   | { readonly ok: false; readonly refusal: Refusal };
 
-const MAX_HEADERS = 100;
-/** RFC 1035's 253 and a port. */
-const MAX_HOST = 259;
 const TOKEN = /^[!#$%&'*+.^`|~0-9A-Za-z-]+$/;
 /** Visible ASCII, obs-text and tab. Anything else in a value is somebody trying to end the line early. */
 const FIELD_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;

@@ -1,9 +1,8 @@
 // Brings a checked request to a hono app and its answer back. Only our own small pages and APIs come this way;
 // nothing that is proxied does.
 import type { IncomingMessage, ServerResponse } from 'node:http';
-
-/** Our forms and API bodies are far smaller. */
-const BODY_LIMIT = 64 * 1024;
+import { OWN_HEADERS } from '#gateway/portal/page';
+import { ANSWER_TIMEOUT, OWN_BODY } from './limits.ts';
 
 /** What hono apps here need: `fetch` with bindings of their own. */
 export interface WebApp<Bindings> {
@@ -21,14 +20,9 @@ export async function serveOwn<Bindings>(
   const method = incoming.method ?? 'GET';
   const body = method === 'GET' || method === 'HEAD' ? undefined : await readBody(incoming);
   if (body === null) {
-    outgoing.writeHead(413, {
-      'Content-Type': 'application/json',
-      'Cache-Control': 'no-store',
-      Connection: 'close',
-    });
-    outgoing.end(
-      JSON.stringify({ error: 'body-too-large', message: `The body is over ${BODY_LIMIT} bytes.` }),
-    );
+    outgoing.writeHead(413, { ...OWN_HEADERS, 'Content-Type': 'application/json', Connection: 'close' });
+    outgoing.setTimeout(ANSWER_TIMEOUT);
+    outgoing.end(JSON.stringify({ error: 'body-too-large', message: `The body is over ${OWN_BODY} bytes.` }));
     return;
   }
   const headers = new Headers();
@@ -45,17 +39,23 @@ export async function serveOwn<Bindings>(
   for (const [name, value] of response.headers) if (name !== 'set-cookie') sent.push(name, value);
   for (const cookie of response.headers.getSetCookie()) sent.push('Set-Cookie', cookie);
   outgoing.writeHead(response.status, sent);
+  outgoing.setTimeout(ANSWER_TIMEOUT);
   outgoing.end(response.body === null ? undefined : Buffer.from(await response.arrayBuffer()));
 }
 
-/** The body, or null if it is too large. */
-async function readBody(incoming: IncomingMessage): Promise<Buffer | null> {
+/** The body, or null if it is too large. Rejects when the client goes away. */
+function readBody(incoming: IncomingMessage): Promise<Buffer | null> {
+  const { promise, resolve, reject } = Promise.withResolvers<Buffer | null>();
   const chunks: Buffer[] = [];
   let size = 0;
-  for await (const chunk of incoming as AsyncIterable<Buffer>) {
+  // Flowing, so that the listener sees a body that trickles.
+  incoming.on('data', (chunk: Buffer) => {
     size += chunk.length;
-    if (size > BODY_LIMIT) return null;
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
+    if (size <= OWN_BODY) chunks.push(chunk);
+    else resolve(null);
+  });
+  incoming.once('end', () => resolve(Buffer.concat(chunks)));
+  incoming.once('error', reject);
+  incoming.once('close', () => reject(new Error('the client went away')));
+  return promise;
 }

@@ -1,35 +1,20 @@
 // The listener people and their programs reach: HTTPS with strict limits. It knows nothing of who or where to.
-import type { ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { Duplex } from 'node:stream';
-import type { SecureContextOptions } from 'node:tls';
+import { Crowd } from './crowd.ts';
 import { type Exchange, upgradeExchange } from './exchange.ts';
-
-/** Limits of a connection and a request; milliseconds and bytes. */
-const HEADERS_TIMEOUT = 10_000;
-/** No limit on a whole request: uploads may be long. An exchange in which nothing moves is cut by its relay. */
-const REQUEST_TIMEOUT = 0;
-const KEEP_ALIVE = 60_000;
-const CHECK_INTERVAL = 2_000;
-const HEADER_BYTES = 16 * 1024;
-const MAX_CONNECTIONS = 20_000;
-
-export const TLS_SETTINGS: SecureContextOptions = {
-  minVersion: 'TLSv1.2',
-  honorCipherOrder: true,
-  // RFC 9325: forward secrecy and AEAD only.
-  ciphers: [
-    'TLS_AES_128_GCM_SHA256',
-    'TLS_AES_256_GCM_SHA384',
-    'TLS_CHACHA20_POLY1305_SHA256',
-    'ECDHE-ECDSA-AES128-GCM-SHA256',
-    'ECDHE-RSA-AES128-GCM-SHA256',
-    'ECDHE-ECDSA-AES256-GCM-SHA384',
-    'ECDHE-RSA-AES256-GCM-SHA384',
-    'ECDHE-ECDSA-CHACHA20-POLY1305',
-    'ECDHE-RSA-CHACHA20-POLY1305',
-  ].join(':'),
-};
+import {
+  ANSWER_TIMEOUT,
+  CHECK_INTERVAL,
+  type ConnectionLimits,
+  HANDSHAKE_TIMEOUT,
+  HEADER_BYTES,
+  HEADERS_TIMEOUT,
+  KEEP_ALIVE,
+} from './limits.ts';
+import { SlowBodies } from './slow-bodies.ts';
+import { rotateTicketKeys, TLS_SETTINGS } from './tls.ts';
 
 export interface PeopleHandlers {
   take(exchange: Exchange): void;
@@ -37,15 +22,21 @@ export interface PeopleHandlers {
   unparsable(socket: Duplex, code: string): void;
 }
 
-export function peopleListener(certificate: { cert: string; key: string }, handlers: PeopleHandlers): Server {
+export function peopleListener(
+  certificate: { cert: string; key: string },
+  limits: ConnectionLimits,
+  handlers: PeopleHandlers,
+): Server {
   const server = createServer({
     ...certificate,
     ...TLS_SETTINGS,
+    // No h2: nobody has shown yet that its stream resets stay within a budget.
     ALPNProtocols: ['http/1.1', 'http/1.0'],
-    handshakeTimeout: HEADERS_TIMEOUT,
+    handshakeTimeout: HANDSHAKE_TIMEOUT,
     maxHeaderSize: HEADER_BYTES,
     headersTimeout: HEADERS_TIMEOUT,
-    requestTimeout: REQUEST_TIMEOUT,
+    // Node would cut every upload at a fixed time; `SlowBodies` tells those that move from those that do not.
+    requestTimeout: 0,
     keepAliveTimeout: KEEP_ALIVE,
     connectionsCheckingInterval: CHECK_INTERVAL,
     requireHostHeader: false,
@@ -56,13 +47,35 @@ export function peopleListener(certificate: { cert: string; key: string }, handl
   });
   // The front counts headers itself: Node would cut the list silently and decide on a part.
   server.maxHeadersCount = 0;
-  server.maxConnections = MAX_CONNECTIONS;
-  server.on('request', (request, response) => handlers.take({ request, response }));
-  server.on('checkContinue', (request, response) =>
-    handlers.take({ request, response, expectContinue: true }),
-  );
-  server.on('checkExpectation', (request, response) => handlers.take({ request, response }));
-  server.on('upgrade', (request, socket, head) => handlers.take(upgradeExchange(request, socket, head)));
+  rotateTicketKeys(server);
+  const crowd = new Crowd(limits);
+  crowd.attend(server);
+  const bodies = new SlowBodies(({ socket }) => handlers.unparsable(socket, 'ERR_HTTP_REQUEST_TIMEOUT'));
+  bodies.attend(server);
+
+  const begin = (request: IncomingMessage, response: ServerResponse): void => {
+    const { socket } = request;
+    crowd.engage(socket);
+    response.once('close', () => crowd.rest(socket));
+    bodies.watch(request);
+  };
+  server.on('request', (request, response) => {
+    begin(request, response);
+    handlers.take({ request, response });
+  });
+  server.on('checkContinue', (request, response) => {
+    begin(request, response);
+    handlers.take({ request, response, expectContinue: true });
+  });
+  server.on('checkExpectation', (request, response) => {
+    begin(request, response);
+    handlers.take({ request, response });
+  });
+  // An upgraded connection counts as busy to its end.
+  server.on('upgrade', (request, socket, head) => {
+    crowd.engage(socket);
+    handlers.take(upgradeExchange(request, socket, head));
+  });
   server.on('connect', (_request, socket) => handlers.unparsable(socket, 'CONNECT'));
   const refused = new WeakSet<Duplex>();
   server.on('clientError', ({ code = '' }: NodeJS.ErrnoException, socket) => {
@@ -95,8 +108,10 @@ function answering(socket: Duplex & { readonly _httpMessage?: ServerResponse | n
 /** Answers a connection whose bytes are no request, and ends it. Returns what to record. */
 export function refuseBare(socket: Duplex, code: string): 'timeout' | 'header-size' | 'method' | 'parse' {
   const [status, refusal] = BARE[code] ?? ['400 Bad Request', 'parse'];
-  if (socket.writable && !answering(socket))
+  if (socket.writable && !answering(socket)) {
     socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
-  else socket.destroy();
+    const cut = setTimeout(() => socket.destroy(), ANSWER_TIMEOUT).unref();
+    socket.once('close', () => clearTimeout(cut));
+  } else socket.destroy();
   return refusal;
 }

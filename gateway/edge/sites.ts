@@ -19,8 +19,10 @@ export class Sites {
     }
   }
 
-  get(host: string): Site | undefined {
-    return this.#sites.get(host);
+  /** `authority` is the Host header: a port in it must be ours, since apps build links from what we pass on. */
+  get(host: string, authority: string | undefined): Site | undefined {
+    const port = authority?.slice(host.length) ?? '';
+    return port === '' || port === (this.#port || ':443') ? this.#sites.get(host) : undefined;
   }
 
   /** The TCP app that a path on the portal's host asks to be connected to. */

@@ -1,11 +1,11 @@
 // The request target in its one canonical form. What could be read as another path is refused, not repaired.
 import type { Refusal } from './front.ts';
+import { MAX_TARGET } from './limits.ts';
 
 export type Target =
   | { readonly ok: true; readonly path: string; readonly query: string }
   | { readonly ok: false; readonly refusal: Refusal };
 
-const MAX_TARGET = 8192;
 /** RFC 3986 pchar and "/", without "%": those are looked at one by one. */
 const PATH_CHARACTERS = /^[A-Za-z0-9\-._~!$&'()*+,;=:@/%]*$/;
 /** Queries in the wild carry more than RFC 3986 lets them; visible ASCII without "#" is unambiguous. */
@@ -51,8 +51,8 @@ function canonicalPath(path: string, query: string): Target {
     // Only now: `%25%32%65` has become a second layer just above.
     if (/%25[0-9a-f]{2}/i.test(canonical)) return refuse('path-encoding');
   }
-  if (canonical.includes('//')) return refuse('path-empty-segment');
-  // `/..;x/` is a dot segment to servers that cut path parameters off.
+  // `/;x/` is an empty segment to servers that cut path parameters off, as `/..;x/` is a dot segment to them.
+  if (/\/(?:\/|;|%3B)/.test(canonical)) return refuse('path-empty-segment');
   if (/\/\.{1,2}(?:[/;]|%3B|$)/.test(canonical)) return refuse('path-dot-segment');
   return { ok: true, path: canonical, query };
 }

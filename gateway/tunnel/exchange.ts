@@ -4,6 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { HeadError, type ResetCode } from '#connectors/wire/error';
 import { encodeRequest, type ResponseHead } from '#connectors/wire/head';
 import type { Stream, StreamHandler } from '#connectors/wire/stream';
+import { forwardTrailers } from '#gateway/edge/forwarded';
 import { Answer } from './answer.ts';
 import { failureOf } from './failure.ts';
 import type { ForwardHead, Relay, RelayFailure, RelayOptions, RelayOutcome, RelayResult } from './relay.ts';
@@ -106,7 +107,7 @@ export class Exchange implements StreamHandler, Relay {
     });
     req.on('end', () => {
       this.#uploading = false;
-      const trailers = req.rawTrailers;
+      const trailers = forwardTrailers(req.rawTrailers);
       try {
         if (trailers.length > 0) stream.endWithTrailers(trailers);
         else stream.end();

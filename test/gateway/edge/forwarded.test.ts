@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { IncomingMessage } from 'node:http';
 import { Socket } from 'node:net';
 import { describe, test } from 'node:test';
-import { forwardHeaders, traceOf, withoutOwnCookies } from '#gateway/edge/forwarded';
+import { forwardHeaders, forwardTrailers, traceOf, withoutOwnCookies } from '#gateway/edge/forwarded';
 
 const FROM = {
   address: '192.0.2.7',
@@ -133,4 +133,25 @@ test('a valid trace id is kept, anything else is replaced', () => {
     assert.notEqual(made, id);
     assert.match(parent, /^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/);
   }
+});
+
+test('a trailer cannot say what a header may not', () => {
+  const said = [
+    'X-Sallyport-Assertion',
+    'x.forwarded.for',
+    'X_User',
+    'Content-Length',
+    'Cookie',
+    'Host',
+    'X-User',
+  ];
+  assert.deepEqual(forwardTrailers([...said.flatMap((name) => [name, 'spoofed']), 'X-Digest', 'a']), [
+    'X-Digest',
+    'a',
+  ]);
+});
+
+test('the host is passed on in lower case', () => {
+  const headers = forwardHeaders(request(['Host', 'Wiki.Example.COM']), FROM, false);
+  assert.ok(!headers.some((text) => text.includes('COM')));
 });

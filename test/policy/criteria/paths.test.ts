@@ -40,6 +40,11 @@ criterionTest('paths', 'wrong-path', [
   ['paths: /**', at('/a?b'), 'unknown'],
   ['paths: /**', at('/a b'), 'unknown'],
   ['paths: /**', at('/ä'), 'unknown'],
+  ['paths: /**', at('/a"b'), 'unknown'],
+  ['paths: /**', at('/a%2541'), 'unknown'],
+  ['paths: /**', at('/%C0%AE/a'), 'unknown'],
+  ['paths: /**', at('/;a'), 'unknown'],
+  ['paths: /**', at('/100%25'), 'met'],
   ['paths: /a%20b', at('/a%20b'), 'met'],
   ['paths: "/.well-known/{file}"', at('/.well-known/x'), 'met'],
 ]);

@@ -70,6 +70,11 @@ export function targetEdges(): Edge[] {
     '/api/ü',
     '/api/x/items',
     '/api/%41',
+    '/api/%2541',
+    '/api/%C0%AE',
+    '/api/%E0%80%AF',
+    '/api/a|b',
+    '/api/%C3%A9',
   ];
   const set =
     (change: Partial<Record<'app' | 'protocol' | 'method' | 'path', string | undefined>>): Edge =>

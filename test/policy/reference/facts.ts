@@ -52,12 +52,16 @@ const ESCAPE = /%([0-9A-F]{2})/g;
 const NEEDLESS = /^[/\\A-Za-z0-9\-._~]$/;
 
 function isCanonical(path: string): boolean {
-  if (!/^\/[\x21-\x7e]*$/.test(path) || /[\\#?]/.test(path)) return false;
+  if (!/^\/[\x21-\x7e]*$/.test(path) || /[\\#?"<>[\]^`{|}]/.test(path)) return false;
   if (/%/.test(path.replace(ESCAPE, ''))) return false;
   for (const [, digits] of path.matchAll(ESCAPE)) {
     const code = Number.parseInt(digits ?? '', 16);
     if (code < 32 || code === 127 || NEEDLESS.test(String.fromCharCode(code))) return false;
   }
+  // What is no UTF-8 because a character of ASCII has more bytes than it needs, and what decodes to escapes again.
+  const once = decoded(path);
+  if (/[\xc0\xc1][\x80-\xbf]|\xe0[\x80-\x9f]|\xf0[\x80-\x8f]/.test(once)) return false;
+  if (/%25[0-9A-Fa-f]{2}/.test(path)) return false;
   const segments = path.split('/').slice(1);
   return segments.every((segment, index) => {
     if (segment === '') return index === segments.length - 1;

@@ -35,6 +35,7 @@ const tunnels = new Tunnels({
 const { cert, key } = await issueCertificate(authority, ['localhost', '127.0.0.1']);
 const connectors = connectorsListener(
   { cert, key },
+  { connections: 1000, perAddress: 1000 },
   {
     ...{ desk, authority, trustDomain },
     connected: (ws, { name, certificate, client }) =>

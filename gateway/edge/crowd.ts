@@ -1,0 +1,137 @@
+// The connections of a listener, counted by address. When there are too many, the one that has waited longest without
+// a request gives way to the newcomer: slow strangers push each other out, and nobody who asks for something.
+import type { Socket } from 'node:net';
+import type { Server } from 'node:tls';
+import { canonicalAddress } from './address.ts';
+import type { ConnectionLimits } from './limits.ts';
+
+interface Guest {
+  readonly group: Group;
+  /** The raw socket until TLS is up. */
+  socket: Socket;
+  /** Requests under way. */
+  busy: number;
+  gone: boolean;
+}
+
+/** The connections of one address. Sets keep the order in which their members came: the first waits longest. */
+interface Group {
+  readonly name: string;
+  count: number;
+  readonly waiting: Set<Guest>;
+}
+
+export class Crowd {
+  readonly #limits: ConnectionLimits;
+  readonly #groups = new Map<string, Group>();
+  readonly #waiting = new Set<Guest>();
+  readonly #byPort = new Map<string, Guest>();
+  readonly #bySocket = new WeakMap<object, Guest>();
+  #count = 0;
+  /** Connections closed or refused because there were too many. */
+  shed = 0;
+
+  constructor(limits: ConnectionLimits) {
+    this.#limits = limits;
+  }
+
+  get size(): number {
+    return this.#count;
+  }
+
+  /** Watches over all connections of `server`. */
+  attend(server: Server): void {
+    server.on('connection', (socket) => this.#enter(socket));
+    server.on('secureConnection', (socket) => {
+      const guest = this.#byPort.get(portOf(socket));
+      if (guest === undefined) return;
+      guest.socket = socket;
+      this.#bySocket.set(socket, guest);
+    });
+  }
+
+  /** A request came on this connection: until `rest` it is not the one to give way. */
+  engage(socket: object): void {
+    const guest = this.#bySocket.get(socket);
+    if (guest === undefined) return;
+    guest.busy += 1;
+    if (guest.busy > 1) return;
+    guest.group.waiting.delete(guest);
+    this.#waiting.delete(guest);
+  }
+
+  /** That request is over; the connection waits for the next one. */
+  rest(socket: object): void {
+    const guest = this.#bySocket.get(socket);
+    if (guest === undefined || guest.gone) return;
+    guest.busy -= 1;
+    if (guest.busy === 0) this.#wait(guest);
+  }
+
+  #enter(socket: Socket): void {
+    const name = networkOf(canonicalAddress(socket.remoteAddress));
+    const group = this.#groups.get(name) ?? { name, count: 0, waiting: new Set<Guest>() };
+    const { connections, perAddress } = this.#limits;
+    const room =
+      (group.count < perAddress || this.#sendAway(group.waiting)) &&
+      (this.#count < connections || this.#sendAway(this.#waiting));
+    if (!room) {
+      this.shed += 1;
+      socket.destroy();
+      return;
+    }
+    this.#groups.set(name, group);
+    const guest: Guest = { group, socket, busy: 0, gone: false };
+    const port = portOf(socket);
+    group.count += 1;
+    this.#count += 1;
+    this.#byPort.set(port, guest);
+    this.#wait(guest);
+    socket.once('close', () => {
+      this.#leave(guest);
+      if (this.#byPort.get(port) === guest) this.#byPort.delete(port);
+    });
+  }
+
+  #wait(guest: Guest): void {
+    guest.group.waiting.add(guest);
+    this.#waiting.add(guest);
+  }
+
+  /** Closes the connection that has waited longest; false if none is waiting. */
+  #sendAway(waiting: ReadonlySet<Guest>): boolean {
+    const [longest] = waiting;
+    if (longest === undefined) return false;
+    this.shed += 1;
+    this.#leave(longest);
+    longest.socket.destroy();
+    return true;
+  }
+
+  #leave(guest: Guest): void {
+    if (guest.gone) return;
+    guest.gone = true;
+    const { group } = guest;
+    group.waiting.delete(guest);
+    this.#waiting.delete(guest);
+    group.count -= 1;
+    this.#count -= 1;
+    if (group.count === 0) this.#groups.delete(group.name);
+  }
+}
+
+/** What tells two connections to one listener apart. */
+function portOf({ remoteAddress, remotePort }: Socket): string {
+  return `${remoteAddress} ${remotePort}`;
+}
+
+/** An IPv6 customer is given a /64 or more: its addresses count as one. */
+function networkOf(address: string): string {
+  if (!address.includes(':')) return address;
+  const [head = '', tail] = address.split('::');
+  const groups = head === '' ? [] : head.split(':');
+  const after = tail === undefined || tail === '' ? [] : tail.split(':');
+  const zeros =
+    tail === undefined ? [] : Array<string>(Math.max(0, 8 - groups.length - after.length)).fill('0');
+  return `${[...groups, ...zeros, ...after].slice(0, 4).join(':')}::/64`;
+}

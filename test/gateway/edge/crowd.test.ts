@@ -1,0 +1,107 @@
+// Too many connections: who gives way, who is refused, and that what is under way is left alone.
+import assert from 'node:assert/strict';
+import { EventEmitter } from 'node:events';
+import { describe, test } from 'node:test';
+import type { Server } from 'node:tls';
+import { Crowd } from '#gateway/edge/crowd';
+
+class FakeSocket extends EventEmitter {
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  destroyed = false;
+  constructor(address: string, port: number) {
+    super();
+    this.remoteAddress = address;
+    this.remotePort = port;
+  }
+  destroy(): void {
+    this.destroyed = true;
+    this.emit('close');
+  }
+}
+
+function hall(connections: number, perAddress: number): { crowd: Crowd; come(address: string): FakeSocket } {
+  const server = new EventEmitter();
+  const crowd = new Crowd({ connections, perAddress });
+  crowd.attend(server as Server);
+  let port = 1024;
+  const come = (address: string): FakeSocket => {
+    const socket = new FakeSocket(address, port++);
+    server.emit('connection', socket);
+    if (!socket.destroyed) server.emit('secureConnection', socket);
+    return socket;
+  };
+  return { crowd, come };
+}
+
+const gone = (sockets: readonly FakeSocket[]): number[] =>
+  sockets.flatMap(({ destroyed }, index) => (destroyed ? [index] : []));
+
+describe('an address with too many connections', () => {
+  test('loses the one that has waited longest', () => {
+    const { crowd, come } = hall(100, 3);
+    const sockets = ['192.0.2.1', '192.0.2.1', '192.0.2.1', '192.0.2.1', '192.0.2.1'].map(come);
+    assert.deepEqual(gone(sockets), [0, 1]);
+    assert.equal(crowd.size, 3);
+  });
+
+  test('keeps what is under way, and is refused when all is', () => {
+    const { crowd, come } = hall(100, 2);
+    const [one, two] = [come('192.0.2.1'), come('192.0.2.1')];
+    crowd.engage(one);
+    const three = come('192.0.2.1');
+    assert.deepEqual(gone([one, two, three]), [1]);
+    crowd.engage(three);
+    const four = come('192.0.2.1');
+    assert.deepEqual(gone([one, three, four]), [2]);
+    crowd.rest(one);
+    const five = come('192.0.2.1');
+    assert.deepEqual(gone([one, three, five]), [0]);
+    assert.equal(crowd.size, 2);
+  });
+
+  test('is counted with its neighbours in the same /64, in every spelling, and with nobody else', () => {
+    const { come } = hall(100, 1);
+    const first = come('2001:db8::1');
+    const spelled = come('2001:0db8:0000:0000:0000::2');
+    const other = come('2001:db8:0:1::1');
+    assert.deepEqual(gone([first, spelled, other]), [0]);
+    const four = come('192.0.2.9');
+    const mapped = come('::ffff:192.0.2.9');
+    assert.deepEqual(gone([four, mapped]), [0]);
+  });
+});
+
+test('when the whole listener is full, the one that has waited longest anywhere gives way', () => {
+  const { crowd, come } = hall(3, 3);
+  const sockets = ['192.0.2.1', '192.0.2.2', '192.0.2.3'].map(come);
+  crowd.engage(sockets[0] as FakeSocket);
+  sockets.push(come('192.0.2.4'));
+  assert.deepEqual(gone(sockets), [1]);
+  assert.equal(crowd.shed, 1);
+});
+
+test('a connection that rests waits anew; pipelined requests count until the last is over', () => {
+  const { crowd, come } = hall(100, 2);
+  const [one, two] = [come('192.0.2.1'), come('192.0.2.1')];
+  crowd.engage(one);
+  crowd.engage(one);
+  crowd.rest(one);
+  const three = come('192.0.2.1');
+  assert.deepEqual(gone([one, two, three]), [1], 'one request is still under way');
+  crowd.rest(one);
+  const four = come('192.0.2.1');
+  assert.deepEqual(gone([one, three, four]), [1], 'the third came before the first began to rest');
+});
+
+test('whoever leaves is forgotten', () => {
+  const { crowd, come } = hall(10, 10);
+  for (let i = 0; i < 1000; i += 1) {
+    const socket = come(`192.0.2.${i % 200}`);
+    crowd.engage(socket);
+    socket.destroy();
+    crowd.rest(socket);
+  }
+  assert.equal(crowd.size, 0);
+  assert.equal(crowd.shed, 0);
+});
