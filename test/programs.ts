@@ -47,5 +47,26 @@ export const parts: readonly Part[] = [
     suites: 'siem/ledger: another implementation of transparency logs',
   },
   { package: 'nmap', program: 'nmap', suites: 'gateway/edge: what TLS a stranger finds' },
+  {
+    package: 'swtpm',
+    program: 'swtpm',
+    suites: 'connectors/device, gateway/attest, story: a TPM',
+  },
+  {
+    package: 'swtpm-tools',
+    program: 'swtpm_setup',
+    suites: 'connectors/device, gateway/attest, story: a TPM with certificates',
+  },
+  { package: 'gnutls-bin', program: 'certtool', suites: 'connectors/device: what swtpm_setup signs with' },
+  {
+    package: 'tpm2-tools',
+    program: 'tpm2_checkquote',
+    suites: 'connectors/device: another implementation of TPM commands',
+  },
+  {
+    package: 'libtss2-tcti-swtpm0',
+    program: '/usr/lib/*/libtss2-tcti-swtpm.so.0',
+    suites: 'connectors/device: the way of tpm2-tools to swtpm',
+  },
   { package: 'fish', program: 'fish', suites: 'bin: completion' },
 ];

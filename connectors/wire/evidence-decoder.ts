@@ -17,7 +17,7 @@ import {
 export function decodeEnrolRequest(json: unknown): EnrolRequest {
   const at = new Reader(json, ['token', 'ekCertificate', 'ekPublic', 'akPublic']);
   return {
-    token: at.text('token', EVIDENCE_LIMITS.token),
+    ...(at.has('token') ? { token: at.text('token', EVIDENCE_LIMITS.token) } : {}),
     ...(at.has('ekCertificate')
       ? { ekCertificate: at.bytes('ekCertificate', EVIDENCE_LIMITS.certificate) }
       : {}),

@@ -36,8 +36,8 @@ export const MAX_ATTESTATION: number = 448 * 1024;
 
 /** Asks to become a known device. Structures are as the TPM gave them, without TPM2B length. */
 export interface EnrolRequest {
-  /** An admin's single-use permission: it names the device. */
-  readonly token: string;
+  /** An admin's single-use permission: it names the device. Absent where this very TPM was announced instead. */
+  readonly token?: string;
   /** DER, without the padding of the NV index. Absent where the TPM has none. */
   readonly ekCertificate?: Buffer;
   /** TPMT_PUBLIC. */

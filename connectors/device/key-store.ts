@@ -1,0 +1,99 @@
+// What enrolment leaves on a machine: which gateway, which device, and the TPM's wrapped keys. No secret of worth
+// without the TPM, yet private all the same: whoever can change it can make this machine attest as nobody.
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { DeviceKeys } from './attester.ts';
+import type { TpmKey } from './tpm/tpm.ts';
+
+/** One machine's enrolment at one gateway. */
+export interface DeviceState {
+  /** The portal's origin. */
+  readonly portal: string;
+  /** PEM to trust for the portal instead of the system's authorities. */
+  readonly ca?: string;
+  readonly device: string;
+  readonly name: string;
+  /** As given to `openTpm`. */
+  readonly tpm: string;
+  readonly keys: DeviceKeys;
+}
+
+/** The machine is not enrolled, or not safely. `message` says what to do. */
+export class KeyStoreError extends Error {
+  readonly code: 'not-enrolled' | 'loose-mode' | 'other-owner' | 'unreadable';
+  constructor(code: KeyStoreError['code'], message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+const FILE = 'device.json';
+const ENROL = 'Run: sallyport device enrol --token-file FILE';
+
+/** Beside the credentials of `sallyport login`. */
+export function deviceFile(credentials: string): string {
+  return join(dirname(credentials), FILE);
+}
+
+/** Whole or not at all. @throws {KeyStoreError} when the directory is open to others. */
+export function writeDevice(file: string, state: DeviceState): void {
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  requirePrivate(dirname(file), '700');
+  const json = JSON.stringify(state, function (this: Record<string, unknown>, name, value: unknown) {
+    const own = this[name];
+    return Buffer.isBuffer(own) ? own.toString('base64url') : value;
+  });
+  const next = `${file}.next`;
+  rmSync(next, { force: true });
+  writeFileSync(next, `${json}\n`, { mode: 0o600, flag: 'wx', flush: true });
+  renameSync(next, file);
+}
+
+/** @throws {KeyStoreError} */
+export function readDevice(file: string): DeviceState {
+  if (!existsSync(file)) throw new KeyStoreError('not-enrolled', `This machine is not enrolled. ${ENROL}`);
+  requirePrivate(dirname(file), '700');
+  requirePrivate(file, '600');
+  let state: Record<string, unknown>;
+  try {
+    state = (JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown> | null) ?? {};
+  } catch {
+    throw new KeyStoreError('unreadable', `${file} cannot be read as JSON. ${ENROL}`);
+  }
+  const { portal, ca, device, name, tpm, keys } = state;
+  const { endorsement, attestation, session } = (keys ?? {}) as Record<string, unknown>;
+  const texts = [portal, device, name, tpm, endorsement];
+  const whole = texts.every((text) => typeof text === 'string') && isKey(attestation) && isKey(session);
+  if (!whole || (ca !== undefined && typeof ca !== 'string')) {
+    throw new KeyStoreError('unreadable', `${file} is incomplete. ${ENROL}`);
+  }
+  const [origin = '', id = '', called = '', address = '', kind = ''] = texts as string[];
+  return {
+    ...{ portal: origin, device: id, name: called, tpm: address },
+    ...(ca === undefined ? {} : { ca }),
+    keys: { endorsement: kind, attestation: keyFrom(attestation), session: keyFrom(session) },
+  };
+}
+
+type StoredKey = Readonly<Record<keyof TpmKey, string>>;
+
+function isKey(value: unknown): value is StoredKey {
+  const { public: area, private: wrapped } = (value ?? {}) as Record<string, unknown>;
+  return typeof area === 'string' && typeof wrapped === 'string';
+}
+
+function keyFrom(key: StoredKey): TpmKey {
+  return { public: Buffer.from(key.public, 'base64url'), private: Buffer.from(key.private, 'base64url') };
+}
+
+function requirePrivate(path: string, want: string): void {
+  const { mode, uid } = statSync(path);
+  if ((mode & 0o077) !== 0) {
+    const message = `${path} has mode ${(mode & 0o777).toString(8)}: others could use or change this machine's keys. Run: chmod ${want} ${path}`;
+    throw new KeyStoreError('loose-mode', message);
+  }
+  if (process.getuid !== undefined && uid !== process.getuid()) {
+    const message = `${path} belongs to another user (${uid}): run this as that user, or remove it and enrol again`;
+    throw new KeyStoreError('other-owner', message);
+  }
+}
