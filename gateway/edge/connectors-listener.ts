@@ -19,7 +19,7 @@ import {
   HEADERS_TIMEOUT,
   REQUEST_TIMEOUT,
 } from './limits.ts';
-import { rotateTicketKeys, TLS_SETTINGS } from './tls.ts';
+import { rotateTicketKeys, speakHttp1, TLS_SETTINGS } from './tls.ts';
 
 const BODY_LIMIT = 16 * 1024;
 const MAX_HEADER = 8192;
@@ -55,6 +55,7 @@ export function connectorsListener(
     ...certificate,
     ...TLS_SETTINGS,
     minVersion: 'TLSv1.3',
+    ALPNCallback: speakHttp1,
     ca: handlers.authority.certificate,
     requestCert: true,
     // A connector that enrols has no certificate yet; every other route asks `identify`.

@@ -14,7 +14,7 @@ import {
   KEEP_ALIVE,
 } from './limits.ts';
 import { SlowBodies } from './slow-bodies.ts';
-import { rotateTicketKeys, TLS_SETTINGS } from './tls.ts';
+import { rotateTicketKeys, speakHttp1, TLS_SETTINGS } from './tls.ts';
 
 export interface PeopleHandlers {
   take(exchange: Exchange): void;
@@ -31,7 +31,7 @@ export function peopleListener(
     ...certificate,
     ...TLS_SETTINGS,
     // No h2: nobody has shown yet that its stream resets stay within a budget.
-    ALPNProtocols: ['http/1.1', 'http/1.0'],
+    ALPNCallback: speakHttp1,
     handshakeTimeout: HANDSHAKE_TIMEOUT,
     maxHeaderSize: HEADER_BYTES,
     headersTimeout: HEADERS_TIMEOUT,
