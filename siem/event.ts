@@ -2,6 +2,7 @@
 // An event must never hold a secret: no cookie, token, header value or query value (the mapper drops the latter).
 import type { Decision, Explanation } from '#policy/decision';
 import type { AccessRequest, Login, Subject } from '#policy/input';
+import type { DeviceEvent } from './device-event.ts';
 
 type Optional<T> = T | undefined;
 
@@ -360,7 +361,8 @@ export type SallyportEvent =
   | Heartbeat
   | RecordingInterrupted
   | LedgerCheckpoint
-  | SiemTest;
+  | SiemTest
+  | DeviceEvent;
 
 export type EventKind = SallyportEvent['kind'];
 

@@ -9,6 +9,7 @@ export type Dataset =
   | 'sallyport.auth'
   | 'sallyport.session'
   | 'sallyport.connector'
+  | 'sallyport.device'
   | 'sallyport.audit'
   | 'sallyport.health';
 

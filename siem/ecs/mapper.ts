@@ -1,9 +1,11 @@
 // Turns an event into a valid ECS document. Everything the outbox, the sinks and the documentation say comes from here.
 import type { EventKind, SallyportEvent } from '../event.ts';
 import { accessEntries } from './access.ts';
+import { attestationEntries } from './attestation.ts';
 import { auditEntries } from './audit.ts';
 import { authEntries } from './auth.ts';
 import { connectorEntries } from './connector.ts';
+import { deviceEntries } from './device.ts';
 import { ECS_VERSION, type EcsDocument, type Fields, isoTime, nanoseconds } from './document.ts';
 import { healthEntries } from './health.ts';
 import type { Entries, Entry, Mapping, Related } from './mapping.ts';
@@ -13,6 +15,8 @@ export const catalogue: Entries<EventKind> = {
   ...accessEntries,
   ...authEntries,
   ...connectorEntries,
+  ...deviceEntries,
+  ...attestationEntries,
   ...auditEntries,
   ...healthEntries,
 };

@@ -105,6 +105,21 @@ const connectorFields: readonly OwnField[] = [
   field('enrolment.expires_at', 'date', 'Until when the token can be used.', '2026-03-04T10:00:00.000Z'),
 ];
 
+const deviceFields: readonly OwnField[] = [
+  field('device.name', 'keyword', 'The device, as its enrolment token named it.', 'anna-laptop'),
+  field('device.owner', 'keyword', 'Whose device it will be.', 'https://idp.example#7'),
+  field('device.state', 'keyword', '`pending` or `approved`.', 'approved'),
+  field('device.ek_name', 'keyword', 'TPM Name of its endorsement key, hex.', '000b5d2e…'),
+  field('device.status', 'keyword', 'Attestation result: `affirming`, `warning`, …', 'contraindicated'),
+  list('device.reasons', 'keyword', 'Why, worst first.', 'secure-boot-off'),
+  field('device.boot', 'keyword', 'Names the boot that was quoted.', '41.0'),
+  field('device.expires_at', 'date', 'Until when the result counts.', '2026-03-04T09:15:00.000Z'),
+  field('device.channel', 'keyword', '`browser` or `terminal`.', 'browser'),
+  field('device.key', 'keyword', 'Thumbprint of the key in its TPM (RFC 7638).', 'NzbLsXh8uDCc…'),
+  field('baseline.id', 'keyword', 'The baseline.', '7f3a9c'),
+  field('baseline.model', 'keyword', 'The model of device it is for.', 'INTC TGL 600.7'),
+];
+
 const auditFields: readonly OwnField[] = [
   field('change.subject', 'keyword', 'What changed: `policy`, `configuration`, `code`.', 'policy'),
   field('change.hash', 'keyword', 'SHA-256 of what it is now.', '9f86d081…'),
@@ -153,6 +168,7 @@ export const ownFields: readonly OwnField[] = [
   ...accessFields,
   ...authFields,
   ...connectorFields,
+  ...deviceFields,
   ...auditFields,
   ...healthFields,
 ];

@@ -12,6 +12,14 @@ const CHANGES: ReadonlySet<string> = new Set<EventKind>([
   'connector-renewed',
   'session-revoked',
   'gateway-started',
+  'device-token-created',
+  'device-enrolled',
+  'device-approved',
+  'device-revoked',
+  'device-forgotten',
+  'baseline-learnt',
+  'baseline-approved',
+  'baseline-removed',
 ]);
 
 export function isChange(kind: EventKind): boolean {

@@ -67,6 +67,7 @@ const OPTIONAL = new Set([
   ...['httpVersion', 'userAgent', 'referrer', 'bodyBytes', 'host', 'method', 'target', 'mfaAt', 'amr', 'acr'],
   ...['stepUp', 'provider', 'enforceMs', 'streamsClosed', 'replaces', 'link', 'apps', 'previousHash', 'hash'],
   ...['keptHash', 'configHash', 'policyHash', 'timezones', 'connectors', 'sessions', 'sha256', 'notAfter'],
+  ...['owner', 'model', 'manufacturer', 'ekName', 'boot', 'subject'],
   ...['email', 'maxAge', 'phishingResistant', 'secureBoot', 'attested'],
 ]);
 
@@ -83,4 +84,15 @@ const NEEDED = new Set([
   ...['session-ended.session', 'session-revoked.session', 'enrolment-token-created.connector'],
   ...['connector-enrolled.connector', 'connector-renewed.connector', 'connector-connected.connector'],
   ...['connector-disconnected.connector', 'policy-loaded.hash'],
+  ...['device-enrolled.device', 'device-approved.device', 'device-revoked.device', 'device-forgotten.device'],
+  ...['device-attested.device', 'device-attested.status', 'device-posture-failed.device'],
+  ...['device-posture-failed.status', 'device-evidence-refused.device', 'device-session-bound.device'],
+  ...['device-session-bound.session', 'device-session-bound.subject', 'baseline-learnt.device'],
+  ...[
+    'baseline-learnt.model',
+    'baseline-approved.model',
+    'baseline-removed.model',
+    'login-succeeded.subject',
+  ],
+  ...['logout.subject', 'session-ended.subject', 'session-revoked.subject', 'input.subject'],
 ]);

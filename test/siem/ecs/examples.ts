@@ -1,6 +1,7 @@
 // One full example of every kind of event: tests validate them, and the documentation shows them.
 import { INPUT_VERSION } from '#policy/input';
 import type { EventKind, EventOf, Peer } from '#siem/event';
+import { deviceExamples } from './device-examples.ts';
 
 const at = Date.parse('2026-03-04T09:12:13.456Z');
 const policyHash = '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08';
@@ -195,6 +196,7 @@ export const examples: { readonly [K in EventKind]: EventOf<K> } = {
     certificate,
     client: connectorPeer,
   },
+  ...deviceExamples({ client, subject, session, by: operator, at }),
   'policy-loaded': {
     kind: 'policy-loaded',
     file: '/etc/sallyport/policy.yaml',
