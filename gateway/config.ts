@@ -189,7 +189,8 @@ const shape = z.strictObject({
 
 /** The schema editors complete from and the loader checks with. */
 export const gatewaySchema: z.ZodType<GatewayConfig> = shape.superRefine((config, context) => {
-  const portal = new URL(config.portal).hostname;
+  // Values that were refused one by one come here too: all mistakes are told at once.
+  const portal = URL.canParse(config.portal) ? new URL(config.portal).hostname : '';
   refuseRepeats(
     config.apps.map(({ id }) => id),
     (index) => ['apps', index, 'id'],

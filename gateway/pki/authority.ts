@@ -135,12 +135,14 @@ export class Authority {
 async function checkedRequest(csr: string): Promise<x509.Pkcs10CertificateRequest> {
   if (csr.length > CSR_LIMIT) throw new IssueError(`the certificate request is over ${CSR_LIMIT} bytes`);
   let request: x509.Pkcs10CertificateRequest;
+  let algorithm: { name?: string; namedCurve?: string };
   try {
     request = new x509.Pkcs10CertificateRequest(csr);
+    // Read only now, and it may be what is broken.
+    algorithm = request.publicKey.algorithm;
   } catch (cause) {
     throw new IssueError('the certificate request cannot be read as PKCS#10 PEM', { cause });
   }
-  const algorithm = request.publicKey.algorithm as { name?: string; namedCurve?: string };
   if (algorithm.name !== 'ECDSA' || algorithm.namedCurve !== 'P-256') {
     throw new IssueError('the certificate request must carry an ECDSA P-256 key');
   }

@@ -71,6 +71,7 @@ describe('a mistake is named with its place', () => {
       /^gateway\.yaml:3:9: expected an https origin/,
     ],
     ['a portal with a path', ':8443', ':8443/x', /^gateway\.yaml:3:9: expected an https origin/],
+    ['a portal that is no URL', ':8443', ':8443{', /^gateway\.yaml:3:9: expected an https origin/],
     ['an issuer without TLS', 'https://id.', 'http://id.', /^gateway\.yaml:8:15: expected an https URL/],
     [
       'a host with a scheme',
