@@ -72,7 +72,7 @@ export function attest(
   keys: DeviceKeys,
   bound: { readonly nonce: Buffer; readonly eventLog: Buffer; readonly exporter: Buffer },
 ): Promise<Omit<Attestation, 'device'>> {
-  const { nonce, eventLog } = bound;
+  const { nonce, eventLog, exporter } = bound;
   const extraData = attestationBinding({ ...bound, keySpki: spkiOf(keys.session.public) });
   return withTpm(address, (tpm) =>
     withEndorsementKey(tpm, kindOf(keys), (ek) =>
@@ -84,7 +84,7 @@ export function attest(
           certifyInfo: certified.attest,
           certifySignature: certified.signature,
         };
-        return { nonce, eventLog, ...quoted, key };
+        return { nonce, exporter, eventLog, ...quoted, key };
       }),
     ),
   );

@@ -66,12 +66,15 @@ export function decodeChallengeReply(json: unknown): ChallengeReply {
 
 /** @throws {EvidenceError} */
 export function decodeAttestation(json: unknown): Attestation {
-  const at = new Reader(json, ['device', 'nonce', 'quoted', 'signature', 'pcrs', 'eventLog', 'key']);
+  const at = new Reader(json, [
+    ...['device', 'nonce', 'exporter', 'quoted', 'signature', 'pcrs', 'eventLog', 'key'],
+  ]);
   const key = new Reader(at.member('key'), ['public', 'certifyInfo', 'certifySignature'], 'key.');
   const { structure, digest } = EVIDENCE_LIMITS;
   return {
     device: at.text('device', EVIDENCE_LIMITS.token),
     nonce: at.bytes('nonce', digest),
+    ...(at.has('exporter') ? { exporter: at.bytes('exporter', digest) } : {}),
     quoted: at.bytes('quoted', structure),
     signature: at.bytes('signature', structure),
     pcrs: at.list('pcrs', EVIDENCE_LIMITS.pcrs, digest),

@@ -79,6 +79,8 @@ export interface ChallengeReply {
 export interface Attestation {
   readonly device: string;
   readonly nonce: Buffer;
+  /** What the attester computed for its end of the connection: never believed, it only explains a refusal. */
+  readonly exporter?: Buffer;
   /** TPMS_ATTEST of TPM2_Quote, and its TPMT_SIGNATURE. extraData: `attestationBinding`. */
   readonly quoted: Buffer;
   readonly signature: Buffer;

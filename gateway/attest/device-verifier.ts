@@ -1,6 +1,7 @@
 // What the rest of the gateway may ask of the verifier (RFC 9334): enrolment, appraisal, and an admin's part.
 // Every method either does the whole thing durably or throws; what is refused throws AttestationRefusal, but
 // evidence that is refused is an appraisal with reasons. Nothing is recorded here: callers record the outcomes.
+import type { ActivateRequest, Attestation, EnrolChallenge, EnrolRequest } from '#connectors/wire/evidence';
 import type { Appraisal, EvidenceBinding } from './appraisal.ts';
 import type { Baseline, CommandLineRule, DeviceGrant, DevicePosture, DeviceRecord } from './records.ts';
 
@@ -23,6 +24,8 @@ export interface ListedBaseline extends Baseline {
 
 /** Reference values an admin writes or changes by hand. */
 export interface BaselineChange {
+  /** PCRs that may hold anything, such as 1 for settings that differ from device to device. */
+  readonly openPcrs?: readonly number[];
   readonly minimumFirmware?: string;
   readonly commandLine?: CommandLineRule;
 }
@@ -35,38 +38,13 @@ export interface DeviceVerifier {
    */
   grant(grant: DeviceGrant, life: number, ekName?: string): Promise<NewDeviceToken>;
   /** Burns the token, checks keys and certificate, and makes a credential only the TPM can open. */
-  enrol(request: {
-    readonly token?: string;
-    readonly ekCertificate?: Buffer;
-    readonly ekPublic: Buffer;
-    readonly akPublic: Buffer;
-  }): Promise<{
-    readonly enrolment: string;
-    readonly credentialBlob: Buffer;
-    readonly encryptedSecret: Buffer;
-    readonly name: string;
-  }>;
+  enrol(request: EnrolRequest): Promise<EnrolChallenge & { readonly name: string }>;
   /** Burns the challenge and writes the device down for good. */
-  activate(answer: { readonly enrolment: string; readonly secret: Buffer }): Promise<ListedDevice>;
+  activate(answer: ActivateRequest): Promise<ListedDevice>;
   /** A nonce for one quote. Throws `device-unknown`, `device-revoked`. */
   challenge(device: string): Promise<{ readonly nonce: Buffer; readonly expiresAt: number }>;
   /** Burns the nonce, judges the evidence and keeps the result if it is authentic. Never throws a refusal. */
-  appraise(
-    evidence: {
-      readonly device: string;
-      readonly nonce: Buffer;
-      readonly quoted: Buffer;
-      readonly signature: Buffer;
-      readonly pcrs: readonly Buffer[];
-      readonly eventLog: Buffer;
-      readonly key: {
-        readonly public: Buffer;
-        readonly certifyInfo: Buffer;
-        readonly certifySignature: Buffer;
-      };
-    },
-    binding: EvidenceBinding,
-  ): Promise<Appraisal>;
+  appraise(evidence: Attestation, binding: EvidenceBinding): Promise<Appraisal>;
   /** The result that still counts: undefined when it has expired, or the device is unknown or revoked. */
   posture(device: string): Promise<Appraisal | undefined>;
 
@@ -78,7 +56,7 @@ export interface DeviceVerifier {
   forget(device: string): Promise<ListedDevice>;
   list(): Promise<readonly ListedDevice[]>;
   find(device: string): Promise<ListedDevice | undefined>;
-  /** Makes a baseline of what the device quoted last, for its model; it counts once approved. */
+  /** Makes a baseline of what the device quoted last, for its model; it counts once approved. `posture-missing`. */
   learnBaseline(device: string, by: string, change?: BaselineChange): Promise<ListedBaseline>;
   /** Undefined if there is no such baseline. */
   approveBaseline(id: string, by: string): Promise<ListedBaseline | undefined>;

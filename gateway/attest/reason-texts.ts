@@ -213,5 +213,8 @@ export const TEXTS: Readonly<Record<ReasonCode, readonly [message: string, remed
     'The TPM has no certificate; an admin vouched for its key.',
     'Nothing, if rules allow it; otherwise use a TPM with a certificate.',
   ],
-  rebooted: ['The device was restarted since the session began.', 'Sign in again.'],
+  'posture-missing': [
+    'The device has no accepted quote to learn from.',
+    'Attest on the device, then learn the baseline again.',
+  ],
 };

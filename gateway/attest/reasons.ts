@@ -110,7 +110,7 @@ export type ReasonCode =
   | 'command-line-unknown'
   | 'baseline-missing'
   | 'endorsement-pinned'
-  | 'rebooted';
+  | 'posture-missing';
 
 export const REASON_CODES: readonly ReasonCode[] = Object.keys(TEXTS) as ReasonCode[];
 

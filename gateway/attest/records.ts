@@ -81,7 +81,8 @@ export interface DevicePosture {
   readonly firmware: string;
   /** SHA-256 bank, PCR 0 to 7, hex. */
   readonly pcrs: readonly string[];
-  readonly commandLine?: string;
+  /** Kernel command lines of the firmware's boot entries. */
+  readonly commandLines: readonly string[];
 }
 
 /** Reference values for one model of device, keyed by their id. They count once an admin approved them. */

@@ -11,7 +11,7 @@ export const firmwareSchema: z.ZodString = z
   .regex(VERSION, 'a firmware version is numbers and dots, like "1.21.0"');
 
 /** Missing parts count as 0. Both must match the version pattern. */
-function compareVersions(a: string, b: string): number {
+export function compareVersions(a: string, b: string): number {
   const left = a.split('.').map(Number);
   const right = b.split('.').map(Number);
   for (let index = 0; index < Math.max(left.length, right.length); index += 1) {

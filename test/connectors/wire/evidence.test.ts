@@ -49,6 +49,7 @@ const MESSAGES: readonly (readonly [name: string, message: object, decode: (json
   ['challenge', { device: 'd' }, decodeChallengeRequest],
   ['challenge reply', { nonce: Buffer.alloc(32) }, decodeChallengeReply],
   ['attestation', attestation, decodeAttestation],
+  ['explained attestation', { ...attestation, exporter: Buffer.alloc(32, 4) }, decodeAttestation],
   [
     'attestation reply',
     { status: 'warning', expiresAt: 1, reasons: [{ code: 'c', message: 'm', remedy: 'r' }] },
@@ -57,7 +58,7 @@ const MESSAGES: readonly (readonly [name: string, message: object, decode: (json
 ];
 
 /** Members that may be left out. */
-const OPTIONAL: ReadonlySet<string> = new Set(['token', 'ekCertificate']);
+const OPTIONAL: ReadonlySet<string> = new Set(['token', 'ekCertificate', 'exporter']);
 
 describe('evidence format', () => {
   for (const [name, message, decode] of MESSAGES) {

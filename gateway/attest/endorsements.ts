@@ -1,0 +1,258 @@
+// Which TPM makers are trusted: EK certificates are followed to configured roots, or refused (RFC 5280, section 6).
+// Node has no path validation; this one knows exactly what an endorsement chain may hold.
+import { createHash, createPublicKey, type KeyObject, X509Certificate } from 'node:crypto';
+import {
+  type Certificate,
+  type CertifiedKey,
+  certifiedKey,
+  EK_PURPOSE,
+  KEY_USAGE,
+  parseCertificate,
+  type TpmName,
+} from './certificate.ts';
+import { DerError } from './der.ts';
+import type { PublicArea } from './public-area.ts';
+import { AttestationRefusal, type ReasonCode } from './reasons.ts';
+import type { Endorsement } from './records.ts';
+import { parseRevocationList, type RevocationList } from './revocation-list.ts';
+import { type Signed, verifySigned } from './signed.ts';
+
+/** A configured root, intermediate or revocation list is unusable. `message` says which and why. */
+export class EndorsementConfigError extends Error {
+  readonly code = 'endorsement-config';
+}
+
+export interface EndorsementSources {
+  /** DER certificates whose word counts. */
+  readonly roots: readonly Buffer[];
+  /** DER certificates that only count below a root. */
+  readonly intermediates?: readonly Buffer[];
+  /** DER revocation lists. An issuer with a list has its certificates checked, and none once it is out of date. */
+  readonly revocationLists?: readonly Buffer[];
+}
+
+interface Issuer {
+  readonly certificate: Certificate;
+  readonly key: KeyObject;
+  readonly fingerprint: string;
+  readonly root: boolean;
+  readonly revocations: RevocationList[];
+}
+
+/** Longest chain followed, leaf and root included: makers use three or four. */
+const MAX_CHAIN = 6;
+
+export class Endorsements {
+  /** By subject name: several when a CA has renewed its certificate. */
+  readonly #issuers = new Map<string, Issuer[]>();
+  readonly #byFingerprint = new Map<string, Issuer>();
+
+  /** Throws EndorsementConfigError. */
+  constructor({ roots, intermediates = [], revocationLists = [] }: EndorsementSources) {
+    roots.forEach((der, index) => {
+      this.#add(der, true, `root ${index + 1}`);
+    });
+    intermediates.forEach((der, index) => {
+      this.#add(der, false, `intermediate ${index + 1}`);
+    });
+    revocationLists.forEach((der, index) => {
+      this.#addList(der, `revocation list ${index + 1}`);
+    });
+  }
+
+  /**
+   * That `der` vouches for this EK, now. `now` in epoch milliseconds. Throws AttestationRefusal with a code that begins
+   * `ek-`.
+   */
+  check(der: Buffer, ek: PublicArea, now: number): Endorsement {
+    let leaf: Certificate;
+    try {
+      leaf = parseCertificate(der);
+      const key = certifiedKey(leaf.spki);
+      if (key === undefined || !isKeyOf(key, ek)) throw new AttestationRefusal('ek-certificate-other-key');
+    } catch (cause) {
+      if (cause instanceof DerError)
+        throw new AttestationRefusal('ek-certificate-malformed', undefined, { cause });
+      throw cause;
+    }
+    const tpm = checkLeaf(leaf, ek.unique.type);
+    checkTime(leaf, now);
+    const chain = this.#follow(leaf, now, 1);
+    const issuer = chain[0] as Issuer;
+    const root = chain.at(-1) as Issuer;
+    return {
+      certificate: fingerprintOf(der),
+      issuer: issuer.fingerprint,
+      serial: leaf.serial,
+      root: root.fingerprint,
+      ...tpm,
+      notAfter: leaf.notAfter,
+    };
+  }
+
+  /**
+   * That what was once accepted still would be: the issuer is configured, not revoked and has not revoked it, and the
+   * root is trusted. Cheap enough for every quote. Throws AttestationRefusal.
+   */
+  recheck(endorsement: Endorsement, now: number): void {
+    const issuer = this.#byFingerprint.get(endorsement.issuer);
+    if (issuer === undefined || this.#byFingerprint.get(endorsement.root)?.root !== true) {
+      throw new AttestationRefusal('ek-chain-untrusted');
+    }
+    if (endorsement.notAfter < now) throw new AttestationRefusal('ek-certificate-expired');
+    // Signatures were checked at enrolment and do not change; only lists and times do.
+    let serial = endorsement.serial;
+    let links: readonly Issuer[] = [issuer];
+    for (let depth = 1; depth < MAX_CHAIN; depth += 1) {
+      for (const link of links) checkRevocation(link, serial, now);
+      const [link] = links;
+      if (link === undefined || link.root) return;
+      serial = link.certificate.serial;
+      links = this.#issuers.get(link.certificate.issuer.toString('hex')) ?? [];
+    }
+  }
+
+  /** The issuers up to a root. With several candidates the last one's refusal is reported. */
+  #follow(certificate: Certificate, now: number, below: number): Issuer[] {
+    let refusal = new AttestationRefusal('ek-chain-untrusted');
+    for (const issuer of this.#issuers.get(certificate.issuer.toString('hex')) ?? []) {
+      try {
+        checkIssued(certificate, issuer, now, below);
+        if (issuer.root) return [issuer];
+        if (below + 1 < MAX_CHAIN) return [issuer, ...this.#follow(issuer.certificate, now, below + 1)];
+      } catch (error) {
+        if (!(error instanceof AttestationRefusal)) throw error;
+        refusal = error;
+      }
+    }
+    throw refusal;
+  }
+
+  #add(der: Buffer, root: boolean, place: string): void {
+    let certificate: Certificate;
+    let key: KeyObject;
+    try {
+      certificate = parseCertificate(der);
+      key = createPublicKey({ key: certificate.spki, format: 'der', type: 'spki' });
+    } catch (cause) {
+      throw new EndorsementConfigError(`${place} is not a certificate that can be used`, { cause });
+    }
+    if (root && certificate.basicConstraints?.ca !== true) {
+      throw new EndorsementConfigError(`${place} (${nameOf(der)}) is not a CA's certificate`);
+    }
+    const issuer = { certificate, key, fingerprint: fingerprintOf(der), root, revocations: [] };
+    const subject = certificate.subject.toString('hex');
+    this.#issuers.set(subject, [...(this.#issuers.get(subject) ?? []), issuer]);
+    // A root that is listed as an intermediate too stays a root.
+    if (this.#byFingerprint.get(issuer.fingerprint)?.root !== true) {
+      this.#byFingerprint.set(issuer.fingerprint, issuer);
+    }
+  }
+
+  #addList(der: Buffer, place: string): void {
+    let list: RevocationList;
+    try {
+      list = parseRevocationList(der);
+    } catch (cause) {
+      throw new EndorsementConfigError(`${place} is not a whole, direct revocation list`, { cause });
+    }
+    const issuers = (this.#issuers.get(list.issuer.toString('hex')) ?? []).filter(
+      ({ certificate, key }) => maySign(certificate, KEY_USAGE.CRL_SIGN) && isValid(list.signed, key),
+    );
+    if (issuers.length === 0) {
+      throw new EndorsementConfigError(`${place} is not signed by any configured CA that may sign one`);
+    }
+    for (const { revocations } of issuers) revocations.push(list);
+  }
+}
+
+function isValid(signed: Signed, key: KeyObject): boolean {
+  try {
+    return verifySigned(signed, key) === 'valid';
+  } catch {
+    return false;
+  }
+}
+
+function isKeyOf(key: CertifiedKey, { unique }: PublicArea): boolean {
+  if (key.type === 'rsa') return unique.type === 'rsa' && key.modulus.equals(unique.modulus);
+  return (
+    unique.type === 'ecc' &&
+    key.curve === unique.curve &&
+    key.point.equals(Buffer.concat([Buffer.of(4), unique.x, unique.y]))
+  );
+}
+
+/** What the certificate of an endorsement key has to say of itself (TCG EK Credential Profile, section 3). */
+function checkLeaf(leaf: Certificate, type: 'rsa' | 'ecc'): TpmName {
+  if (leaf.unknownCritical) throw new AttestationRefusal('ek-certificate-critical-extension');
+  if (leaf.basicConstraints?.ca === true) throw new AttestationRefusal('ek-certificate-is-ca');
+  if (leaf.purposes?.includes(EK_PURPOSE) !== true) throw new AttestationRefusal('ek-certificate-purpose');
+  const usage = type === 'rsa' ? KEY_USAGE.KEY_ENCIPHERMENT : KEY_USAGE.KEY_AGREEMENT;
+  // A TPM could never use its EK for more; a certificate that says so was not made for one.
+  if (leaf.keyUsage === undefined || (leaf.keyUsage & usage) === 0 || (leaf.keyUsage & CA_USAGE) !== 0) {
+    throw new AttestationRefusal('ek-certificate-key-usage');
+  }
+  if (leaf.tpm === undefined) throw new AttestationRefusal('ek-certificate-no-tpm-name');
+  return leaf.tpm;
+}
+
+const CA_USAGE = KEY_USAGE.KEY_CERT_SIGN | KEY_USAGE.CRL_SIGN;
+
+/** `below`: certificates between this issuer and the leaf, leaf included. */
+function checkIssued(certificate: Certificate, issuer: Issuer, now: number, below: number): void {
+  const { authorityKeyId } = certificate;
+  const { subjectKeyId, basicConstraints, unknownCritical } = issuer.certificate;
+  if (authorityKeyId !== undefined && subjectKeyId !== undefined && authorityKeyId !== subjectKeyId) {
+    throw new AttestationRefusal('ek-chain-untrusted');
+  }
+  const verdict = verdictOf(certificate, issuer.key);
+  if (verdict !== undefined) throw new AttestationRefusal(verdict);
+  if (basicConstraints?.ca !== true || !maySign(issuer.certificate, KEY_USAGE.KEY_CERT_SIGN)) {
+    throw new AttestationRefusal('ek-issuer-not-ca');
+  }
+  if (unknownCritical) throw new AttestationRefusal('ek-certificate-critical-extension');
+  // pathLen counts the CAs below this one.
+  if ((basicConstraints.pathLength ?? MAX_CHAIN) < below - 1) {
+    throw new AttestationRefusal('ek-issuer-path-length');
+  }
+  checkTime(issuer.certificate, now);
+  checkRevocation(issuer, certificate.serial, now);
+}
+
+function verdictOf(certificate: Certificate, key: KeyObject): ReasonCode | undefined {
+  try {
+    const verdict = verifySigned(certificate.signed, key);
+    if (verdict === 'valid') return undefined;
+    return verdict === 'weak' ? 'ek-certificate-weak' : 'ek-certificate-signature';
+  } catch {
+    return 'ek-certificate-signature';
+  }
+}
+
+/** Without keyUsage a key may do anything (RFC 5280, section 4.2.1.3), but a CA has to have it. */
+function maySign({ keyUsage }: Certificate, usage: number): boolean {
+  return keyUsage !== undefined && (keyUsage & usage) !== 0;
+}
+
+function checkTime({ notBefore, notAfter }: Certificate, now: number): void {
+  if (now < notBefore) throw new AttestationRefusal('ek-certificate-not-yet-valid');
+  if (now > notAfter) throw new AttestationRefusal('ek-certificate-expired');
+}
+
+function checkRevocation({ revocations }: Issuer, serial: string, now: number): void {
+  if (revocations.some(({ revoked }) => revoked.has(serial))) {
+    throw new AttestationRefusal('ek-certificate-revoked');
+  }
+  if (revocations.length > 0 && revocations.every(({ nextUpdate }) => nextUpdate < now)) {
+    throw new AttestationRefusal('ek-revocation-stale');
+  }
+}
+
+function fingerprintOf(der: Buffer): string {
+  return createHash('sha256').update(der).digest('hex');
+}
+
+function nameOf(der: Buffer): string {
+  return new X509Certificate(der).subject.replaceAll('\n', ', ');
+}
