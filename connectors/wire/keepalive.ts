@@ -5,22 +5,21 @@ import type { Limits } from './limits.ts';
 
 /** PINGs a second beyond which a peer only makes us write. */
 const MAX_PINGS = 16;
+/** Pings a second apart at the beginning: the first trips tell of processes that warm up more than of the line. */
+const EARLY_PINGS = 2;
 
 export class KeepAlive {
   readonly #limits: Limits;
-  readonly #clock: () => number;
   readonly #send: (payload: Buffer) => void;
   #sincePing = 0;
   /** Seconds of silence since an unanswered ping; -1 while none is out. */
   #silent = -1;
   #serial = 0;
-  #sentAt = -1;
   #pinged = 0;
 
-  /** `send` puts a PING on the line at once; `clock` is monotonic milliseconds. */
-  constructor(limits: Limits, clock: () => number, send: (payload: Buffer) => void) {
+  /** `send` puts a PING on the line, past all queues. */
+  constructor(limits: Limits, send: (payload: Buffer) => void) {
     this.#limits = limits;
-    this.#clock = clock;
     this.#send = send;
   }
 
@@ -29,10 +28,9 @@ export class KeepAlive {
   }
 
   ping(): void {
-    this.#sincePing = 0;
     if (this.#silent < 0) this.#silent = 0;
     this.#serial = (this.#serial + 1) >>> 0;
-    this.#sentAt = this.#clock();
+    this.#sincePing = this.#serial <= EARLY_PINGS ? this.#limits.pingSeconds - 1 : 0;
     const payload = Buffer.alloc(8);
     payload.writeUInt32BE(this.#serial, 4);
     this.#send(payload);
@@ -48,12 +46,9 @@ export class KeepAlive {
     return true;
   }
 
-  /** The round trip in milliseconds, if this answers the last ping. */
-  pong(payload: Buffer): number | undefined {
-    if (this.#sentAt < 0 || payload.readUInt32BE(4) !== this.#serial) return undefined;
-    const trip = this.#clock() - this.#sentAt;
-    this.#sentAt = -1;
-    return trip;
+  /** Whether this answers the last ping. */
+  answers(payload: Buffer): boolean {
+    return payload.readUInt32BE(4) === this.#serial;
   }
 
   /** The peer pings. @throws {WireError} `limits` when it does nothing else. */

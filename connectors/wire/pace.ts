@@ -3,10 +3,12 @@
 import type { Limits } from './limits.ts';
 
 /**
- * Milliseconds for which the smallest round trip is believed. After that the tunnel is let run down to its least
- * in-flight bytes and measured again: a round trip taken behind a standing queue would only justify the queue.
+ * Bytes in flight at which a round trip is measured. One that is taken behind a queue of our own counts the queue as
+ * part of the line, and would only justify it. Above what a peer may leave unacknowledged.
  */
-const RTT_MEMORY = 10_000;
+const QUIET = 64 * 1024;
+/** The smallest of so many round trips is believed: what disturbs one of them only adds to it. */
+const TRIPS = 3;
 /** Milliseconds that one rate sample takes at least. */
 const RATE_INTERVAL = 10;
 /** Share of the best rate kept at each sample: a rate once seen is forgotten within a second or two. */
@@ -19,12 +21,12 @@ export class Pace {
   #sent = 0;
   #acked = 0;
   #cap: number;
-  #rtt = Number.POSITIVE_INFINITY;
-  #rttAt = 0;
-  #remeasuring = false;
-  /** One byte position timed at a time. */
-  #probe = -1;
-  #probeAt = 0;
+  /** Waits for the line to run down. */
+  #ping: (() => void) | undefined;
+  /** When the ping that is out was sent; -1 while none is. */
+  #pingedAt = -1;
+  readonly #trips: number[] = [];
+  #rtt: number | undefined;
   /** Bytes per millisecond. */
   #rate = 0;
   #sampleAt = 0;
@@ -40,55 +42,58 @@ export class Pace {
 
   /** Bytes that may be sent now. */
   get room(): number {
-    return this.#cap - (this.#sent - this.#acked);
+    const measuring = this.#ping !== undefined || this.#pingedAt !== -1;
+    return (measuring ? QUIET : this.#cap) - (this.#sent - this.#acked);
   }
 
   /** Smallest recent round trip in milliseconds, or undefined. */
   get rtt(): number | undefined {
-    return this.#rtt === Number.POSITIVE_INFINITY ? undefined : this.#rtt;
+    return this.#rtt;
   }
 
   sent(bytes: number): void {
     this.#sent += bytes;
-    const inFlight = this.#sent - this.#acked;
-    if (this.#probe === -1 && inFlight >= this.#min / 2 && (!this.#remeasuring || inFlight <= this.#min)) {
-      this.#probe = this.#sent;
-      this.#probeAt = this.#clock();
-    }
   }
 
   /** False: more was acknowledged than sent. */
   acked(bytes: number): boolean {
     this.#acked += bytes;
     if (this.#acked > this.#sent) return false;
-    const now = this.#clock();
-    if (this.#probe !== -1 && this.#acked >= this.#probe) {
-      this.#probe = -1;
-      if (this.#remeasuring) this.#rtt = Number.POSITIVE_INFINITY;
-      this.#remeasuring = false;
-      this.roundTrip(now - this.#probeAt);
-    } else if (!this.#remeasuring && now - this.#rttAt > RTT_MEMORY) {
-      this.#remeasuring = true;
-      this.#probe = -1;
-    }
+    this.#pingWhenQuiet();
     this.#sampleBytes += bytes;
+    const now = this.#clock();
     const elapsed = now - this.#sampleAt;
-    const interval = Math.max(RATE_INTERVAL, this.rtt ?? RATE_INTERVAL);
+    const interval = Math.max(RATE_INTERVAL, this.#rtt ?? RATE_INTERVAL);
     if (elapsed >= interval) {
       // A sample that spans a pause of the source says nothing about the line.
       if (elapsed < 4 * interval) this.#rate = Math.max(this.#rate * RATE_DECAY, this.#sampleBytes / elapsed);
       this.#sampleAt = now;
       this.#sampleBytes = 0;
-      const wanted = 2 * this.#rate * (this.rtt ?? 0);
-      this.#cap = this.#remeasuring ? this.#min : Math.min(this.#max, Math.max(this.#min, wanted));
+      this.#cap = Math.min(this.#max, Math.max(this.#min, 2 * this.#rate * (this.#rtt ?? 0)));
     }
     return true;
   }
 
-  /** A measured round trip, from an acknowledgement or a ping. */
-  roundTrip(ms: number): void {
-    if (ms > this.#rtt) return;
-    this.#rtt = ms;
-    this.#rttAt = this.#clock();
+  /** Measures the round trip: lets the line run down and has `ping` send one. Ends with `ponged`. */
+  measure(ping: () => void): void {
+    this.#ping = ping;
+    this.#pingWhenQuiet();
+  }
+
+  #pingWhenQuiet(): void {
+    const ping = this.#ping;
+    if (ping === undefined || this.#sent - this.#acked > QUIET) return;
+    this.#ping = undefined;
+    this.#pingedAt = this.#clock();
+    ping();
+  }
+
+  /** The ping was answered: what waited may go again. */
+  ponged(): void {
+    if (this.#pingedAt === -1) return;
+    this.#trips.push(this.#clock() - this.#pingedAt);
+    this.#pingedAt = -1;
+    if (this.#trips.length > TRIPS) this.#trips.shift();
+    this.#rtt = Math.min(...this.#trips);
   }
 }

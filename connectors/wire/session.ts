@@ -56,8 +56,8 @@ export class Session implements FrameSink {
     this.pace = new Pace(options.limits, options.clock);
     this.#round = new Round(this.pace);
     this.#decoder = new Decoder(this);
-    this.#keepAlive = new KeepAlive(options.limits, options.clock, (payload) =>
-      this.#urgent(FRAME.PING, payload),
+    this.#keepAlive = new KeepAlive(options.limits, (payload) =>
+      this.pace.measure(() => this.#urgent(FRAME.PING, payload)),
     );
     this.#streams = new Streams('welcome' in options.greeting);
     options.transport.attach(
@@ -270,11 +270,11 @@ export class Session implements FrameSink {
         this.#keepAlive.pinged();
         this.#urgent(FRAME.PONG, payload);
         return;
-      case FRAME.PONG: {
-        const trip = this.#keepAlive.pong(payload);
-        if (trip !== undefined) this.pace.roundTrip(trip);
+      case FRAME.PONG:
+        if (!this.#keepAlive.answers(payload)) return;
+        this.pace.ponged();
+        this.#round.run();
         return;
-      }
       case FRAME.GOAWAY:
         this.#goaway(payload);
         return;
