@@ -60,6 +60,16 @@ export const commands: readonly Command[] = [
     load: () => import('./commands/token.ts'),
   },
   {
+    name: 'sessions',
+    summary: 'List who is signed in',
+    load: () => import('./commands/sessions.ts'),
+  },
+  {
+    name: 'revoke',
+    summary: 'Take access away: from a session, person, device, service or connector',
+    load: () => import('./commands/revoke.ts'),
+  },
+  {
     name: 'siem',
     summary: 'Look after the sinks to which events are shipped',
     load: () => import('./commands/siem.ts'),

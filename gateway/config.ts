@@ -3,6 +3,7 @@ import { isAbsolute, join } from 'node:path';
 import { z } from 'zod';
 import type { ConnectionLimits } from '#gateway/edge/limits';
 import { CONNECTOR_NAME } from '#gateway/pki/enrolment';
+import { resolveStatePaths, type StateConfig, stateSchema } from '#gateway/state/config';
 import { RESERVED_PREFIXES } from '#policy/subject/directory';
 import { resolveSiemPaths, type SiemConfig, siemSchema } from '#siem/config';
 import {
@@ -59,7 +60,10 @@ export type AppConfig = HttpAppConfig | TcpAppConfig;
 export interface GatewayConfig {
   readonly version: 1;
   readonly name: string;
+  /** The directory of this gateway's own: keys, outbox, logs. */
   readonly state: string;
+  /** Where what gateways share is kept. */
+  readonly store: StateConfig;
   readonly policy: string;
   readonly portal: string;
   readonly listen: {
@@ -76,7 +80,11 @@ export interface GatewayConfig {
   };
   readonly identity: {
     readonly providers: readonly ProviderConfig[];
-    readonly sessions: { readonly idle: number; readonly absolute: number };
+    readonly sessions: {
+      readonly idle: number;
+      readonly absolute: number;
+      readonly perPerson?: number | undefined;
+    };
   };
   readonly context: { readonly countries: readonly string[] };
   readonly outbox: { readonly quota: number };
@@ -140,7 +148,7 @@ const app: z.ZodType<AppConfig> = z
 const shape = z.strictObject({
   version: z.literal(1),
   name: z.string().regex(CONNECTOR_NAME, { error: 'expected a DNS label, like edge-1' }).default('gateway'),
-  state: file.default('./state').describe('Directory for state, keys and the outbox; mode 0700.'),
+  state: stateSchema.prefault('./state'),
   policy: file,
   portal: origin.describe('The address people know. Its port is used for all apps.'),
   listen: z
@@ -175,6 +183,12 @@ const shape = z.strictObject({
       .strictObject({
         idle: duration('1m', '7d').prefault('1h'),
         absolute: duration('5m', '30d').prefault('12h'),
+        perPerson: z
+          .int()
+          .min(1)
+          .max(1000)
+          .optional()
+          .describe('Sessions one person may have at once; one more ends the oldest. Left out: no limit.'),
       })
       .prefault({}),
   }),
@@ -187,8 +201,7 @@ const shape = z.strictObject({
   apps: z.array(app).min(1).max(5000),
 });
 
-/** The schema editors complete from and the loader checks with. */
-export const gatewaySchema: z.ZodType<GatewayConfig> = shape.superRefine((config, context) => {
+const checked = shape.superRefine((config, context) => {
   // Values that were refused one by one come here too: all mistakes are told at once.
   const portal = URL.canParse(config.portal) ? new URL(config.portal).hostname : '';
   refuseRepeats(
@@ -211,6 +224,13 @@ export const gatewaySchema: z.ZodType<GatewayConfig> = shape.superRefine((config
     });
   }
 });
+
+/** The schema editors complete from and the loader checks with. */
+export const gatewaySchema: z.ZodType<GatewayConfig> = checked.transform(({ state, ...config }) => ({
+  ...config,
+  state: state.directory,
+  store: state,
+}));
 
 function refuseRepeats(
   values: readonly string[],
@@ -237,6 +257,7 @@ export function resolvePaths(config: GatewayConfig, base: string): GatewayConfig
   return {
     ...config,
     state: at(config.state),
+    store: resolveStatePaths(config.store, at),
     policy: at(config.policy),
     siem: resolveSiemPaths(config.siem, at),
     ...(tls === undefined ? {} : { tls: { certificate: at(tls.certificate), key: at(tls.key) } }),

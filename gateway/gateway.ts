@@ -11,6 +11,8 @@ import { Outbox } from '#siem/outbox/outbox';
 import { Recorder } from '#siem/recorder';
 import { startShipping } from '#siem/ship/shipping';
 import { PolicyFile } from './access/policy-file.ts';
+import { Revocations } from './access/revocations.ts';
+import { Revoke } from './access/revoke.ts';
 import { Rulings } from './access/ruling.ts';
 import { OpenExchanges } from './access/streams.ts';
 import { Answers } from './answers.ts';
@@ -27,6 +29,7 @@ import { Flow } from './flow.ts';
 import { Provider } from './identity/providers.ts';
 import { Sessions } from './identity/sessions.ts';
 import { SignIn } from './identity/sign-in.ts';
+import { CONNECTOR_CA, shareKeys } from './keys.ts';
 import { connectorServer, peopleServer, tunnelEvents } from './listeners.ts';
 import { openAssertionSigner } from './pki/assertion.ts';
 import { openAuthority } from './pki/authority.ts';
@@ -35,11 +38,13 @@ import { cardsFor } from './portal/cards.ts';
 import { cliApp } from './portal/cli.ts';
 import { doorwayApp } from './portal/doorway.ts';
 import { portalApp } from './portal/portal.ts';
-import { openEmbeddedStore } from './state/embedded.ts';
+import { openStore } from './state/open.ts';
 import { requirePrivate } from './state/private-files.ts';
 import { Tunnels } from './tunnel/tunnels.ts';
 
 const HEARTBEAT_INTERVAL = 10_000;
+/** How often sessions that nobody uses are dropped from memory, in milliseconds. */
+const SWEEP_INTERVAL = 30_000;
 
 export interface Surroundings {
   readonly version: string;
@@ -81,8 +86,9 @@ async function wire(config: GatewayConfig, around: Surroundings, undo: (() => un
   requirePrivate(config.state);
 
   // What must be there before anything is decided: state, record, keys, policy.
-  const store = openEmbeddedStore(config.state, now);
+  const store = await openStore(config.store, now);
   undo.push(() => store.close());
+  await shareKeys(config, store, now);
   const outbox = new Outbox({
     directory: join(config.state, 'outbox'),
     quotaBytes: config.outbox.quota,
@@ -117,18 +123,32 @@ async function wire(config: GatewayConfig, around: Surroundings, undo: (() => un
     onSwap: () => void open.review('policy-changed'),
   });
   undo.push(() => policyFile.close());
-  const rulings = new Rulings(() => policyFile.current);
-  const connectorCa = await openAuthority(join(config.state, 'connector-ca'), 'Sallyport connectors', now);
+  const revocations = new Revocations(store, now);
+  undo.push(() => revocations.stop());
+  const rulings = new Rulings(
+    () => policyFile.current,
+    (session, input) => revocations.covers(session, input),
+  );
+  const connectorCa = await openAuthority(join(config.state, CONNECTOR_CA.directory), CONNECTOR_CA.name, now);
   const { trustDomain, certificateLife } = config.connectors;
   const desk = new EnrolmentDesk({ store, authority: connectorCa, trustDomain, certificateLife, now });
   const signer = openAssertionSigner(config.state, portalOrigin, now);
 
   // Who asks, and what is open in their name.
-  const sessions = new Sessions(store, config.identity.sessions, now, async (session, cause) => {
-    open.endSession(session.id);
-    if (cause === 'logout') return;
-    await recorder.record({ kind: 'session-ended', cause, subject: session.subject, session: session.id });
-  });
+  const sessions = new Sessions(
+    store,
+    config.identity.sessions,
+    now,
+    async (session, cause) => {
+      open.endSession(session.id);
+      // Those two have events of their own, with more to say.
+      if (cause === 'logout' || cause === 'revoked') return;
+      await recorder.record({ kind: 'session-ended', cause, subject: session.subject, session: session.id });
+    },
+    (session) => revocations.coversSession(session),
+  );
+  const sweep = setInterval(() => sessions.sweep(), SWEEP_INTERVAL).unref();
+  undo.push(() => clearInterval(sweep));
   const open: OpenExchanges = new OpenExchanges(rulings, (session) => sessions.alive(session), now);
   const providers = new Map(
     config.identity.providers.map((one) => [
@@ -141,6 +161,11 @@ async function wire(config: GatewayConfig, around: Surroundings, undo: (() => un
   // The way of a request.
   const tunnels = new Tunnels({ now, random, log, ...tunnelEvents(recorder, log, now) });
   undo.push(() => tunnels.drain(0));
+  const revoke = new Revoke({
+    ...{ revocations, sessions, open, desk, tunnels, recorder, now },
+    longestSession: config.identity.sessions.absolute,
+  });
+  await revoke.listen();
   const connections = new Connections(new Countries(config.context.countries));
   const answers = new Answers({
     portal: portalOrigin,
@@ -202,6 +227,8 @@ async function wire(config: GatewayConfig, around: Surroundings, undo: (() => un
   const admin = await adminListener(config.state, {
     desk,
     recorder,
+    revoke,
+    sessions,
     connectorNames: new Set(config.apps.flatMap((app) => app.connectors)),
     reloadPolicy: () => policyFile.reload(),
     status: () => ({

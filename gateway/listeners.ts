@@ -12,6 +12,7 @@ import { peopleListener, refuseBare } from './edge/people-listener.ts';
 import type { Sites } from './edge/sites.ts';
 import { TLS_SETTINGS } from './edge/tls.ts';
 import type { Flow } from './flow.ts';
+import { DEVELOPMENT_CA } from './keys.ts';
 import { type Authority, openAuthority } from './pki/authority.ts';
 import type { EnrolmentDesk } from './pki/enrolment.ts';
 import { certificateFromFiles, issueCertificate, keepRenewed } from './pki/server-certificate.ts';
@@ -55,7 +56,7 @@ export async function peopleServer(parts: PeopleParts, undo: Undo): Promise<Peop
     const server = peopleListener(certificateFromFiles(config.tls), config.limits, handlers);
     return { server, developmentCa: undefined };
   }
-  const ca = await openAuthority(join(config.state, 'development-ca'), 'Sallyport development', now);
+  const ca = await openAuthority(join(config.state, DEVELOPMENT_CA.directory), DEVELOPMENT_CA.name, now);
   const { notAfter, ...certificate } = await issueCertificate(ca, sites.hosts);
   const server = peopleListener(certificate, config.limits, handlers);
   const timer = keepRenewed(server, ca, sites.hosts, notAfter, TLS_SETTINGS, now);

@@ -11,6 +11,8 @@ export type Reason =
   | 'read-only'
   | 'session-too-old'
   | 'obligation-unsupported'
+  /** The person, device or service may no longer be let in; found before policy is asked. */
+  | 'revoked'
   | 'error';
 
 /** What a rule asks of an allowed request beyond letting it through. Durations are milliseconds. */

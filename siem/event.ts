@@ -174,6 +174,17 @@ export interface SessionRevoked {
   readonly streamsClosed?: Optional<number>;
 }
 
+/** Somebody took away the access of a person, a device, a service or a connector. Recorded durably before the answer. */
+export interface AccessRevoked {
+  readonly kind: 'access-revoked';
+  readonly target: { readonly kind: string; readonly id: string };
+  readonly by: Actor;
+  readonly reason?: Optional<string>;
+  /** Sessions that ended by it, and exchanges closed at the gateway that was told. */
+  readonly sessions: number;
+  readonly streams: number;
+}
+
 export interface EnrolmentTokenCreated {
   readonly kind: 'enrolment-token-created';
   readonly connector: ConnectorRef;
@@ -347,6 +358,7 @@ export type SallyportEvent =
   | Logout
   | SessionEnded
   | SessionRevoked
+  | AccessRevoked
   | EnrolmentTokenCreated
   | ConnectorEnrolled
   | ConnectorEnrolmentRefused

@@ -28,6 +28,11 @@ export const parts: readonly Part[] = [
     program: '/usr/lib/*/rsyslog/lmnsd_gtls.so',
     suites: 'siem/sinks: a syslog server that speaks TLS',
   },
+  {
+    package: 'redis-server',
+    program: 'redis-server',
+    suites: 'gateway/state, fault, bench: state of several gateways',
+  },
   { package: 'git', program: 'git', suites: 'story: a clone through the gateway' },
   {
     package: 'postgresql',

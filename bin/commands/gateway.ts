@@ -5,7 +5,7 @@ import { hostname } from 'node:os';
 import { PolicyFileError } from '#gateway/access/policy-file';
 import type { GatewayConfig } from '#gateway/config';
 import { type Gateway, startGateway } from '#gateway/gateway';
-import { StateError } from '#gateway/state/embedded';
+import { StateError } from '#gateway/state/error';
 import { LooseModeError } from '#gateway/state/private-files';
 import { formatProblems } from '#policy/document';
 import { loadPolicy } from '#policy/load';

@@ -24,6 +24,8 @@ const NOTHING_KNOWN: Explanation = Object.freeze({
   entitled: false,
 });
 
+const REVOKED: Decision = Object.freeze({ verdict: 'deny', reason: 'revoked' });
+
 /** What somebody is told of an app that is not there: the same as of one that no rule opens to them. */
 export const NOT_ENTITLED: Ruling = Object.freeze({
   decision: Object.freeze({ verdict: 'deny', reason: 'no-rule-for-app' }),
@@ -43,18 +45,30 @@ const PREPARED_LIMIT = 50_000;
 
 export class Rulings {
   readonly #policy: () => Policy;
+  readonly #revoked: (session: LiveSession, input: AccessRequest) => boolean;
   #prepared = new Map<string, PreparedSubject>();
   #preparedFor: Policy | undefined;
 
-  /** `policy`: the policy in force; read anew for every request, so that a swap is at once. */
-  constructor(policy: () => Policy) {
+  /**
+   * `policy`: the policy in force; read anew for every request, so that a swap is at once. `revoked`: whether who asks,
+   * or what they ask from, was revoked.
+   */
+  constructor(
+    policy: () => Policy,
+    revoked: (session: LiveSession, input: AccessRequest) => boolean = () => false,
+  ) {
     this.#policy = policy;
+    this.#revoked = revoked;
   }
 
   /** Decides one request. Never throws. */
   rule(session: LiveSession, input: AccessRequest): Ruling {
     try {
       const policy = this.#policy();
+      if (this.#revoked(session, input)) {
+        const explanation = { ...NOTHING_KNOWN, decision: REVOKED };
+        return { decision: REVOKED, policy: policy.hash, explanation };
+      }
       const decision = policy.decide(input, this.#subject(policy, session));
       if (decision.verdict !== 'allow') {
         return { decision, policy: policy.hash, explanation: policy.explain(input) };

@@ -19,7 +19,7 @@ export interface OpenExchange {
 }
 
 /** Why an open exchange was closed by us. */
-export type StreamEnd = 'session-ended' | 'policy-changed' | 'no-longer-allowed';
+export type StreamEnd = 'session-ended' | 'revoked' | 'policy-changed' | 'no-longer-allowed';
 
 export class OpenExchanges {
   readonly #rulings: Rulings;
@@ -58,10 +58,22 @@ export class OpenExchanges {
 
   /** Closes everything a session has open, before this returns. Returns how many there were. */
   endSession(session: string): number {
+    return this.end((exchange) => exchange.session.id === session, 'session-ended');
+  }
+
+  /** Closes every exchange that `meant` names, before this returns. Returns how many there were. */
+  end(meant: (exchange: OpenExchange) => boolean, reason: StreamEnd): number {
     const since = this.#now();
-    const ended = [...this.#open].filter((exchange) => exchange.session.id === session);
-    for (const exchange of ended) this.#close(exchange, 'session-ended', since);
+    const ended = [...this.#open].filter(meant);
+    for (const exchange of ended) this.#close(exchange, reason, since);
     return ended.length;
+  }
+
+  /** How many a session has open. */
+  ofSession(session: string): number {
+    let count = 0;
+    for (const exchange of this.#open) if (exchange.session.id === session) count += 1;
+    return count;
   }
 
   /** Decides every open exchange again as of now; a session that has run out takes its exchanges with it. */

@@ -9,6 +9,7 @@ import { serveOwn } from '#gateway/edge/own-pages';
 import { CONNECTOR_NAME, type EnrolmentDesk } from '#gateway/pki/enrolment';
 import type { ConnectorStatus } from '#gateway/tunnel/relay';
 import type { Recorder } from '#siem/recorder';
+import { type AccessParts, accessApp } from './access.ts';
 
 /** The socket's name within the state directory. */
 export const ADMIN_SOCKET = 'admin.sock';
@@ -26,7 +27,7 @@ class AdminSocketError extends Error {
   }
 }
 
-export interface AdminParts {
+export interface AdminParts extends AccessParts {
   readonly desk: EnrolmentDesk;
   readonly recorder: Recorder;
   /** Connectors that some app names: a token for another would open nothing. */
@@ -51,6 +52,8 @@ const tokenBody = z.strictObject({
 
 function adminApp(parts: AdminParts): Hono {
   const app = new Hono();
+  app.onError((error, c) => c.json({ error: 'unavailable', message: error.message }, 503));
+  app.route('/v1', accessApp(parts));
   app.get('/v1/status', (c) => c.json(parts.status()));
   app.post('/v1/policy/reload', async (c) => {
     const problems = await parts.reloadPolicy();

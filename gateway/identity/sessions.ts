@@ -1,8 +1,10 @@
 // Sessions: made at sign-in, used through one cookie a host, ended at once. Nothing about a person is in a cookie.
 import { randomUUID } from 'node:crypto';
-import type { Destination, Session, Store } from '#gateway/state/store';
+import { StateError } from '#gateway/state/error';
+import type { Destination, PersonSessions, Session, Store } from '#gateway/state/store';
 import type { Login, Subject } from '#policy/input';
 import { hashSecret, newSecret } from './cookies.ts';
+import { Leases } from './leases.ts';
 
 /** A hand-off code lives this long, in milliseconds: one redirect. */
 const HANDOFF_LIFE = 30_000;
@@ -24,6 +26,8 @@ export interface SessionLimits {
   /** Milliseconds without a request, and since sign-in, after which a session is over. */
   readonly idle: number;
   readonly absolute: number;
+  /** Sessions one person may have at once; signing in once more ends the oldest. */
+  readonly perPerson?: number | undefined;
 }
 
 export class Sessions {
@@ -31,16 +35,37 @@ export class Sessions {
   readonly #limits: SessionLimits;
   readonly #now: () => number;
   readonly #onEnd: SessionListener;
+  readonly #revoked: (session: LiveSession) => boolean;
+  readonly #leases: Leases;
+  readonly #reading = new Map<string, Promise<LiveSession | undefined>>();
 
-  constructor(store: Store, limits: SessionLimits, now: () => number, onEnd: SessionListener) {
+  /** `revoked`: whether a session is void although it is still in the store. */
+  constructor(
+    store: Store,
+    limits: SessionLimits,
+    now: () => number,
+    onEnd: SessionListener,
+    revoked: (session: LiveSession) => boolean = () => false,
+    leases: Leases = new Leases(store),
+  ) {
     this.#store = store;
     this.#limits = limits;
     this.#now = now;
     this.#onEnd = onEnd;
+    this.#revoked = revoked;
+    this.#leases = leases;
   }
 
-  /** Starts a session after a sign-in. It always has a new id and new doors (session fixation, CWE-384). */
-  async start(subject: Subject, login: Login, clientAddress: string): Promise<LiveSession> {
+  /**
+   * Starts a session after a sign-in. It always has a new id and new doors (session fixation, CWE-384).
+   * `providerSession`: the provider's own name for it, by which it can end it (OIDC Back-Channel Logout 1.0).
+   */
+  async start(
+    subject: Subject,
+    login: Login,
+    clientAddress: string,
+    providerSession?: string,
+  ): Promise<LiveSession> {
     const now = this.#now();
     const id = randomUUID();
     const session: Session = {
@@ -51,7 +76,18 @@ export class Sessions {
       expiresAt: now + this.#limits.absolute,
       clientAddress,
     };
-    await this.#store.put('session', id, session, session.expiresAt);
+    const { expiresAt } = session;
+    await this.#store.put('session', id, session, expiresAt);
+    if (providerSession !== undefined) {
+      await this.#store.put(
+        'providerSession',
+        `${login.provider} ${providerSession}`,
+        { session: id },
+        expiresAt,
+      );
+    }
+    const beyond = await this.#enlist(subject.id, { id, expiresAt });
+    for (const oldest of beyond) await this.end(oldest, 'superseded');
     return { ...session, id };
   }
 
@@ -65,41 +101,88 @@ export class Sessions {
   /** The session that a cookie opens on `host`; undefined if there is none, or no longer. */
   async find(cookie: string | undefined, host: string): Promise<LiveSession | undefined> {
     if (cookie === undefined) return undefined;
-    const door = await this.#store.get('door', hashSecret(cookie));
+    const hash = hashSecret(cookie);
+    let door = this.#leases.door(hash);
+    if (door === undefined) {
+      const asked = this.#leases.asking();
+      door = await this.#store.get('door', hash);
+      if (door !== undefined) this.#leases.keepDoor(hash, door, asked);
+    }
     if (door === undefined || door.host !== host) return undefined;
     return this.byId(door.session);
   }
 
   async byId(id: string): Promise<LiveSession | undefined> {
-    const session = await this.#store.get('session', id);
+    let session = this.#leases.session(id);
+    // What looks idle here may have been used at another gateway.
+    if (session === undefined || this.#over(session) !== undefined) session = await this.#read(id);
     if (session === undefined) return undefined;
-    const now = this.#now();
-    const idle = now - session.lastSeenAt > this.#limits.idle;
-    if (idle || now >= session.expiresAt) {
-      await this.end(id, idle ? 'idle' : 'expired');
+    const over = this.#over(session);
+    if (over !== undefined) {
+      await this.end(id, over);
       return undefined;
     }
-    if (now - session.lastSeenAt > TOUCH_INTERVAL) {
-      await this.#store.replace('session', id, { ...session, lastSeenAt: now }, session.expiresAt);
-    }
-    return { ...session, id };
+    return this.#touched(session);
   }
 
-  /** True while the session has not run out; does not count as using it. */
+  /** True while the session has not been ended or run out; does not count as using it. */
   async alive(id: string): Promise<boolean> {
-    return (await this.#store.get('session', id)) !== undefined;
+    const session = this.#leases.session(id) ?? (await this.#read(id));
+    return session !== undefined && this.#now() < session.expiresAt && !this.#revoked(session);
   }
 
-  /** Ends a session on every host at once. True if it was live; of several callers one gets true. */
+  /** Ends a session on every host and every gateway at once. True if it was live; of several callers one gets true. */
   async end(id: string, why: SessionEnd): Promise<boolean> {
-    const session = await this.#store.take('session', id);
-    if (session === undefined) return false;
-    await this.#onEnd({ ...session, id }, why);
+    const taken = await this.#store.take('session', id);
+    this.#leases.endSession(id);
+    if (taken === undefined) return false;
+    const session = { ...taken, id };
+    // It is gone for good: a gateway that does not hear of it finds out when its lease ends.
+    await this.#store.publish(ENDED, id).catch(() => undefined);
+    await this.#delist(session).catch(() => undefined);
+    await this.#onEnd(session, why);
     return true;
   }
 
+  /** Forgets at this gateway what `ended` says is over: it was ended elsewhere. */
+  forget(ended: ((session: LiveSession) => boolean) | 'all'): void {
+    if (ended === 'all') this.#leases.endAll();
+    else this.#leases.end(ended);
+  }
+
+  /** Hears of sessions that end at other gateways; `ended` closes what they have open here. */
+  async listen(ended: (session: string) => void, missed: () => void): Promise<void> {
+    const hear = (id: string): void => {
+      this.#leases.endSession(id);
+      ended(id);
+    };
+    await this.#store.subscribe(ENDED, hear, () => {
+      this.#leases.endAll();
+      missed();
+    });
+  }
+
+  sweep(): void {
+    this.#leases.sweep();
+  }
+
   async list(): Promise<readonly LiveSession[]> {
-    return (await this.#store.list('session')).map(([id, session]) => ({ ...session, id }));
+    return (await this.#store.list('session')).map(([id, value]) => ({ ...value, id }));
+  }
+
+  /** The live sessions of one person, by `<issuer>#<sub>`. */
+  async ofPerson(subject: string): Promise<readonly LiveSession[]> {
+    const known = (await this.#store.get('person', subject))?.sessions ?? [];
+    const found = await Promise.all(known.map(({ id }) => this.#store.get('session', id)));
+    return known.flatMap(({ id }, index) => {
+      const session = found[index];
+      return session === undefined ? [] : [{ ...session, id }];
+    });
+  }
+
+  /** The id of the session that a provider calls `name`. */
+  async ofProvider(provider: string, name: string): Promise<string | undefined> {
+    return (await this.#store.get('providerSession', `${provider} ${name}`))?.session;
   }
 
   /** A single-use code that carries `session` to an app's host; the browser there must hold the start cookie. */
@@ -123,4 +206,75 @@ export class Sessions {
     const session = await this.byId(handoff.session);
     return session === undefined ? undefined : { session, path: destination.path };
   }
+
+  #over(session: LiveSession): SessionEnd | undefined {
+    const now = this.#now();
+    if (now >= session.expiresAt) return 'expired';
+    if (now - session.lastSeenAt > this.#limits.idle) return 'idle';
+    return this.#revoked(session) ? 'revoked' : undefined;
+  }
+
+  /** Asks the store, once for all who wait for the same session. */
+  #read(id: string): Promise<LiveSession | undefined> {
+    const under = this.#reading.get(id);
+    if (under !== undefined) return under;
+    const reading = this.#lease(id).finally(() => this.#reading.delete(id));
+    this.#reading.set(id, reading);
+    return reading;
+  }
+
+  async #lease(id: string): Promise<LiveSession | undefined> {
+    const asked = this.#leases.asking();
+    const found = await this.#store.get('session', id);
+    if (!this.#leases.trusted) {
+      throw new StateError('state-unreachable', 'the store has not spoken for the installation for too long');
+    }
+    if (found === undefined) return undefined;
+    const session = { ...found, id };
+    this.#leases.keepSession(session, asked);
+    return session;
+  }
+
+  #touched(session: LiveSession): LiveSession {
+    const lastSeenAt = this.#now();
+    if (lastSeenAt - session.lastSeenAt <= Math.min(TOUCH_INTERVAL, this.#limits.idle / 4)) return session;
+    const touched = { ...session, lastSeenAt };
+    this.#leases.amend(touched);
+    // Not waited for: should it fail, the session only seems idle for longer than it was.
+    this.#store
+      .update('session', session.id, (current) =>
+        current === undefined
+          ? undefined
+          : { value: { ...current, lastSeenAt }, expiresAt: session.expiresAt },
+      )
+      .catch(() => undefined);
+    return touched;
+  }
+
+  /** Notes a person's session; answers those beyond the limit, oldest first. */
+  async #enlist(person: string, session: PersonSessions['sessions'][number]): Promise<readonly string[]> {
+    let beyond: readonly string[] = [];
+    await this.#store.update('person', person, (current) => {
+      const live = (current?.sessions ?? []).filter(({ expiresAt }) => expiresAt > this.#now());
+      const sessions = [...live, session];
+      const excess = Math.max(0, sessions.length - (this.#limits.perPerson ?? Number.POSITIVE_INFINITY));
+      beyond = sessions.slice(0, excess).map(({ id }) => id);
+      return { value: { sessions: sessions.slice(excess) }, expiresAt: session.expiresAt };
+    });
+    return beyond;
+  }
+
+  async #delist({ id, subject }: LiveSession): Promise<void> {
+    await this.#store.update('person', subject.id, (current) => {
+      const sessions = current?.sessions.filter((one) => one.id !== id) ?? [];
+      if (current === undefined || sessions.length === current.sessions.length) return undefined;
+      return {
+        value: { sessions },
+        expiresAt: Math.max(this.#now() + 1, ...sessions.map(({ expiresAt }) => expiresAt)),
+      };
+    });
+  }
 }
+
+/** The channel on which gateways tell each other of sessions that ended. */
+const ENDED = 'session-ended';

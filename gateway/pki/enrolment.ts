@@ -92,20 +92,14 @@ export class EnrolmentDesk {
             claims.name,
           );
     }
-    return this.#issue(grant.name, csr);
+    return this.#issue(grant.name, csr, true);
   }
 
   /** A fresh certificate for a connector that showed a valid one. Throws EnrolmentError or IssueError. */
   async renew(name: string, csr: string): Promise<Issued & { readonly name: string }> {
     const record = await this.#options.store.get('connector', name);
-    if (record === undefined || record.revoked) {
-      throw new EnrolmentError(
-        'connector-revoked',
-        'this connector may no longer renew; enrol it anew',
-        name,
-      );
-    }
-    return this.#issue(name, csr);
+    if (record === undefined || record.revoked) throw mayNotRenew(name);
+    return this.#issue(name, csr, false);
   }
 
   /** True while a connector that shows this serial may connect. */
@@ -114,24 +108,37 @@ export class EnrolmentDesk {
     return record?.revoked === false && record.certificates.some((one) => one.serial === serial);
   }
 
-  async #issue(name: string, csr: string): Promise<Issued & { readonly name: string }> {
+  /** Refuses every certificate of a connector from now on; a new token admits it again. False if there is none. */
+  async revoke(name: string): Promise<boolean> {
+    return this.#options.store.update('connector', name, (known) =>
+      known === undefined ? undefined : { value: { ...known, certificates: [], revoked: true } },
+    );
+  }
+
+  /** `anew`: also for a connector that is not known, or was revoked. */
+  async #issue(name: string, csr: string, anew: boolean): Promise<Issued & { readonly name: string }> {
     const { store, authority, trustDomain, certificateLife, now } = this.#options;
     const uri = connectorUri(trustDomain, name);
     const issued = await authority.issueConnector(csr, uri, certificateLife);
-    const known = await store.get('connector', name);
-    // Replicas share a name, and each renews by itself: what one holds stays good until it runs out.
+    // Replicas share a name, and each renews by itself, wherever: what one holds stays good until it runs out.
     const { serial, notAfter } = issued;
-    const live = (known?.certificates ?? [])
-      .filter((one) => one.notAfter > now())
-      .slice(1 - MAX_CERTIFICATES);
-    const certificates = [...live, { serial, notAfter }];
-    await store.put('connector', name, {
-      enrolledAt: known?.enrolledAt ?? now(),
-      certificates,
-      revoked: false,
+    const admitted = await store.update('connector', name, (known) => {
+      // It may have been revoked just now.
+      if (!anew && known?.revoked !== false) return undefined;
+      const live = (known?.certificates ?? [])
+        .filter((one) => one.notAfter > now())
+        .slice(1 - MAX_CERTIFICATES);
+      const certificates = [...live, { serial, notAfter }];
+      return { value: { enrolledAt: known?.enrolledAt ?? now(), certificates, revoked: false } };
     });
+    if (!admitted) throw mayNotRenew(name);
     return { ...issued, name };
   }
+}
+
+function mayNotRenew(name: string): EnrolmentError {
+  const message = 'this connector may no longer renew; enrol it anew';
+  return new EnrolmentError('connector-revoked', message, name);
 }
 
 function connectorUri(trustDomain: string, name: string): string {

@@ -2,38 +2,38 @@
 import { chmodSync, existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { StateError } from './error.ts';
 import { requirePrivate } from './private-files.ts';
-import { Recent } from './recent.ts';
-import type { Collections, Kind, Store } from './store.ts';
+import { type Change, type Collections, type Held, type Kind, type Store, Updating } from './store.ts';
 
-/** Layout version, kept in SQLite's user_version. */
-const SCHEMA_VERSION = 1;
+/**
+ * Each step takes a file from the layout before it to its own, so that every older state can be read; the number of
+ * steps is the layout's version, kept in SQLite's user_version. Steps are never changed, only added.
+ */
+const LAYOUTS: readonly string[] = [
+  'CREATE TABLE record (kind TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, ' +
+    'expires INTEGER NOT NULL, PRIMARY KEY (kind, key)) WITHOUT ROWID, STRICT;' +
+    'CREATE INDEX record_expires ON record (expires);',
+];
 
 /** How often expired records are swept out, in milliseconds. They are invisible before that. */
 const SWEEP_INTERVAL = 60_000;
 
-/** The state directory is owned by another process, or was written by a newer Sallyport. */
-export class StateError extends Error {
-  readonly code: 'state-locked' | 'state-newer';
-  constructor(code: StateError['code'], message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.code = code;
-  }
-}
+/** How a record without an end is written down. */
+const FOREVER = Number.MAX_SAFE_INTEGER;
 
-export class EmbeddedStore implements Store {
+export class EmbeddedStore extends Updating implements Store {
   readonly #db: DatabaseSync;
   readonly #now: () => number;
   readonly #sweep: NodeJS.Timeout;
-  readonly #recent = new Recent();
+  readonly #listeners = new Map<string, ((message: string) => void)[]>();
   readonly #get: StatementSync;
   readonly #put: StatementSync;
-  readonly #create: StatementSync;
-  readonly #replace: StatementSync;
   readonly #take: StatementSync;
   readonly #list: StatementSync;
 
   constructor(db: DatabaseSync, now: () => number) {
+    super();
     this.#db = db;
     this.#now = now;
     this.#get = db.prepare('SELECT value, expires FROM record WHERE kind = ? AND key = ? AND expires > ?');
@@ -41,62 +41,37 @@ export class EmbeddedStore implements Store {
       'INSERT INTO record (kind, key, value, expires) VALUES (?, ?, ?, ?) ' +
         'ON CONFLICT (kind, key) DO UPDATE SET value = excluded.value, expires = excluded.expires',
     );
-    this.#create = db.prepare(
-      'INSERT INTO record (kind, key, value, expires) VALUES (?, ?, ?, ?) ' +
-        'ON CONFLICT (kind, key) DO UPDATE SET value = excluded.value, expires = excluded.expires ' +
-        'WHERE record.expires <= ?',
-    );
-    this.#replace = db.prepare(
-      'UPDATE record SET value = ?, expires = ? WHERE kind = ? AND key = ? AND expires > ?',
-    );
     this.#take = db.prepare('DELETE FROM record WHERE kind = ? AND key = ? RETURNING value, expires');
-    this.#list = db.prepare('SELECT key, value FROM record WHERE kind = ? AND expires > ? ORDER BY key');
+    this.#list = db.prepare(
+      'SELECT key, value, expires FROM record WHERE kind = ? AND expires > ? ORDER BY key',
+    );
     const expired = db.prepare('DELETE FROM record WHERE expires <= ?');
     this.#sweep = setInterval(() => {
       expired.run(this.#now());
-      this.#recent.forgetAll();
     }, SWEEP_INTERVAL).unref();
   }
 
   async get<K extends Kind>(kind: K, key: string): Promise<Collections[K] | undefined> {
-    const now = this.#now();
-    const known = this.#recent.find(kind, key);
-    if (known !== undefined) return known.expires > now ? (known.value as Collections[K]) : undefined;
-    const row = this.#get.get(kind, key, now);
-    const value = parse<K>(row);
-    if (value !== undefined) this.#recent.keep(kind, key, value, Number(row?.['expires']));
-    return value;
+    return parse(this.#get.get(kind, key, this.#now()));
   }
 
   async put<K extends Kind>(kind: K, key: string, value: Collections[K], expiresAt?: number): Promise<void> {
-    this.#recent.forget(kind, key);
-    this.#put.run(kind, key, JSON.stringify(value), expiresAt ?? Number.MAX_SAFE_INTEGER);
+    this.#put.run(kind, key, JSON.stringify(value), Math.min(expiresAt ?? FOREVER, FOREVER));
   }
 
-  async create<K extends Kind>(
+  /** Nobody can come in between: SQLite's calls do not give way to others. */
+  async update<K extends Kind>(
     kind: K,
     key: string,
-    value: Collections[K],
-    expiresAt?: number,
+    change: (current: Collections[K] | undefined) => Change<K>,
   ): Promise<boolean> {
-    const expires = expiresAt ?? Number.MAX_SAFE_INTEGER;
-    this.#recent.forget(kind, key);
-    return this.#create.run(kind, key, JSON.stringify(value), expires, this.#now()).changes > 0;
-  }
-
-  async replace<K extends Kind>(
-    kind: K,
-    key: string,
-    value: Collections[K],
-    expiresAt?: number,
-  ): Promise<boolean> {
-    const expires = expiresAt ?? Number.MAX_SAFE_INTEGER;
-    this.#recent.forget(kind, key);
-    return this.#replace.run(JSON.stringify(value), expires, kind, key, this.#now()).changes > 0;
+    const next = change(parse(this.#get.get(kind, key, this.#now())));
+    if (next === undefined) return false;
+    await this.put(kind, key, next.value, next.expiresAt);
+    return true;
   }
 
   async take<K extends Kind>(kind: K, key: string): Promise<Collections[K] | undefined> {
-    this.#recent.forget(kind, key);
     const row = this.#take.get(kind, key);
     return row === undefined || Number(row['expires']) <= this.#now() ? undefined : parse(row);
   }
@@ -105,15 +80,29 @@ export class EmbeddedStore implements Store {
     return (await this.take(kind, key)) !== undefined;
   }
 
-  async list<K extends Kind>(kind: K): Promise<readonly (readonly [string, Collections[K]])[]> {
-    return this.#list
-      .all(kind, this.#now())
-      .map((row) => [String(row['key']), JSON.parse(String(row['value'])) as Collections[K]] as const);
+  async list<K extends Kind>(kind: K): Promise<readonly Held<K>[]> {
+    return this.#list.all(kind, this.#now()).map((row) => {
+      const expires = Number(row['expires']);
+      const value = JSON.parse(String(row['value'])) as Collections[K];
+      return [String(row['key']), value, expires === FOREVER ? Number.POSITIVE_INFINITY : expires];
+    });
+  }
+
+  async publish(channel: string, message: string): Promise<void> {
+    for (const listener of this.#listeners.get(channel) ?? []) queueMicrotask(() => listener(message));
+  }
+
+  async subscribe(channel: string, listener: (message: string) => void): Promise<void> {
+    this.#listeners.set(channel, [...(this.#listeners.get(channel) ?? []), listener]);
+  }
+
+  confirmedAt(): number {
+    return performance.now();
   }
 
   async close(): Promise<void> {
     clearInterval(this.#sweep);
-    this.#recent.forgetAll();
+    this.#listeners.clear();
     this.#db.close();
   }
 }
@@ -146,14 +135,12 @@ export function openEmbeddedStore(directory: string, now: () => number): Embedde
 
 function migrate(db: DatabaseSync, file: string): void {
   const version = Number(db.prepare('PRAGMA user_version').get()?.['user_version'] ?? 0);
-  if (version > SCHEMA_VERSION) {
-    const message = `${file} has layout ${version}; this Sallyport knows ${SCHEMA_VERSION}. Use the newer version.`;
+  const newest = LAYOUTS.length;
+  if (version > newest) {
+    const message = `${file} has layout ${version}; this Sallyport knows ${newest}. Use the newer version.`;
     throw new StateError('state-newer', message);
   }
-  db.exec(
-    'CREATE TABLE IF NOT EXISTS record (kind TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, ' +
-      'expires INTEGER NOT NULL, PRIMARY KEY (kind, key)) WITHOUT ROWID, STRICT;' +
-      'CREATE INDEX IF NOT EXISTS record_expires ON record (expires);' +
-      `PRAGMA user_version = ${SCHEMA_VERSION};`,
-  );
+  for (const [index, step] of LAYOUTS.entries()) {
+    if (index >= version) db.exec(`BEGIN; ${step} PRAGMA user_version = ${index + 1}; COMMIT;`);
+  }
 }

@@ -74,6 +74,40 @@ export interface EnrolledConnector {
   readonly revoked: boolean;
 }
 
+/** A person's sessions, keyed by `<issuer>#<sub>`, oldest first: found without looking at everybody's. */
+export interface PersonSessions {
+  readonly sessions: readonly {
+    readonly id: string;
+    /** Epoch milliseconds. */
+    readonly expiresAt: number;
+  }[];
+}
+
+/** Our session behind a provider's own, keyed by the provider's id, a space and its `sid`. */
+export interface ProviderSession {
+  readonly session: string;
+}
+
+/** A token that ends sessions, keyed by its issuer and `jti`, so that it is heard once. */
+export interface SpentToken {
+  /** Epoch milliseconds. */
+  readonly at: number;
+}
+
+/** What may no longer be used, keyed by its kind, a colon and its id. */
+export interface Revocation {
+  /** Epoch milliseconds. What began later is not meant. */
+  readonly at: number;
+  readonly by: string;
+  readonly reason?: string;
+}
+
+/** A key that every gateway of an installation uses, by its file's name below the state directory. */
+export interface SharedKey {
+  /** Names within that directory, and what is in each. */
+  readonly files: Readonly<Record<string, string>>;
+}
+
 export interface Collections {
   session: Session;
   door: Door;
@@ -89,15 +123,37 @@ export interface Collections {
   deviceRevocation: DeviceRevocation;
   devicePosture: DevicePosture;
   baseline: Baseline;
+  person: PersonSessions;
+  providerSession: ProviderSession;
+  spentToken: SpentToken;
+  revocation: Revocation;
+  sharedKey: SharedKey;
 }
 
 export type Kind = keyof Collections;
+
+/** A record with the epoch milliseconds after which it is as good as absent; Infinity for one that stays. */
+export type Held<K extends Kind> = readonly [key: string, value: Collections[K], expiresAt: number];
+
+/** What a record becomes: a value and its end, or nothing changes. */
+export type Change<K extends Kind> =
+  | { readonly value: Collections[K]; readonly expiresAt?: number | undefined }
+  | undefined;
 
 /** Every method either does the whole thing durably or throws: a caller treats a throw as a deny. */
 export interface Store {
   get<K extends Kind>(kind: K, key: string): Promise<Collections[K] | undefined>;
   /** `expiresAt`: epoch milliseconds after which the record is as good as absent. */
   put<K extends Kind>(kind: K, key: string, value: Collections[K], expiresAt?: number): Promise<void>;
+  /**
+   * Puts what `change` makes of the record as it is, with nobody in between; `change` may be asked again when somebody
+   * was. True if there was a change.
+   */
+  update<K extends Kind>(
+    kind: K,
+    key: string,
+    change: (current: Collections[K] | undefined) => Change<K>,
+  ): Promise<boolean>;
   /** Like `put`, but only where there is no record: of any number of callers exactly one gets true. */
   create<K extends Kind>(kind: K, key: string, value: Collections[K], expiresAt?: number): Promise<boolean>;
   /** Like `put`, but only over a record that is still there: a record that was removed stays removed. */
@@ -106,6 +162,36 @@ export interface Store {
   take<K extends Kind>(kind: K, key: string): Promise<Collections[K] | undefined>;
   /** True if there was a record to remove. */
   remove(kind: Kind, key: string): Promise<boolean>;
-  list<K extends Kind>(kind: K): Promise<readonly (readonly [key: string, value: Collections[K]])[]>;
+  /** The live records of one kind, by key. */
+  list<K extends Kind>(kind: K): Promise<readonly Held<K>[]>;
+  /** Tells all who subscribed, on every gateway, this one included. At most once: what matters must be in a record. */
+  publish(channel: string, message: string): Promise<void>;
+  /**
+   * Listens from when this resolves. `missed` is called when messages may have been lost, for example after the
+   * connection was: whoever relies on them must look at the records again.
+   */
+  subscribe(channel: string, listener: (message: string) => void, missed: () => void): Promise<void>;
+  /**
+   * Monotonic milliseconds (performance.now) at which this store was last known to speak for the installation, rather
+   * than for a part of it that was cut off. What was read may be relied on for a bounded time from here.
+   */
+  confirmedAt(): number;
   close(): Promise<void>;
+}
+
+/** What follows from `update`, for every implementation alike. */
+export abstract class Updating {
+  abstract update<K extends Kind>(
+    kind: K,
+    key: string,
+    change: (current: Collections[K] | undefined) => Change<K>,
+  ): Promise<boolean>;
+
+  create<K extends Kind>(kind: K, key: string, value: Collections[K], expiresAt?: number): Promise<boolean> {
+    return this.update(kind, key, (current) => (current === undefined ? { value, expiresAt } : undefined));
+  }
+
+  replace<K extends Kind>(kind: K, key: string, value: Collections[K], expiresAt?: number): Promise<boolean> {
+    return this.update(kind, key, (current) => (current === undefined ? undefined : { value, expiresAt }));
+  }
 }

@@ -1,5 +1,12 @@
 // How sign-ins and sessions read in ECS. Sessions are named by their handle, never by what the browser holds.
-import type { LoginFailed, LoginSucceeded, Logout, SessionEnded, SessionRevoked } from '../event.ts';
+import type {
+  AccessRevoked,
+  LoginFailed,
+  LoginSucceeded,
+  Logout,
+  SessionEnded,
+  SessionRevoked,
+} from '../event.ts';
 import { type Fields, isoTime } from './document.ts';
 import type { Entries, Mapping } from './mapping.ts';
 import {
@@ -110,8 +117,29 @@ function sessionRevoked(event: SessionRevoked): Mapping {
   };
 }
 
+function accessRevoked(event: AccessRevoked): Mapping {
+  const { kind, id } = event.target;
+  return {
+    action: 'access-revoked',
+    category: ['iam'],
+    type: ['admin', 'deletion'],
+    outcome: 'success',
+    reason: event.reason === undefined ? undefined : clip(event.reason),
+    message: clip(`${event.by.name ?? event.by.id} revoked the ${kind} ${id}`),
+    own: {
+      actor: actorFields(event.by),
+      revocation: {
+        target: { kind, id: clip(id) },
+        sessions: event.sessions,
+        streams_closed: event.streams,
+      },
+    },
+    related: { user: kind === 'person' ? [id, event.by.id] : [event.by.id] },
+  };
+}
+
 export const authEntries: Entries<
-  'login-succeeded' | 'login-failed' | 'logout' | 'session-ended' | 'session-revoked'
+  'login-succeeded' | 'login-failed' | 'logout' | 'session-ended' | 'session-revoked' | 'access-revoked'
 > = {
   'login-succeeded': {
     about: 'A person signed in, or stepped up, with a provider.',
@@ -133,5 +161,11 @@ export const authEntries: Entries<
     about: 'Somebody revoked a session; recorded durably before the answer.',
     dataset: 'sallyport.session',
     map: sessionRevoked,
+  },
+  'access-revoked': {
+    about:
+      'Somebody took away the access of a person, a device, a service or a connector; recorded durably before the answer.',
+    dataset: 'sallyport.session',
+    map: accessRevoked,
   },
 };

@@ -11,6 +11,7 @@ const CHANGES: ReadonlySet<string> = new Set<EventKind>([
   'connector-enrolled',
   'connector-renewed',
   'session-revoked',
+  'access-revoked',
   'gateway-started',
   'device-token-created',
   'device-enrolled',

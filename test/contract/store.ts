@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import type { Door, Store } from '#gateway/state/store';
+import { until } from '#test/story/part';
 
 export interface StoreUnderTest {
   readonly store: Store;
@@ -13,13 +14,18 @@ export interface StoreUnderTest {
 
 const door = (session: string): Door => ({ session, host: 'wiki.example.com' });
 
-export function storeContract(name: string, open: () => Promise<StoreUnderTest>): void {
-  describe(`${name} keeps a store's promises`, () => {
+/** `skip`: why it cannot be run here, as `requires` says it. */
+export function storeContract(
+  name: string,
+  open: () => Promise<StoreUnderTest>,
+  skip: false | string = false,
+): void {
+  describe(`${name} keeps a store's promises`, { skip }, () => {
     let under: StoreUnderTest;
     before(async () => {
       under = await open();
     });
-    after(() => under.close());
+    after(() => under?.close());
 
     test('gives back what was put, by kind and key', async () => {
       await under.store.put('door', 'a', door('s1'));
@@ -83,10 +89,53 @@ export function storeContract(name: string, open: () => Promise<StoreUnderTest>)
         revoked: false,
       });
       await under.store.put('connector', 'y', { enrolledAt: 2, certificates: [], revoked: true });
+      const expiresAt = under.now() + 5000;
+      await under.store.put('connector', 'z', { enrolledAt: 3, certificates: [], revoked: false }, expiresAt);
+      const forever = Number.POSITIVE_INFINITY;
+      const certificates = [{ serial: '01', notAfter: 9 }];
       assert.deepEqual(await under.store.list('connector'), [
-        ['x', { enrolledAt: 1, certificates: [{ serial: '01', notAfter: 9 }], revoked: false }],
-        ['y', { enrolledAt: 2, certificates: [], revoked: true }],
+        ['x', { enrolledAt: 1, certificates, revoked: false }, forever],
+        ['y', { enrolledAt: 2, certificates: [], revoked: true }, forever],
+        ['z', { enrolledAt: 3, certificates: [], revoked: false }, expiresAt],
       ]);
+      await under.store.remove('connector', 'y');
+      assert.deepEqual(
+        (await under.store.list('connector')).map(([key]) => key),
+        ['x', 'z'],
+      );
+    });
+
+    test('of changes at the same moment none is lost', async () => {
+      const serials = Array.from({ length: 10 }, (_, i) => `0${i}`);
+      await Promise.all(
+        serials.map((serial) =>
+          under.store.update('connector', 'many', (current) => ({
+            value: {
+              enrolledAt: 1,
+              certificates: [...(current?.certificates ?? []), { serial, notAfter: 9 }],
+              revoked: false,
+            },
+          })),
+        ),
+      );
+      const kept = (await under.store.get('connector', 'many'))?.certificates.map(({ serial }) => serial);
+      assert.deepEqual(kept?.sort(), serials);
+    });
+
+    test('what is published is heard by all who subscribed before, and by nobody on another channel', async () => {
+      const { store } = under;
+      const heard: string[] = [];
+      const missed = (): void => assert.fail('nothing was missed');
+      await store.subscribe('a', (message) => heard.push(`1 ${message}`), missed);
+      await store.subscribe('a', (message) => heard.push(`2 ${message}`), missed);
+      await store.subscribe('b', (message) => heard.push(`3 ${message}`), missed);
+      await store.publish('a', 'Ω "one"');
+      await until('both heard', () => heard.length >= 2);
+      assert.deepEqual(heard.sort(), ['1 Ω "one"', '2 Ω "one"']);
+    });
+
+    test('it knows that it speaks for the installation now', () => {
+      assert.ok(performance.now() - under.store.confirmedAt() < 5_000);
     });
 
     test('a record that was read is read as it is now, whatever was done to it since', async () => {

@@ -153,14 +153,67 @@ describe('a mistake is named with its place', () => {
   });
 });
 
+describe('state', () => {
+  const withState = (text: string): string => `${GOOD}${text}\n`;
+  const redis = (keys: string): string =>
+    withState(`state: { kind: redis, directory: ./s, secret: { file: ./k }, redis: { ${keys} } }`);
+
+  test('in Redis keeps a directory of its own, and every path is resolved', () => {
+    const reading = readDocument(
+      gatewaySchema,
+      redis('server: "redis:6379", password: { file: ./p }, tls: { ca: ./ca.pem }'),
+      'gateway.yaml',
+    );
+    assert.ok(reading.ok, JSON.stringify(reading));
+    const { state, store } = resolvePaths(reading.value, '/etc/sallyport');
+    assert.equal(state, '/etc/sallyport/s');
+    assert.ok(store.kind === 'redis');
+    assert.deepEqual(store.secret, { file: '/etc/sallyport/k' });
+    const { server, password, tls, database, prefix } = store.redis;
+    assert.deepEqual(
+      { server, password, tls, database, prefix },
+      {
+        server: { host: 'redis', port: 6379 },
+        password: { file: '/etc/sallyport/p' },
+        tls: { ca: '/etc/sallyport/ca.pem' },
+        database: 0,
+        prefix: 'sallyport',
+      },
+    );
+  });
+
+  const mistakes: [name: string, keys: string, expected: RegExp][] = [
+    ['nowhere', 'database: 1', /exactly one of server, sentinel and cluster: none is there/],
+    ['two places', 'server: "a:1", cluster: ["b:2"]', /there are server and cluster/],
+    ['no port', 'server: redis', /expected host:port, like redis-1.internal:6379/],
+    ['half a key pair', 'server: "a:1", tls: { key: ./k }', /certificate and key belong together/],
+    ['a user without a password', 'server: "a:1", username: me', /a user needs a password/],
+    ['a password in the document', 'server: "a:1", password: hunter2', /expected a mapping/],
+    ['a database of a Cluster', 'cluster: ["a:1"], database: 2', /a Cluster has database 0 only/],
+    ['an unknown key', 'server: "a:1", pasword: { file: ./p }', /pasword/],
+  ];
+  for (const [name, keys, expected] of mistakes) {
+    test(`in Redis with ${name} is refused`, () => {
+      const found = problems(redis(keys)).join('\n');
+      assert.match(found, expected);
+      assert.ok(!found.includes('hunter2'));
+    });
+  }
+
+  test('of an unknown kind is refused', () => {
+    assert.match(problems(withState('state: { kind: memory }')).join('\n'), /embedded|redis/);
+  });
+});
+
 test('editors get a schema that knows every key', () => {
   const schema = JSON.stringify(jsonSchema(gatewaySchema));
   for (const key of ['portal', 'clientSecret', 'groupsClaim', 'certificateLife', 'countries'])
     assert.ok(schema.includes(key));
 });
 
-test('the page that explains the configuration names every key', () => {
-  const page = readFileSync(join(import.meta.dirname, '../../docs/gateway.md'), 'utf8');
+test('the pages that explain the configuration name every key', () => {
+  const read = (name: string): string => readFileSync(join(import.meta.dirname, '../../docs', name), 'utf8');
+  const page = read('gateway.md') + read('state.md');
   const keys = new Set<string>();
   const root = jsonSchema(gatewaySchema) as { readonly definitions: Record<string, unknown> };
   const collect = (schema: unknown): void => {

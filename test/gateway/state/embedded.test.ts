@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, describe, test } from 'node:test';
-import { openEmbeddedStore, StateError } from '#gateway/state/embedded';
+import { openEmbeddedStore } from '#gateway/state/embedded';
+import { StateError } from '#gateway/state/error';
 import { LooseModeError, readPrivate, writeWhole } from '#gateway/state/private-files';
 import { storeContract } from '#test/contract/store';
 

@@ -81,6 +81,7 @@ const NEEDED = new Set([
     'request-refused.status',
   ],
   ...['login-succeeded.login', 'login-succeeded.session', 'login.provider', 'logout.session'],
+  ...['access-revoked.target', 'access-revoked.sessions'],
   ...['session-ended.session', 'session-revoked.session', 'enrolment-token-created.connector'],
   ...['connector-enrolled.connector', 'connector-renewed.connector', 'connector-connected.connector'],
   ...['connector-disconnected.connector', 'policy-loaded.hash'],

@@ -151,6 +151,14 @@ export const examples: { readonly [K in EventKind]: EventOf<K> } = {
     enforceMs: 412,
     streamsClosed: 3,
   },
+  'access-revoked': {
+    kind: 'access-revoked',
+    target: { kind: 'person', id: 'https://idp.example#7' },
+    by: operator,
+    reason: 'left the company',
+    sessions: 2,
+    streams: 3,
+  },
   'enrolment-token-created': {
     kind: 'enrolment-token-created',
     connector,

@@ -1,0 +1,125 @@
+// Takes access away: in the store first, so that no gateway gives it again, then from everything that is open, here
+// and at the other gateways. It answers only when what it answers for is kept.
+import type { Sessions } from '#gateway/identity/sessions';
+import type { EnrolmentDesk } from '#gateway/pki/enrolment';
+import type { TunnelRelays } from '#gateway/tunnel/relay';
+import type { Actor } from '#siem/event';
+import type { Recorder } from '#siem/recorder';
+import type { Revocations, RevocationTarget } from './revocations.ts';
+import type { OpenExchange, OpenExchanges } from './streams.ts';
+
+export interface RevokeParts {
+  readonly revocations: Revocations;
+  readonly sessions: Sessions;
+  readonly open: OpenExchanges;
+  readonly desk: EnrolmentDesk;
+  readonly tunnels: Pick<TunnelRelays, 'connectors' | 'disconnect'>;
+  readonly recorder: Recorder;
+  /** Milliseconds that the longest session can still last. */
+  readonly longestSession: number;
+  readonly now: () => number;
+}
+
+export interface Revoked {
+  /** Sessions that ended. */
+  readonly sessions: number;
+  /** Exchanges that were closed at this gateway; others close their own. */
+  readonly streams: number;
+  /** Tunnels that were cut at this gateway. */
+  readonly tunnels: number;
+}
+
+export class Revoke {
+  readonly #parts: RevokeParts;
+
+  constructor(parts: RevokeParts) {
+    this.#parts = parts;
+  }
+
+  /** Begins to hear of what other gateways revoke. */
+  async listen(): Promise<void> {
+    const { revocations, sessions, open } = this.#parts;
+    await sessions.listen(
+      (id) => void open.endSession(id),
+      () => void open.review('session-ended'),
+    );
+    await revocations.listen((target) => void this.#enforce(target));
+  }
+
+  /** Ids that `who`, an id or a verified address, stands for. Only who is signed in can be found by address. */
+  async people(who: string): Promise<readonly string[]> {
+    const found = (await this.#parts.sessions.list())
+      .filter(({ subject }) => subject.id === who || subject.email === who)
+      .map(({ subject }) => subject.id);
+    return [...new Set(who.includes('#') ? [who, ...found] : found)];
+  }
+
+  /** `undefined` if there is no such session or connector. */
+  async revoke(target: RevocationTarget, by: Actor, reason?: string): Promise<Revoked | undefined> {
+    const { revocations, sessions, open, desk, recorder, longestSession, now } = this.#parts;
+    const { kind, id } = target;
+    if (kind === 'session') {
+      const streams = open.ofSession(id);
+      const session = (await sessions.list()).find((one) => one.id === id);
+      const since = now();
+      if (session === undefined || !(await sessions.end(id, 'revoked'))) return undefined;
+      await this.#record(session, by, reason, since, streams);
+      return { sessions: 1, streams, tunnels: 0 };
+    }
+    if (kind === 'connector') {
+      if (!(await desk.revoke(id))) return undefined;
+      const tunnels = this.#parts.tunnels.disconnect(id, 'revoked');
+      await revocations.tell(target);
+      await recorder.record({ kind: 'access-revoked', target, by, reason, sessions: 0, streams: 0 });
+      return { sessions: 0, streams: 0, tunnels };
+    }
+    // A session that is being looked up at this moment is found out by when it began.
+    await revocations.add(target, by.id, reason, kind === 'person' ? now() + longestSession : undefined);
+    const since = now();
+    let streams = this.#close(target);
+    const theirs = kind === 'device' ? [] : await sessions.ofPerson(id);
+    for (const session of theirs) {
+      const more = open.ofSession(session.id);
+      if (!(await sessions.end(session.id, 'revoked'))) continue;
+      streams += more;
+      await this.#record(session, by, reason, since, more);
+    }
+    await recorder.record({ kind: 'access-revoked', target, by, reason, sessions: theirs.length, streams });
+    return { sessions: theirs.length, streams, tunnels: 0 };
+  }
+
+  async #record(
+    { id, subject }: { readonly id: string; readonly subject: OpenExchange['session']['subject'] },
+    by: Actor,
+    reason: string | undefined,
+    since: number,
+    streamsClosed: number,
+  ): Promise<void> {
+    const enforceMs = Math.max(0, this.#parts.now() - since);
+    await this.#parts.recorder.record({
+      ...{ kind: 'session-revoked', subject, session: id, by, reason, enforceMs, streamsClosed },
+    });
+  }
+
+  /** Another gateway revoked something; `undefined`: it is not known what. */
+  async #enforce(target: RevocationTarget | undefined): Promise<void> {
+    const { open, tunnels, desk } = this.#parts;
+    if (target !== undefined) {
+      this.#close(target);
+      if (target.kind === 'connector') tunnels.disconnect(target.id, 'revoked');
+      return;
+    }
+    await open.review('revoked');
+    for (const { connector, serial } of tunnels.connectors()) {
+      if (!(await desk.admits(connector, serial).catch(() => true))) tunnels.disconnect(connector, 'revoked');
+    }
+  }
+
+  /** Closes what a person, service or device has open at this gateway. */
+  #close({ kind, id }: RevocationTarget): number {
+    const { sessions, open } = this.#parts;
+    if (kind === 'device') return open.end(({ input }) => input.device?.id === id, 'revoked');
+    sessions.forget(({ subject }) => subject.id === id);
+    return open.end(({ session }) => session.subject.id === id, 'revoked');
+  }
+}

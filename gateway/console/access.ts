@@ -1,0 +1,59 @@
+// The admin API's addresses for who is signed in, and for taking access away.
+import { Hono } from 'hono';
+import { z } from 'zod';
+import { REVOCABLE } from '#gateway/access/revocations';
+import type { Revoke, Revoked } from '#gateway/access/revoke';
+import type { LiveSession, Sessions } from '#gateway/identity/sessions';
+import type { Actor } from '#siem/event';
+
+export interface AccessParts {
+  readonly sessions: Sessions;
+  readonly revoke: Revoke;
+}
+
+const revocationBody = z.strictObject({
+  kind: z.enum(REVOCABLE),
+  id: z.string().min(1).max(1024),
+  by: z.string().min(1).max(128),
+  reason: z.string().min(1).max(500).optional(),
+});
+
+export function accessApp({ sessions, revoke }: AccessParts): Hono {
+  const app = new Hono();
+  app.get('/sessions', async (c) => {
+    const who = c.req.query('person');
+    const all = await sessions.list();
+    const meant =
+      who === undefined ? all : all.filter(({ subject }) => subject.id === who || subject.email === who);
+    return c.json({ sessions: meant.map(shown) });
+  });
+  app.post('/revocations', async (c) => {
+    const body = revocationBody.safeParse(await c.req.json().catch(() => undefined));
+    if (!body.success) return c.json({ error: 'bad-request', message: z.prettifyError(body.error) }, 400);
+    const { kind, id, by: name, reason } = body.data;
+    const by: Actor = { kind: 'operator', id: name };
+    const ids = kind === 'person' ? await revoke.people(id) : [id];
+    const done: Revoked[] = [];
+    for (const one of ids) {
+      const revoked = await revoke.revoke({ kind, id: one }, by, reason);
+      if (revoked !== undefined) done.push(revoked);
+    }
+    if (done.length === 0) return c.json({ error: 'unknown', message: unknown(kind, id) }, 404);
+    const sum = (key: keyof Revoked): number => done.reduce((total, one) => total + one[key], 0);
+    return c.json({ sessions: sum('sessions'), streams: sum('streams'), tunnels: sum('tunnels') });
+  });
+  return app;
+}
+
+function shown({ id, subject, login, createdAt, lastSeenAt, expiresAt, clientAddress }: LiveSession): object {
+  return {
+    ...{ id, person: subject.id, name: subject.name, email: subject.email, provider: login.provider },
+    ...{ createdAt, lastSeenAt, expiresAt, clientAddress },
+  };
+}
+
+function unknown(kind: (typeof REVOCABLE)[number], id: string): string {
+  if (kind === 'person')
+    return `nobody who is signed in has the id or address ${id}; somebody who is not is revoked by id, <issuer>#<sub>`;
+  return `there is no ${kind} ${id}`;
+}

@@ -1,0 +1,28 @@
+// The keys of an installation: which there are, and that every gateway of it has the same ones before they are used.
+import { join } from 'node:path';
+import type { GatewayConfig } from './config.ts';
+import { openAssertionSigner } from './pki/assertion.ts';
+import { openAuthority } from './pki/authority.ts';
+import { type KeyFiles, shareKey } from './state/installation-keys.ts';
+import type { Store } from './state/store.ts';
+
+export const CONNECTOR_CA = { directory: 'connector-ca', name: 'Sallyport connectors' } as const;
+export const DEVELOPMENT_CA = { directory: 'development-ca', name: 'Sallyport development' } as const;
+
+/** With an embedded store there is nobody to share with, and each room makes its own key. */
+export async function shareKeys(config: GatewayConfig, store: Store, now: () => number): Promise<void> {
+  if (config.store.kind === 'embedded') return;
+  const authority = (ca: { directory: string; name: string }): KeyFiles => ({
+    name: ca.directory,
+    files: [`${ca.directory}/ca.key`, `${ca.directory}/ca.pem`],
+    make: () => openAuthority(join(config.state, ca.directory), ca.name, now),
+  });
+  const assertion: KeyFiles = {
+    name: 'assertion',
+    files: ['assertion.key'],
+    make: async () => openAssertionSigner(config.state, new URL(config.portal).origin, now),
+  };
+  await shareKey(store, config.state, authority(CONNECTOR_CA));
+  if (config.tls === undefined) await shareKey(store, config.state, authority(DEVELOPMENT_CA));
+  await shareKey(store, config.state, assertion);
+}

@@ -1,0 +1,132 @@
+// Connects to Redis as the configuration says: one server, a primary that Sentinels know, or a Cluster.
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import type { ConnectionOptions } from 'node:tls';
+import { type RedisOptions as AnyRedisOptions, Cluster, Redis } from 'ioredis';
+import type { RedisConfig } from './config.ts';
+import { StateError } from './error.ts';
+import { readPrivate } from './private-files.ts';
+
+/** Milliseconds. Together they keep a hung server from holding a request longer than this. */
+const CONNECT_TIMEOUT = 1_500;
+const ANSWER_TIMEOUT = 1_500;
+const LONGEST_PAUSE = 500;
+/** How long a starting gateway waits for Redis. */
+const START_TIMEOUT = 10_000;
+
+export type RedisClient = Redis | Cluster;
+
+/** We never ask for another form of answers than the library's own. */
+type RedisOptions = Omit<AnyRedisOptions, 'replyMapping'>;
+
+/** Makes connections; nobody else knows where Redis is. */
+export interface RedisConnections {
+  /** A connection for commands, ready. Throws StateError. */
+  client(): Promise<RedisClient>;
+  /** A connection for listening that ends when it breaks. In a Cluster each attempt asks another node. */
+  listener(attempt: number): Redis;
+}
+
+export function redisConnections(config: RedisConfig): RedisConnections {
+  const options = redisOptions(config);
+  const make = (more: RedisOptions): Redis => new Redis({ ...options, ...target(config), ...more });
+  return {
+    client: () => ready(config.cluster === undefined ? make({}) : cluster(config.cluster, options), config),
+    listener: (attempt) => {
+      const once: RedisOptions = { retryStrategy: () => null, enableOfflineQueue: true };
+      const node = config.cluster?.[attempt % config.cluster.length];
+      return node === undefined ? make(once) : new Redis({ ...options, ...node, ...once });
+    },
+  };
+}
+
+type Address = { readonly host: string; readonly port: number };
+
+function target({ server, sentinel }: RedisConfig): RedisOptions {
+  if (server !== undefined) return server;
+  if (sentinel === undefined) return {};
+  return {
+    sentinels: [...sentinel.addresses],
+    name: sentinel.name,
+    sentinelCommandTimeout: ANSWER_TIMEOUT,
+    sentinelRetryStrategy: pause,
+    ...(sentinel.username === undefined ? {} : { sentinelUsername: sentinel.username }),
+    ...(sentinel.password === undefined ? {} : { sentinelPassword: readPrivate(sentinel.password.file) }),
+  };
+}
+
+function redisOptions({ username, password, tls, database, sentinel }: RedisConfig): RedisOptions {
+  const secure: ConnectionOptions | undefined = tls && {
+    minVersion: 'TLSv1.2',
+    ...(tls.ca === undefined ? {} : { ca: readFileSync(tls.ca) }),
+    ...(tls.certificate === undefined ? {} : { cert: readFileSync(tls.certificate) }),
+    ...(tls.key === undefined ? {} : { key: readPrivate(tls.key) }),
+    ...(tls.serverName === undefined ? {} : { servername: tls.serverName }),
+  };
+  return {
+    db: database,
+    connectTimeout: CONNECT_TIMEOUT,
+    commandTimeout: ANSWER_TIMEOUT,
+    // Without it a server that hangs keeps its connections, and is waited for, for ever.
+    socketTimeout: ANSWER_TIMEOUT,
+    retryStrategy: pause,
+    // A command that cannot go out now fails now: it is a deny, not a queue.
+    enableOfflineQueue: false,
+    maxRetriesPerRequest: 0,
+    autoResendUnfulfilledCommands: false,
+    autoResubscribe: false,
+    // A primary that was demoted: look for the new one.
+    reconnectOnError: (error) => error.message.startsWith('READONLY'),
+    ...(username === undefined ? {} : { username }),
+    ...(password === undefined ? {} : { password: readPrivate(password.file) }),
+    ...(secure === undefined ? {} : { tls: secure }),
+    ...(secure === undefined || sentinel === undefined
+      ? {}
+      : { enableTLSForSentinelMode: true, sentinelTLS: secure }),
+  };
+}
+
+function cluster(
+  nodes: readonly Address[],
+  { retryStrategy: _, db: _db, ...options }: RedisOptions,
+): Cluster {
+  const { enableOfflineQueue: _queue, ...redisOptions } = options;
+  return new Cluster([...nodes], {
+    redisOptions,
+    enableOfflineQueue: false,
+    clusterRetryStrategy: pause,
+    slotsRefreshTimeout: CONNECT_TIMEOUT,
+    slotsRefreshInterval: 5_000,
+    retryDelayOnFailover: 200,
+    retryDelayOnClusterDown: 200,
+    maxRedirections: 4,
+  });
+}
+
+function pause(attempt: number): number {
+  return Math.min(50 * attempt, LONGEST_PAUSE);
+}
+
+async function ready(client: RedisClient, config: RedisConfig): Promise<RedisClient> {
+  let last: Error | undefined;
+  client.on('error', (error: Error) => {
+    last = error;
+  });
+  try {
+    await once(client, 'ready', { signal: AbortSignal.timeout(START_TIMEOUT) });
+    return client;
+  } catch (cause) {
+    client.disconnect();
+    const message = `no Redis at ${describe(config)}: ${last?.message ?? (cause as Error).message}`;
+    throw new StateError('state-unreachable', message, { cause: last ?? cause });
+  }
+}
+
+/** Where it was looked for, for people. */
+function describe({ server, sentinel, cluster: nodes }: RedisConfig): string {
+  const text = ({ host, port }: Address): string => `${host}:${port}`;
+  if (server !== undefined) return text(server);
+  if (sentinel !== undefined)
+    return `"${sentinel.name}" of the Sentinels ${sentinel.addresses.map(text).join(', ')}`;
+  return `the Cluster of ${(nodes ?? []).map(text).join(', ')}`;
+}

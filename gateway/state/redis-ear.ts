@@ -1,0 +1,66 @@
+// Listens for what other gateways publish. A broken line is replaced, and then whoever listens is told that messages
+// may be lost: silence must never be taken for no news.
+import type { Redis } from 'ioredis';
+
+/** Milliseconds between two questions whether the line still stands, and before a broken one is replaced. */
+const PING_INTERVAL = 1_000;
+const PAUSE = 200;
+
+interface Listener {
+  readonly hear: (message: string) => void;
+  readonly missed: () => void;
+}
+
+export class Ear {
+  readonly #connect: (attempt: number) => Redis;
+  readonly #listeners = new Map<string, Listener[]>();
+  readonly #timer: NodeJS.Timeout;
+  #line: Redis | undefined;
+  #attempt = 0;
+  #closed = false;
+
+  /** `connect` gives a connection that does not reconnect by itself; the number tells which attempt it is. */
+  constructor(connect: (attempt: number) => Redis) {
+    this.#connect = connect;
+    // An unanswered question lets the connection's own time-out see that it is dead.
+    this.#timer = setInterval(() => this.#line?.ping().catch(() => undefined), PING_INTERVAL).unref();
+  }
+
+  async listen(channel: string, hear: (message: string) => void, missed: () => void): Promise<void> {
+    this.#listeners.set(channel, [...(this.#listeners.get(channel) ?? []), { hear, missed }]);
+    if (this.#line === undefined) this.#open();
+    await this.#line?.subscribe(channel);
+  }
+
+  close(): void {
+    this.#closed = true;
+    clearInterval(this.#timer);
+    this.#line?.disconnect();
+  }
+
+  #open(): void {
+    const line = this.#connect(this.#attempt);
+    this.#line = line;
+    this.#attempt += 1;
+    const again = this.#attempt > 1;
+    line.on('error', () => undefined); // 'end' follows.
+    line.on('message', (channel, message) => {
+      for (const { hear } of this.#listeners.get(channel) ?? []) hear(message);
+    });
+    if (again) line.on('ready', () => void this.#resume(line));
+    line.once('end', () => {
+      if (!this.#closed) setTimeout(() => this.#open(), PAUSE).unref();
+    });
+  }
+
+  /** Only once it hears again are those who listen sent to look: looking before would leave a gap. */
+  async #resume(line: Redis): Promise<void> {
+    try {
+      await line.subscribe(...this.#listeners.keys());
+    } catch {
+      line.disconnect();
+      return;
+    }
+    for (const listeners of this.#listeners.values()) for (const { missed } of listeners) missed();
+  }
+}

@@ -1,0 +1,168 @@
+// Real Redis servers for tests: one, a primary with replicas and Sentinels, or a Cluster. Each is a process of its own
+// that the test started and stops; nothing is written to disk but their Sentinels' and nodes' own notes.
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Redis } from 'ioredis';
+import { Part, until } from '#test/story/part';
+import { freePorts } from '#test/story/ports';
+
+/** What these need; for `requires`. */
+export const REDIS_NEEDS = ['redis-server'] as const;
+
+/** Whoever cleans up when it is over. */
+export interface Scope {
+  after(step: () => Promise<void>): void;
+}
+
+export interface RedisServer {
+  readonly port: number;
+  readonly part: Part;
+}
+
+/** A directory for servers; removed at the end. */
+function directoryFor(scope: Scope): string {
+  const directory = mkdtempSync(join(tmpdir(), 'sallyport-redis-'));
+  scope.after(async () => rmSync(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+function launch(scope: Scope, directory: string, port: number, args: readonly string[]): RedisServer {
+  const place = join(directory, String(port));
+  mkdirSync(place, { recursive: true });
+  const common = ['--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--daemonize', 'no'];
+  const part = new Part(`redis ${port}`, 'redis-server', [...args, ...common, '--dir', place], {
+    cwd: place,
+    log: join(place, 'log'),
+  });
+  scope.after(async () => {
+    part.signal('SIGCONT');
+    await part.kill();
+  });
+  return { port, part };
+}
+
+/** Asks a server something; undefined while it does not answer. */
+export async function ask(port: number, ...words: readonly string[]): Promise<unknown> {
+  const redis = new Redis({
+    port,
+    connectTimeout: 500,
+    commandTimeout: 500,
+    socketTimeout: 500,
+    retryStrategy: () => null,
+    maxRetriesPerRequest: 0,
+  });
+  redis.on('error', () => undefined);
+  try {
+    const [command = 'PING', ...args] = words;
+    return await redis.call(command, ...args);
+  } catch {
+    return undefined;
+  } finally {
+    redis.disconnect();
+  }
+}
+
+const answers = (port: number): Promise<boolean> => ask(port, 'PING').then((reply) => reply === 'PONG');
+
+/** One server on `port`, or on one that is free. */
+export async function redisServer(
+  scope: Scope,
+  { port, args = [] }: { readonly port?: number; readonly args?: readonly string[] } = {},
+): Promise<RedisServer> {
+  const at = port ?? (await freePorts(1))[0] ?? 0;
+  const server = launch(
+    scope,
+    directoryFor(scope),
+    at,
+    args.includes('--tls-port') ? args : ['--port', String(at), ...args],
+  );
+  await server.part.said(/Ready to accept connections/);
+  return server;
+}
+
+export interface Sentinels {
+  readonly name: string;
+  /** The first is the primary at the start. */
+  readonly servers: readonly RedisServer[];
+  readonly sentinels: readonly RedisServer[];
+  /** The port of what the Sentinels call the primary now. */
+  primary(): Promise<number | undefined>;
+}
+
+/** A primary with two replicas, watched by three Sentinels that give it a second. */
+export async function sentinels(scope: Scope): Promise<Sentinels> {
+  const directory = directoryFor(scope);
+  const ports = await freePorts(6);
+  const [first = 0] = ports;
+  const limits = ['--min-replicas-to-write', '1', '--min-replicas-max-lag', '2', '--repl-timeout', '5'];
+  const prompt = ['--repl-diskless-sync-delay', '0'];
+  const servers = ports.slice(0, 3).map((port, index) => {
+    const replica = index === 0 ? [] : ['--replicaof', '127.0.0.1', String(first)];
+    return launch(scope, directory, port, ['--port', String(port), ...replica, ...limits, ...prompt]);
+  });
+  await until('the replicas follow', async () =>
+    String(await ask(first, 'INFO', 'replication')).includes('min_slaves_good_slaves:2'),
+  );
+  const name = 'sallyport';
+  const watchers = ports.slice(3).map((port) => {
+    const file = join(directory, `${port}.conf`);
+    writeFileSync(
+      file,
+      [
+        `port ${port}`,
+        `sentinel monitor ${name} 127.0.0.1 ${first} 2`,
+        `sentinel down-after-milliseconds ${name} 1000`,
+        `sentinel failover-timeout ${name} 4000`,
+        `sentinel parallel-syncs ${name} 2`,
+        '',
+      ].join('\n'),
+    );
+    return launch(scope, directory, port, [file, '--sentinel']);
+  });
+  for (const { port } of watchers) {
+    await until('the Sentinels know each other', async () => {
+      const info = (await ask(port, 'SENTINEL', 'MASTER', name)) as string[] | undefined;
+      const value = (key: string): string | undefined => info?.[info.indexOf(key) + 1];
+      return value('num-other-sentinels') === '2' && value('num-slaves') === '2';
+    });
+  }
+  return {
+    name,
+    servers,
+    sentinels: watchers,
+    primary: async () => {
+      for (const { port } of watchers) {
+        const reply = (await ask(port, 'SENTINEL', 'GET-MASTER-ADDR-BY-NAME', name)) as string[] | undefined;
+        if (reply?.[1] !== undefined) return Number(reply[1]);
+      }
+      return undefined;
+    },
+  };
+}
+
+/** A Cluster of three primaries; their ports. */
+export async function redisCluster(scope: Scope): Promise<readonly RedisServer[]> {
+  const directory = directoryFor(scope);
+  const servers = (await freePorts(3)).map((port) =>
+    launch(scope, directory, port, [
+      ...['--port', String(port), '--cluster-enabled', 'yes', '--cluster-node-timeout', '2000'],
+      // By itself it would be ten thousand more, beyond what the kernel keeps free of outgoing connections.
+      ...['--cluster-port', String(port + 1)],
+    ]),
+  );
+  await Promise.all(servers.map(({ port }) => until('a node answers', () => answers(port))));
+  const [first = 0] = servers.map(({ port }) => port);
+  const share = Math.ceil(16_384 / servers.length);
+  for (const [index, { port }] of servers.entries()) {
+    const last = Math.min((index + 1) * share, 16_384) - 1;
+    await ask(port, 'CLUSTER', 'ADDSLOTSRANGE', String(index * share), String(last));
+    if (port !== first) await ask(port, 'CLUSTER', 'MEET', '127.0.0.1', String(first), String(first + 1));
+  }
+  for (const { port } of servers) {
+    await until('the Cluster is whole', async () =>
+      /cluster_state:ok[\s\S]*cluster_known_nodes:3/.test(String(await ask(port, 'CLUSTER', 'INFO'))),
+    );
+  }
+  return servers;
+}

@@ -1,0 +1,216 @@
+// The store in Redis: the contract on a real server of each kind, and what is true of Redis alone.
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { openAuthority } from '#gateway/pki/authority';
+import type { RedisConfig } from '#gateway/state/config';
+import { StateError } from '#gateway/state/error';
+import { openStore } from '#gateway/state/open';
+import type { Store } from '#gateway/state/store';
+import { ask, REDIS_NEEDS, redisCluster, redisServer, type Scope, sentinels } from '#test/contract/redis';
+import { storeContract } from '#test/contract/store';
+import { requires } from '#test/requires';
+import { until } from '#test/story/part';
+
+const skip = requires(...REDIS_NEEDS);
+const SECRET = 'a secret of more than thirty-two characters';
+
+/** A secret's file, gone with the scope. */
+function secretFile(scope: Scope, text: string): { file: string } {
+  const directory = mkdtempSync(join(tmpdir(), 'sallyport-secret-'));
+  scope.after(async () => rmSync(directory, { recursive: true, force: true }));
+  const file = join(directory, 'secret');
+  writeFileSync(file, `${text}\n`, { mode: 0o600 });
+  return { file };
+}
+
+function open(
+  scope: Scope,
+  redis: Partial<RedisConfig>,
+  { now = Date.now, secret = SECRET }: { now?: () => number; secret?: string } = {},
+): Promise<Store> {
+  const config = { database: 0, prefix: 'sallyport', ...redis };
+  const file = secretFile(scope, secret);
+  return openStore({ kind: 'redis', directory: '', secret: file, redis: config }, now);
+}
+
+const at = (port: number): { host: string; port: number } => ({ host: '127.0.0.1', port });
+
+/** The contract on the Redis that `start` gives. */
+function contractOn(name: string, start: (scope: Scope) => Promise<Partial<RedisConfig>>): void {
+  storeContract(
+    name,
+    async () => {
+      const steps: (() => Promise<void>)[] = [];
+      const scope = { after: (step: () => Promise<void>): void => void steps.push(step) };
+      const undo = async (): Promise<void> => {
+        for (const step of steps.splice(0).reverse()) await step();
+      };
+      let time = Date.now();
+      const store = await start(scope)
+        .then((redis) => open(scope, redis, { now: () => time }))
+        .catch(async (error) => {
+          await undo();
+          throw error;
+        });
+      return {
+        store,
+        now: () => time,
+        advance: (milliseconds) => {
+          time += milliseconds;
+        },
+        close: async () => {
+          await store.close();
+          await undo();
+        },
+      };
+    },
+    skip,
+  );
+}
+
+contractOn('the store in one Redis', async (scope) => ({ server: at((await redisServer(scope)).port) }));
+
+contractOn('the store in a Redis with Sentinels', async (scope) => {
+  const { name, sentinels: watchers } = await sentinels(scope);
+  return { sentinel: { name, addresses: watchers.map(({ port }) => at(port)) } };
+});
+
+contractOn('the store in a Redis Cluster', async (scope) => ({
+  cluster: (await redisCluster(scope)).map(({ port }) => at(port)),
+}));
+
+contractOn(
+  'the store in a Redis over TLS, as an ACL user with the rights it needs and no more',
+  async (scope) => {
+    const directory = mkdtempSync(join(tmpdir(), 'sallyport-redis-tls-'));
+    scope.after(async () => rmSync(directory, { recursive: true, force: true }));
+    const authority = await openAuthority(join(directory, 'ca'), 'Redis', Date.now);
+    const { certificate, key } = await authority.issueServer(['127.0.0.1'], 3_600_000);
+    const file = (name: string, text: string): string => {
+      writeFileSync(join(directory, name), text, { mode: 0o600 });
+      return join(directory, name);
+    };
+    const [port] = await (await import('#test/story/ports')).freePorts(1);
+    const ca = file('ca.pem', authority.certificate);
+    await redisServer(scope, {
+      port: port ?? 0,
+      args: [
+        ...['--port', '0', '--tls-port', String(port), '--tls-auth-clients', 'no'],
+        ...['--tls-cert-file', file('cert.pem', certificate), '--tls-key-file', file('key.pem', key)],
+        ...['--tls-ca-cert-file', ca],
+        // As docs/state.md says it.
+        ...['--user', 'default', 'off'],
+        ...['--user', 'gateway', 'on', '>of the gateways', '~sallyport:*', '&sallyport:*', '-@all'],
+        ...[
+          '+get',
+          '+set',
+          '+getdel',
+          '+mget',
+          '+exists',
+          '+eval',
+          '+zadd',
+          '+zrem',
+          '+zrange',
+          '+zrangebyscore',
+        ],
+        ...['+publish', '+subscribe', '+unsubscribe', '+ping', '+wait', '+info', '+select', '+cluster|slots'],
+      ],
+    });
+    return {
+      server: at(port ?? 0),
+      tls: { ca },
+      username: 'gateway',
+      password: secretFile(scope, 'of the gateways'),
+    };
+  },
+);
+
+describe('Redis', { skip }, () => {
+  test('holds nothing that can be read, or put elsewhere, without the secret', async (t) => {
+    const { port } = await redisServer(t);
+    const store = await open(t, { server: at(port) });
+    t.after(() => store.close());
+    await store.put('door', 'one', { session: 'session-of-ada', host: 'wiki.example.com' });
+    await store.put('door', 'two', { session: 'session-of-ben', host: 'wiki.example.com' });
+    const raw = String(await ask(port, 'GET', 'sallyport:{door}:one'));
+    assert.ok(raw.length > 20 && !Buffer.from(raw, 'base64').includes('session-of'));
+    await ask(port, 'SET', 'sallyport:{door}:two', raw);
+    await assert.rejects(
+      store.get('door', 'two'),
+      (error) => error instanceof StateError && error.code === 'state-sealed',
+    );
+    await ask(port, 'SET', 'sallyport:{door}:three', 'AAAA');
+    await assert.rejects(store.get('door', 'three'), StateError);
+  });
+
+  test('of another secret, or of a newer layout, is refused in words', async (t) => {
+    const { port } = await redisServer(t);
+    await (await open(t, { server: at(port) })).close();
+    await assert.rejects(
+      open(t, { server: at(port) }, { secret: 'another secret of more than 32 characters' }),
+      /another secret: give every gateway the same file/,
+    );
+    await assert.rejects(open(t, { server: at(port) }, { secret: 'short' }), /openssl rand -base64 32/);
+    await ask(port, 'SET', 'sallyport:layout', '99 x');
+    await assert.rejects(open(t, { server: at(port) }), /layout 99; this Sallyport knows 1/);
+  });
+
+  test('that is not there is named', async (t) => {
+    await assert.rejects(
+      open(t, { server: at(1) }),
+      (error) =>
+        error instanceof StateError &&
+        error.code === 'state-unreachable' &&
+        error.message.includes('no Redis at 127.0.0.1:1'),
+    );
+  });
+
+  test('that hangs becomes an error soon, and is used again when it wakes', async (t) => {
+    const { port, part } = await redisServer(t);
+    const store = await open(t, { server: at(port) });
+    t.after(() => store.close());
+    await store.put('door', 'one', { session: 's', host: 'h' });
+    part.signal('SIGSTOP');
+    await assert.rejects(store.get('door', 'one'), StateError);
+    part.signal('SIGCONT');
+    await until('it answers again', () => store.get('door', 'one').catch(() => undefined));
+  });
+
+  test('tells who listens that something may have been missed once it hears again', async (t) => {
+    const first = await redisServer(t);
+    const store = await open(t, { server: at(first.port) });
+    t.after(() => store.close());
+    const heard: string[] = [];
+    let missed = 0;
+    await store.subscribe(
+      'news',
+      (message) => heard.push(message),
+      () => {
+        missed += 1;
+      },
+    );
+    await first.part.kill();
+    await assert.rejects(store.publish('news', 'lost'), StateError);
+    await redisServer(t, { port: first.port });
+    await until('it heard of the gap', () => missed === 1);
+    await until('it writes again', () =>
+      store.publish('news', 'heard').then(
+        () => true,
+        () => false,
+      ),
+    );
+    await until('the news', () => heard.includes('heard'));
+    assert.ok(!heard.includes('lost'));
+  });
+
+  test('without the replicas that were asked for acknowledges no write, and speaks for nobody', async (t) => {
+    const { port } = await redisServer(t);
+    await assert.rejects(
+      open(t, { server: at(port), replicas: 1 }),
+      (error) => error instanceof StateError && error.code === 'state-unacknowledged',
+    );
+  });
+});
