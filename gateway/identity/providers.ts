@@ -5,6 +5,7 @@ import type { ProviderConfig } from '#gateway/config';
 import { readPrivate } from '#gateway/state/private-files';
 import type { Claims, ClaimsError } from './claims.ts';
 import { ProviderReplyError, providerFetch } from './provider-http.ts';
+import { ProviderKeys } from './provider-keys.ts';
 
 /** Why a sign-in failed: a closed vocabulary for events and pages. */
 export type LoginFailure =
@@ -29,6 +30,8 @@ export class LoginError extends Error {
   }
 }
 
+/** Seconds for one exchange with a provider. */
+const TIMEOUT = 5;
 /** A failed discovery is not repeated before this, in milliseconds. */
 const DISCOVERY_PAUSE = 2_000;
 
@@ -43,13 +46,15 @@ export class Provider {
   readonly config: ProviderConfig;
   readonly redirectUri: string;
   readonly #now: () => number;
-  #discovered: Promise<oidc.Configuration> | undefined;
+  readonly #keys: ProviderKeys;
+  #discovered: Promise<Discovered> | undefined;
   #failedAt = Number.NEGATIVE_INFINITY;
 
   constructor(config: ProviderConfig, redirectUri: string, now: () => number) {
     this.config = config;
     this.redirectUri = redirectUri;
     this.#now = now;
+    this.#keys = new ProviderKeys(now);
   }
 
   /** The URL to send a browser to. `maxAge` in seconds asks the provider to sign the person in afresh. */
@@ -80,15 +85,20 @@ export class Provider {
   ): Promise<Claims> {
     const configuration = await this.#configuration();
     try {
-      const tokens = await oidc.authorizationCodeGrant(configuration, callback, {
-        expectedState: expected.state,
-        expectedNonce: expected.nonce,
-        pkceCodeVerifier: expected.verifier,
-        idTokenExpected: true,
-        ...(expected.maxAge === undefined ? {} : { maxAge: expected.maxAge }),
-      });
+      const tokens = await this.#keys.during(configuration, () =>
+        oidc.authorizationCodeGrant(configuration, callback, {
+          expectedState: expected.state,
+          expectedNonce: expected.nonce,
+          pkceCodeVerifier: expected.verifier,
+          idTokenExpected: true,
+          ...(expected.maxAge === undefined ? {} : { maxAge: expected.maxAge }),
+        }),
+      );
       const claims = tokens.claims();
       if (claims === undefined) throw new LoginError('token-invalid', 403, 'The provider sent no ID token.');
+      // The library asks for this only where several are addressed (OpenID Connect Core 3.1.3.7, step 5).
+      if (claims.azp !== undefined && claims.azp !== this.config.clientId)
+        throw new LoginError('token-invalid', 403, 'The provider made its ID token for another client.');
       // Groups and names may be in the userinfo reply only; openid-client checks that its `sub` is the same.
       const details = await this.#userInfo(configuration, tokens.access_token, claims.sub);
       return { ...details, ...claims };
@@ -123,24 +133,44 @@ export class Provider {
       });
     }
     try {
-      return await this.#discovered;
+      return configured(await this.#discovered, this.config);
     } catch (cause) {
       throw unreachable(this.config.name, cause);
     }
   }
 }
 
-async function discover(config: ProviderConfig): Promise<oidc.Configuration> {
+/** What a provider says of itself, and the means to talk to it. */
+interface Discovered {
+  readonly metadata: oidc.ServerMetadata;
+  readonly authentication: oidc.ClientAuth;
+  readonly fetch: oidc.CustomFetch;
+}
+
+async function discover(config: ProviderConfig): Promise<Discovered> {
   const ca = config.ca === undefined ? undefined : readFileSync(config.ca, 'utf8');
   const secret = config.clientSecret === undefined ? undefined : readPrivate(config.clientSecret.file);
   const authentication = secret === undefined ? oidc.None() : oidc.ClientSecretBasic(secret);
-  const metadata = { id_token_signed_response_alg: config.signingAlgorithm };
-  return oidc.discovery(new URL(config.issuer), config.clientId, metadata, authentication, {
-    [oidc.customFetch]: providerFetch(ca),
-    timeout: 5,
-    // The code flow may take an ID token on TLS's word alone; we check its signature all the same.
-    execute: [oidc.enableNonRepudiationChecks],
+  const fetch = providerFetch(ca);
+  const found = await oidc.discovery(new URL(config.issuer), config.clientId, undefined, authentication, {
+    [oidc.customFetch]: fetch,
+    timeout: TIMEOUT,
   });
+  return { metadata: found.serverMetadata(), authentication, fetch };
+}
+
+/** A configuration for one exchange: the library keeps keys with it, and for how long is ours to say. */
+function configured(
+  { metadata, authentication, fetch }: Discovered,
+  config: ProviderConfig,
+): oidc.Configuration {
+  const expected = { id_token_signed_response_alg: config.signingAlgorithm };
+  const configuration = new oidc.Configuration(metadata, config.clientId, expected, authentication);
+  configuration[oidc.customFetch] = fetch;
+  configuration.timeout = TIMEOUT;
+  // The code flow may take an ID token on TLS's word alone; we check its signature all the same.
+  oidc.enableNonRepudiationChecks(configuration);
+  return configuration;
 }
 
 function unreachable(name: string, cause: unknown): LoginError {
