@@ -9,10 +9,18 @@ const here = import.meta.dirname;
 const names = process.argv.slice(2).filter((argument) => !argument.startsWith('-'));
 const flags = process.argv.slice(2).filter((argument) => argument.startsWith('-'));
 
-/** Test files below `name` (a folder of test/, or one test file), sorted so that runs are repeatable. */
+/**
+ * Test files below `name`, sorted so that runs are repeatable: a folder of test/, one test file, or else whatever
+ * folders and files go by that name further down.
+ */
 function filesOf(name: string): string[] {
   const path = resolve(here, name);
   if (path.endsWith('.test.ts') && existsSync(path)) return [path];
+  if (!existsSync(path) && /^[\w-]+$/.test(name)) {
+    return globSync([`**/${name}/**/*.test.ts`, `**/${name}*.test.ts`], { cwd: here })
+      .map((file) => join(here, file))
+      .sort();
+  }
   return globSync('**/*.test.ts', { cwd: path })
     .map((file) => join(path, file))
     .sort();

@@ -6,6 +6,7 @@ import {
   DER,
   DerReader,
   type Element,
+  integerHex,
   namedBits,
   oid,
   smallInteger,
@@ -68,7 +69,7 @@ export function parseCertificate(der: Buffer): Certificate {
   const signed = parseSigned(der);
   const body = new DerReader(wholeElement(signed.body, DER.SEQUENCE).content);
   const version = smallInteger(wholeElement(body.next(0xa0).content, DER.INTEGER));
-  const serial = body.next(DER.INTEGER).content.toString('hex');
+  const serial = integerHex(body.next(DER.INTEGER));
   const innerAlgorithm = body.next(DER.SEQUENCE).raw;
   const issuer = body.next(DER.SEQUENCE).raw;
   const validity = body.enter(DER.SEQUENCE);

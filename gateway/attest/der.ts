@@ -102,6 +102,14 @@ export function smallInteger({ content }: Element): number {
   return value;
 }
 
+/** An INTEGER of any size, such as a serial number, as hex: in its one shortest form, so that it can be compared. */
+export function integerHex({ content }: Element): string {
+  const [first, second = 0] = content;
+  const padded = content.length > 1 && ((first === 0 && second < 0x80) || (first === 0xff && second >= 0x80));
+  if (first === undefined || padded) throw new DerError('not an integer in shortest form');
+  return content.toString('hex');
+}
+
 /** The bytes of a BIT STRING of whole bytes. */
 export function bitStringBytes({ content }: Element): Buffer {
   if (content[0] !== 0) throw new DerError('not a bit string of whole bytes');

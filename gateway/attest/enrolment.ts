@@ -144,7 +144,7 @@ export class Enrolment {
 }
 
 /** The device of an endorsement key: the same TPM is the same device, which is how none is enrolled twice. */
-export function deviceId(ekName: string): string {
+function deviceId(ekName: string): string {
   return hash('sha256', `sallyport-device\0${ekName}`, 'hex').slice(0, 32);
 }
 

@@ -8,7 +8,7 @@ import { AttestationRefusal } from './reasons.ts';
 import { type SigningKey, signingKey, verifySignature } from './signature.ts';
 
 /** PCRs quoted, 0 to 7 of the SHA-256 bank: never 16 or 23, which anybody may reset. */
-export const QUOTED = 8;
+const QUOTED = 8;
 const PCR_SIZE = 32;
 const EXTRA_DATA_SIZE = 32;
 

@@ -1,5 +1,15 @@
 // Certificate revocation lists (RFC 5280, section 5): whole lists of one issuer; deltas and indirect ones are refused.
-import { booleanOf, DER, DerError, DerReader, oid, smallInteger, timeOf, wholeElement } from './der.ts';
+import {
+  booleanOf,
+  DER,
+  DerError,
+  DerReader,
+  integerHex,
+  oid,
+  smallInteger,
+  timeOf,
+  wholeElement,
+} from './der.ts';
 import { parseSigned, type Signed } from './signed.ts';
 
 export interface RevocationList {
@@ -34,7 +44,7 @@ export function parseRevocationList(der: Buffer): RevocationList {
   const list = new DerReader(entries?.content ?? Buffer.alloc(0));
   while (!list.atEnd) {
     const entry = list.enter(DER.SEQUENCE);
-    const serial = entry.next(DER.INTEGER).content.toString('hex');
+    const serial = integerHex(entry.next(DER.INTEGER));
     timeOf(entry);
     const more = entry.optional(DER.SEQUENCE);
     entry.end();

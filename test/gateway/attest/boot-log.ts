@@ -10,6 +10,7 @@ export const TYPE = {
   VARIABLE_DRIVER_CONFIG: 0x80000001,
   VARIABLE_BOOT: 0x80000002,
   BOOT_SERVICES_APPLICATION: 0x80000003,
+  BOOT_SERVICES_DRIVER: 0x80000004,
   ACTION: 0x80000007,
   VARIABLE_BOOT2: 0x8000000c,
   VARIABLE_AUTHORITY: 0x800000e0,
@@ -73,6 +74,13 @@ export const STARTUP_LOCALITY_3: BootEvent = {
   data: Buffer.from('StartupLocality\0\u0003', 'latin1'),
 };
 
+/** UEFI_IMAGE_LOAD_EVENT: where an image lay and came from; hashed is the image itself. */
+function imageLoad(pcr: number, type: number, image: string): BootEvent {
+  const path = Buffer.from('7fff0400', 'hex');
+  const data = Buffer.concat([u64(0x1000), u64(image.length), u64(0), u64(path.length), path]);
+  return { pcr, type, data, measured: Buffer.from(image) };
+}
+
 const text = (pcr: number, type: number, words: string): BootEvent => ({
   pcr,
   type,
@@ -95,7 +103,7 @@ export function bootEvents(
     separator(7),
     text(1, 0x80000009, 'SMBIOS tables'),
     bootEntry('0000', commandLine),
-    text(2, 0x80000004, 'option ROM'),
+    imageLoad(2, TYPE.BOOT_SERVICES_DRIVER, 'option ROM'),
     text(3, 6, 'settings'),
     ...[0, 1, 2, 3, 4, 5, 6].map(separator),
     {
@@ -104,12 +112,7 @@ export function bootEvents(
       data: variable('db', SECURITY, Buffer.alloc(1500, 'certificate of a CA')),
     },
     { pcr: 7, type: TYPE.VARIABLE_AUTHORITY, data: variable('SbatLevel', SHIM, Buffer.from('sbat,1,2024')) },
-    {
-      pcr: 4,
-      type: TYPE.BOOT_SERVICES_APPLICATION,
-      data: Buffer.from('path'),
-      measured: Buffer.from(kernel),
-    },
+    imageLoad(4, TYPE.BOOT_SERVICES_APPLICATION, kernel),
     text(5, TYPE.ACTION, 'Exit Boot Services Invocation'),
     text(8, 13, 'kernel_cmdline: root=/dev/vda ro'),
     text(9, 13, 'initrd'),

@@ -14,7 +14,7 @@ const octets = (bytes: Buffer): Buffer => tlv(0x04, bytes);
 const bits = (bytes: Buffer, unused = 0): Buffer => tlv(0x03, Buffer.of(unused), bytes);
 const TRUE = Buffer.of(1, 1, 0xff);
 
-export function oid(dotted: string): Buffer {
+function oid(dotted: string): Buffer {
   const [first = 0, second = 0, ...rest] = dotted.split('.').map(Number);
   const arcs = rest.flatMap((arc) => {
     const bytes = [arc & 0x7f];
@@ -27,7 +27,8 @@ export function oid(dotted: string): Buffer {
 const name = (common: string): Buffer => seq(tlv(0x31, seq(oid('2.5.4.3'), utf8(common))));
 const time = (at: number): Buffer =>
   tlv(0x18, Buffer.from(`${new Date(at).toISOString().replaceAll(/[-:T]|\.\d+/g, '')}`));
-const integer = (value: number): Buffer => tlv(0x02, Buffer.of(0, value >> 8, value & 0xff));
+/** Below 128, so that one byte is its shortest form. */
+const integer = (value: number): Buffer => tlv(0x02, Buffer.of(value));
 
 const ALGORITHMS: Readonly<Record<'sha256' | 'sha1', readonly [string, Buffer]>> = {
   sha256: ['sha256', seq(oid('1.2.840.10045.4.3.2'))],

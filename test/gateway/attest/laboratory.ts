@@ -24,6 +24,8 @@ export interface Changed {
   /** The nonce, log or key that extraData is made of, where it is not the one sent. */
   readonly bound?: { readonly nonce?: Buffer; readonly eventLog?: Buffer; readonly keySpki?: Buffer };
   readonly quote?: (fields: AttestFields) => AttestFields;
+  /** The quote's bytes, before they are signed. */
+  readonly quoted?: (bytes: Buffer) => Buffer;
   readonly certify?: (fields: AttestFields) => AttestFields;
   readonly session?: Buffer;
   readonly after?: (evidence: Attestation) => Attestation;
@@ -85,7 +87,8 @@ export class Laboratory {
     const pcrs = changed.pcrs ?? boot.pcrs.sha256.slice(0, 8);
     const keySpki = tpm.session.publicKey.export({ format: 'der', type: 'spki' });
     const extraData = attestationBinding({ nonce, eventLog: boot.log, keySpki, exporter, ...changed.bound });
-    const quoted = attestBytes((changed.quote ?? same)(tpm.quoteFields(extraData, pcrs)));
+    const said = attestBytes((changed.quote ?? same)(tpm.quoteFields(extraData, pcrs)));
+    const quoted = (changed.quoted ?? same)(said);
     const certifyInfo = attestBytes((changed.certify ?? same)(tpm.certifyFields(extraData)));
     const evidence: Attestation = {
       ...{ device, nonce, exporter, quoted, pcrs },

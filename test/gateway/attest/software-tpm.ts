@@ -53,7 +53,7 @@ const EK_TEMPLATE_384: Template = {
 };
 const NO_POLICY = { nameAlg: SHA256, policy: Buffer.alloc(0), symmetric: NULL };
 export const RSASSA: Buffer = schemeOf(0x14);
-export const RSAPSS: Buffer = schemeOf(0x16);
+const RSAPSS: Buffer = schemeOf(0x16);
 export const ECDSA: Buffer = schemeOf(0x18);
 export const SESSION_TEMPLATE: Template = { ...NO_POLICY, attributes: 0x00040472, scheme: ECDSA };
 
@@ -80,7 +80,7 @@ export function nameOf(area: Buffer): Buffer {
   return Buffer.concat([u16(algorithm), createHash(name).update(area).digest()]);
 }
 
-export function qualified(parent: Buffer, name: Buffer): Buffer {
+function qualified(parent: Buffer, name: Buffer): Buffer {
   const algorithm = name.readUInt16BE(0) === SHA384 ? 'sha384' : 'sha256';
   return Buffer.concat([name.subarray(0, 2), createHash(algorithm).update(parent).update(name).digest()]);
 }
@@ -108,7 +108,7 @@ export interface AttestFields {
 }
 
 /** sha256:0-7, as TPMs write it. */
-export const SELECTION: Buffer = selection([SHA256, 'ff0000']);
+const SELECTION: Buffer = selection([SHA256, 'ff0000']);
 
 export function selection(...banks: readonly (readonly [bank: number, bitmap: string])[]): Buffer {
   const each = banks.map(([bank, bitmap]) => {

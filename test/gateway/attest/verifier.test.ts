@@ -5,7 +5,7 @@ import { Endorsements } from '#gateway/attest/endorsements';
 import { parsePublicArea } from '#gateway/attest/public-area';
 import { AttestationRefusal, type ReasonCode } from '#gateway/attest/reasons';
 import { bootEvents, writeLog } from './boot-log.ts';
-import { Laboratory } from './laboratory.ts';
+import { EXPORTER, Laboratory } from './laboratory.ts';
 import { SoftwareTpm } from './software-tpm.ts';
 
 const refusal =
@@ -82,7 +82,7 @@ describe('a device', () => {
     assert.equal((await lab.verifier.revoke(device, 'admin')).state, 'revoked');
     assert.equal(await lab.verifier.posture(device), undefined);
     const appraisal = await lab.verifier.appraise(lab.evidence(device, tpm, nonce), {
-      exporter: Buffer.alloc(32, 9),
+      exporter: EXPORTER,
     });
     assert.equal(appraisal.reasons[0]?.code, 'device-revoked');
     await assert.rejects(lab.verifier.challenge(device), refusal('device-revoked'));
