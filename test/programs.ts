@@ -69,6 +69,11 @@ export const parts: readonly Part[] = [
     suites: 'connectors/device: another implementation of TPM commands',
   },
   {
+    package: 'tpm2-tools',
+    program: 'tpm2_eventlog',
+    suites: 'gateway/attest: another reader of event logs',
+  },
+  {
     package: 'libtss2-tcti-swtpm0',
     program: '/usr/lib/*/libtss2-tcti-swtpm.so.0',
     suites: 'connectors/device: the way of tpm2-tools to swtpm',

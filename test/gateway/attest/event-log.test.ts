@@ -12,7 +12,7 @@ import { AttestationRefusal, type ReasonCode } from '#gateway/attest/reasons';
 import type { Baseline } from '#gateway/attest/records';
 import { replay } from '#gateway/attest/replay';
 import { readSecureBoot } from '#gateway/attest/secure-boot';
-import { requires } from '#test/requires';
+import { findProgram, requires } from '#test/requires';
 import {
   type Bank,
   type BootEvent,
@@ -74,7 +74,9 @@ describe('replay', () => {
     try {
       const { log, pcrs } = writeLog(bootEvents(), ['sha1', 'sha256']);
       writeFileSync(join(directory, 'log'), log);
-      const said = execFileSync('tpm2_eventlog', [join(directory, 'log')], { encoding: 'utf8' });
+      const said = execFileSync(findProgram('tpm2_eventlog') ?? '', [join(directory, 'log')], {
+        encoding: 'utf8',
+      });
       const values = said.slice(said.lastIndexOf('pcrs:')).toLowerCase();
       for (const bank of ['sha1', 'sha256'] as const) {
         for (const pcr of [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]) {
