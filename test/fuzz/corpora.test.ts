@@ -7,6 +7,7 @@ import { run as documents } from './documents.ts';
 import { run as frames } from './frames.ts';
 import { run as http } from './http.ts';
 import { run as paths } from './paths.ts';
+import { run as tokens } from './tokens.ts';
 
 const SEED = 0x5a11;
 /** Far more than a run takes: what ends it is the count. */
@@ -20,6 +21,7 @@ const corpora: readonly (readonly [
   ['http', http, 50_000],
   ['paths', paths, 100_000],
   ['frames', frames, 50_000],
+  ['tokens', tokens, 20_000],
   ['certificates', certificates, 20_000],
   ['documents', documents, 10_000],
 ];
