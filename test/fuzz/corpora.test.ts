@@ -1,6 +1,7 @@
 // Every corpus from one seed, as many inputs as each change deserves; `npm run fuzz` tries more, from other seeds.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { run as attest } from './attest.ts';
 import type { FuzzFigures, FuzzOptions } from './bed/tally.ts';
 import { run as certificates } from './certificates.ts';
 import { run as documents } from './documents.ts';
@@ -23,16 +24,29 @@ const corpora: readonly (readonly [
   ['frames', frames, 50_000],
   ['tokens', tokens, 20_000],
   ['certificates', certificates, 20_000],
+  ['attest', attest, 20_000],
   ['documents', documents, 10_000],
 ];
 
 for (const [name, run, inputs] of corpora) {
   test(`${name}: ${inputs} inputs bring nothing down and nothing through`, async (context) => {
-    const { slowest_ms: slowest, failing, ...figures } = await run({ seconds: SECONDS, seed: SEED, inputs });
-    context.diagnostic(`slowest step ${slowest} ms`);
+    const {
+      slowest_ms,
+      failing,
+      accepted = 0,
+      ...figures
+    } = await run({ seconds: SECONDS, seed: SEED, inputs });
+    context.diagnostic(`slowest step ${slowest_ms} ms`);
     assert.deepEqual(
-      { ...figures, failing },
-      { inputs, crashes: 0, unrecorded_allows: 0, upstream_bytes_without_allow: 0, failing: undefined },
+      { ...figures, accepted, failing },
+      {
+        inputs,
+        accepted: 0,
+        crashes: 0,
+        unrecorded_allows: 0,
+        upstream_bytes_without_allow: 0,
+        failing: undefined,
+      },
     );
   });
 }

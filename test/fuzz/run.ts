@@ -50,11 +50,12 @@ for (const name of chosen) {
     ...(values.inputs === undefined ? {} : { inputs: Number(inputs) }),
   });
   figures[name] = result;
-  const broken = result.crashes + result.unrecorded_allows + result.upstream_bytes_without_allow;
+  const { accepted = 0 } = result;
+  const broken = result.crashes + result.unrecorded_allows + result.upstream_bytes_without_allow + accepted;
   held &&= broken === 0 && result.slowest_ms <= SLOWEST;
   console.log(
     `${name.padEnd(14)} ${String(result.inputs).padStart(9)} inputs, ${result.crashes} crashes, ` +
-      `${result.unrecorded_allows} unrecorded allows, ${result.upstream_bytes_without_allow} bytes without allow, ` +
+      `${accepted} accepted, ${result.unrecorded_allows} unrecorded allows, ${result.upstream_bytes_without_allow} bytes without allow, ` +
       `slowest step ${result.slowest_ms} ms`,
   );
   for (const failing of result.failing ?? []) console.log(`  ${failing}`);

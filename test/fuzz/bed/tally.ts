@@ -17,6 +17,8 @@ export interface FuzzFigures {
   readonly unrecorded_allows: number;
   /** Counted at the app's own side. */
   readonly upstream_bytes_without_allow: number;
+  /** What a corpus of things to refuse took for good, where it has any. */
+  readonly accepted?: number;
   /** Longest that one input, or one turn of the event loop, took of the processor. */
   readonly slowest_ms: number;
   /** The first inputs that failed, as text that shows them whole. */
