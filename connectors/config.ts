@@ -16,11 +16,23 @@ export interface ConnectorAppConfig {
 export interface ConnectorConfig {
   readonly version: 1;
   readonly name: string;
-  readonly gateway: string;
+  /** Origins; at least one. */
+  readonly gateways: readonly string[];
+  /** To each gateway. */
+  readonly tunnels: number;
   readonly state: string;
   readonly trust?: { readonly ca: string } | undefined;
   readonly apps: Readonly<Record<string, ConnectorAppConfig>>;
 }
+
+/** Gateways of one connector, and tunnels to each of them. */
+const MAX_GATEWAYS = 16;
+const MAX_TUNNELS = 16;
+/**
+ * One is as fast; with two, a connection that breaks or is replaced leaves no moment without any, and one lost packet
+ * holds up half of the streams.
+ */
+const TUNNELS = 2;
 
 /** Longest time an app may take for a response head, milliseconds: below the gateway's own idle limit. */
 const LONGEST_HEAD = 290_000;
@@ -68,6 +80,10 @@ const id = z.string().regex(APP_ID, {
   error: 'expected an id of lower-case letters, digits, ".", "_" and "-", like grafana.prod',
 });
 
+const gateway = z.string().refine((text) => isOrigin(text, ['https:']), {
+  error: 'expected the https origin of the gateway’s connectors’ listener, like https://gw.example.com:8444',
+});
+
 export const connectorSchema: z.ZodType<ConnectorConfig> = z
   .strictObject({
     version: z.literal(1),
@@ -77,13 +93,14 @@ export const connectorSchema: z.ZodType<ConnectorConfig> = z
         error: 'expected lower-case letters, digits and "-", like rack-7',
       })
       .describe('The name that the enrolment token was made for.'),
-    gateway: z
-      .string()
-      .refine((text) => isOrigin(text, ['https:']), {
-        error:
-          'expected the https origin of the gateway’s connectors’ listener, like https://gw.example.com:8444',
-      })
-      .describe('The gateway’s listener for connectors.'),
+    gateway: gateway.optional().describe('The gateway’s listener for connectors, where there is one.'),
+    gateways: z
+      .array(gateway)
+      .min(1)
+      .max(MAX_GATEWAYS)
+      .optional()
+      .describe('The listeners of several gateways of one installation, in the place of `gateway`.'),
+    tunnels: z.int().min(1).max(MAX_TUNNELS).default(TUNNELS).describe('Tunnels kept to each gateway.'),
     state: file
       .default('connector-state')
       .describe('Directory for the key and certificate, for its owner only.'),
@@ -96,6 +113,26 @@ export const connectorSchema: z.ZodType<ConnectorConfig> = z
       .refine((apps) => Object.keys(apps).length > 0, { error: 'name at least one app' })
       .describe('The allow-list, by app id. Nothing else is ever dialled.'),
   })
+  .superRefine(({ gateway: one, gateways = [] }, context) => {
+    const refuse = (path: (string | number)[], message: string): void =>
+      context.addIssue({ code: 'custom', path, message });
+    if (one === undefined && gateways.length === 0)
+      refuse(
+        [],
+        'the key `gateway` is missing: which gateway is dialled? Several are listed under `gateways`',
+      );
+    if (one !== undefined && gateways.length > 0)
+      refuse(['gateway'], 'give either `gateway` or `gateways`, not both: put this origin into the list');
+    const origins = gateways.map((text) => new URL(text).origin);
+    for (const [index, text] of origins.entries()) {
+      if (origins.indexOf(text) !== index)
+        refuse(['gateways', index], `${text} is listed twice; more tunnels to it are set with \`tunnels\``);
+    }
+  })
+  .transform(({ gateway: one, gateways = [], ...rest }) => ({
+    ...rest,
+    gateways: one === undefined ? gateways : [one],
+  }))
   .describe('Configuration of a connector.');
 
 /** The same with absolute paths; `directory` is that of the document. */

@@ -7,8 +7,9 @@ import { Cluster } from './cluster/cluster.ts';
 import type { ConnectorConfig } from './config.ts';
 import { enrol } from './link/enrol.ts';
 import { type Identity, loadIdentity, saveIdentity } from './link/identity.ts';
-import { Link, type Log } from './link/link.ts';
-import { EnrolError, readToken } from './link/token.ts';
+import type { Log } from './link/line.ts';
+import { Link } from './link/link.ts';
+import { EnrolError, type EnrolmentToken, readToken } from './link/token.ts';
 import { DEFAULT_LIMITS, type Limits, VERSIONS } from './wire/limits.ts';
 
 export interface ConnectorParts {
@@ -82,9 +83,22 @@ export async function enrolConnector(config: ConnectorConfig, token: string, now
     const message = `the token is for the connector ${grant.name}, the configuration says ${config.name}`;
     throw new EnrolError('token-malformed', message);
   }
-  const identity = await enrol(new URL(config.gateway), grant);
+  const identity = await enrolAtAny(config.gateways, grant);
   saveIdentity(config.state, identity);
   return identity;
+}
+
+/** A gateway that cannot be reached leaves the token unspent, so the next one is asked. */
+async function enrolAtAny(gateways: readonly string[], grant: EnrolmentToken): Promise<Identity> {
+  for (const [index, gateway] of gateways.entries()) {
+    try {
+      return await enrol(new URL(gateway), grant);
+    } catch (error) {
+      const next = error instanceof EnrolError && error.code === 'unreachable' && index + 1 < gateways.length;
+      if (!next) throw error;
+    }
+  }
+  throw new EnrolError('unreachable', 'no gateway is configured');
 }
 
 /**
@@ -108,7 +122,8 @@ export function startConnector(config: ConnectorConfig, parts: ConnectorParts): 
   const cluster = new Cluster(targets(config));
   const limits = { ...DEFAULT_LIMITS, ...parts.limits };
   const link = new Link({
-    gateway: new URL(config.gateway),
+    gateways: config.gateways.map((gateway) => new URL(gateway)),
+    tunnels: config.tunnels,
     name: config.name,
     identity,
     hello: {

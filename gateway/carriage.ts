@@ -101,16 +101,17 @@ export class Carriage {
     const { tunnels } = this.#parts;
     const { app } = allowed;
     const { request, response, upgradeHead } = exchange;
-    if (app.protocol === 'tcp') return tunnels.connect(app.id, () => acceptPipe(exchange));
+    const stick = app.sticky === 'session' ? allowed.session.id : undefined;
+    if (app.protocol === 'tcp') return tunnels.connect(app.id, () => acceptPipe(exchange), stick);
     const head = this.#head(request, allowed, upgradeHead !== undefined);
     const onHead = (_status: number, headers: string[]): void => {
       kind.streaming ||= cleanResponse(headers);
     };
     if (upgradeHead !== undefined) {
-      return tunnels.upgrade(app.id, request, detached(exchange), upgradeHead, head, { onHead });
+      return tunnels.upgrade(app.id, request, detached(exchange), upgradeHead, head, { onHead, stick });
     }
     const expectContinue = exchange.expectContinue === true;
-    return tunnels.relay(app.id, request, response, head, { onHead, expectContinue });
+    return tunnels.relay(app.id, request, response, head, { onHead, expectContinue, stick });
   }
 
   #head(

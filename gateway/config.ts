@@ -40,6 +40,8 @@ interface AnyApp {
   readonly name: string;
   readonly description: string;
   readonly connectors: readonly string[];
+  /** `session`: requests of one session go through one connector for as long as that is healthy. */
+  readonly sticky?: 'session' | undefined;
 }
 
 /** An app people use in a browser, on a host of its own. */
@@ -77,6 +79,7 @@ export interface GatewayConfig {
     readonly hosts: readonly string[];
     readonly certificateLife: number;
     readonly trustDomain: string;
+    readonly accepts: number;
   };
   readonly identity: {
     readonly providers: readonly ProviderConfig[];
@@ -130,6 +133,10 @@ const app: z.ZodType<AppConfig> = z
       .array(z.string().regex(CONNECTOR_NAME))
       .min(1)
       .describe('Names of connectors that may serve it.'),
+    sticky: z
+      .literal('session', { error: 'expected session: or leave the key out, then any connector will do' })
+      .optional()
+      .describe('session: requests of one session stay with one connector while that is healthy.'),
     origins: z.array(origin).optional().describe('Further origins that may open WebSockets to this app.'),
   })
   .superRefine(({ protocol, host, origins }, context) => {
@@ -174,9 +181,12 @@ const shape = z.strictObject({
       hosts: z.array(z.string().min(1)).min(1).default(['localhost', '127.0.0.1']),
       certificateLife: duration('10m', '24h').prefault('24h'),
       trustDomain: hostname.default('sallyport.internal'),
+      accepts: z.int().min(1).max(100_000).default(500),
     })
     .prefault({})
-    .describe('hosts: names or addresses by which connectors dial this gateway.'),
+    .describe(
+      'hosts: names or addresses by which connectors dial this gateway. accepts: new tunnels taken a second; who is refused dials again.',
+    ),
   identity: z.strictObject({
     providers: z.array(provider).min(1),
     sessions: z

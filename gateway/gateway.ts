@@ -43,6 +43,7 @@ import { requirePrivate } from './state/private-files.ts';
 import { Tunnels } from './tunnel/tunnels.ts';
 
 const HEARTBEAT_INTERVAL = 10_000;
+const NOT_RECORDING = 'events cannot be recorded, so nothing is allowed';
 /** How often sessions that nobody uses are dropped from memory, in milliseconds. */
 const SWEEP_INTERVAL = 30_000;
 
@@ -216,10 +217,10 @@ async function wire(config: GatewayConfig, around: Surroundings, undo: (() => un
     undo,
   );
   const health = healthListener({
-    ailments: () => (recorder.healthy ? [] : ['events cannot be recorded, so nothing is allowed']),
+    ailments: () => [...(recorder.healthy ? [] : [NOT_RECORDING]), ...people.farewell.ailments],
     metrics: () =>
       metrics.text({
-        connectors: tunnels.connectors().length,
+        ...tunnels.count,
         openExchanges: open.size,
         recording: recorder.healthy,
       }),
@@ -255,9 +256,9 @@ async function wire(config: GatewayConfig, around: Surroundings, undo: (() => un
     developmentCa: people.developmentCa,
     reloadPolicy: () => policyFile.reload(),
     close: async (reason, grace) => {
-      people.server.close();
-      people.server.closeIdleConnections();
-      await tunnels.drain(grace);
+      connectors.close();
+      // Whoever still asks is answered, so the tunnels stay until nobody can ask any more.
+      await tunnels.drain(await people.farewell.say(grace, () => open.size));
       people.server.closeAllConnections();
       const uptimeMs = now() - startedAt;
       await recorder
@@ -275,7 +276,7 @@ async function wire(config: GatewayConfig, around: Surroundings, undo: (() => un
         uptimeMs: now() - startedAt,
         outbox: outbox.standing,
         sinks: shipping.standings(),
-        connectors: tunnels.connectors().length,
+        connectors: tunnels.count.connectors,
         policyHash: policyFile.current.hash,
       })
       .catch((error: unknown) => log.error({ err: error }, 'the heartbeat was not recorded'));

@@ -6,8 +6,10 @@ import type { Log } from '#siem/log';
 import type { Recorder } from '#siem/recorder';
 import type { GatewayConfig } from './config.ts';
 import type { Metrics } from './console/metrics.ts';
+import { Accepts } from './edge/accepts.ts';
 import type { Connections } from './edge/connections.ts';
 import { connectorsListener, type KnownConnector } from './edge/connectors-listener.ts';
+import { Farewell } from './edge/farewell.ts';
 import { peopleListener, refuseBare } from './edge/people-listener.ts';
 import type { Sites } from './edge/sites.ts';
 import { TLS_SETTINGS } from './edge/tls.ts';
@@ -35,6 +37,7 @@ export interface PeopleParts {
 
 export interface PeopleServer {
   readonly server: ReturnType<typeof peopleListener>;
+  readonly farewell: Farewell;
   /** PEM; undefined with certificates of one's own. */
   readonly developmentCa: string | undefined;
 }
@@ -54,14 +57,14 @@ export async function peopleServer(parts: PeopleParts, undo: Undo): Promise<Peop
   };
   if (config.tls !== undefined) {
     const server = peopleListener(certificateFromFiles(config.tls), config.limits, handlers);
-    return { server, developmentCa: undefined };
+    return { server, farewell: new Farewell(server), developmentCa: undefined };
   }
   const ca = await openAuthority(join(config.state, DEVELOPMENT_CA.directory), DEVELOPMENT_CA.name, now);
   const { notAfter, ...certificate } = await issueCertificate(ca, sites.hosts);
   const server = peopleListener(certificate, config.limits, handlers);
   const timer = keepRenewed(server, ca, sites.hosts, notAfter, TLS_SETTINGS, now);
   undo.push(() => clearInterval(timer));
-  return { server, developmentCa: ca.certificate };
+  return { server, farewell: new Farewell(server), developmentCa: ca.certificate };
 }
 
 export interface ConnectorParts {
@@ -83,6 +86,7 @@ export async function connectorServer(
     desk,
     authority,
     trustDomain,
+    accepts: new Accepts(config.connectors.accepts, now),
     record: async (event: SallyportEvent) => {
       await recorder.record(event, { durable: true });
     },

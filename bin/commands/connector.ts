@@ -4,7 +4,7 @@ import { dirname, resolve } from 'node:path';
 import { type ConnectorConfig, connectorSchema, resolvePaths } from '#connectors/config';
 import { type Connector, enrolConnector, enrolled, StartError, startConnector } from '#connectors/connector';
 import { StateError } from '#connectors/link/identity';
-import type { Log } from '#connectors/link/link';
+import type { Log } from '#connectors/link/line';
 import { EnrolError } from '#connectors/link/token';
 import { createLog } from '#siem/log';
 import { EXIT } from '../exit.ts';
@@ -92,7 +92,7 @@ async function enrolWith(config: ConnectorConfig, tokenFile: string | undefined,
   const until = new Date(identity.notAfter).toISOString();
   log.info(
     { until },
-    `enrolled at ${config.gateway}; the certificate holds until ${until} and renews itself`,
+    `enrolled at ${config.gateways.join(' or ')}; the certificate holds until ${until} and renews itself`,
   );
 }
 

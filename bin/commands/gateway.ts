@@ -16,7 +16,7 @@ import { readOptions } from '../usage.ts';
 import { version } from '../version.ts';
 
 /** Milliseconds that open exchanges get to finish after a signal. */
-const GRACE = 10_000;
+const GRACE = 30_000;
 
 export const help: string = `Usage: sallyport gateway --config FILE [--check] [--json]
 
@@ -27,7 +27,7 @@ Options:
   --check        Only check the configuration and the policy, then exit
   --json         Print where it listens as one line of JSON
 
-Signals: SIGHUP loads the policy anew; SIGTERM and SIGINT let open requests finish for up to 10 s, then stop.
+Signals: SIGHUP loads the policy anew; SIGTERM and SIGINT let open requests finish for up to 30 s, then stop.
 Its own log goes to stderr as ECS JSON; decisions go to <state>/outbox.
 
 Exit codes: 0 stopped as told or the check passed, 1 could not start, 2 wrong usage or a bad configuration.

@@ -20,6 +20,14 @@ export class DialError extends Error {
   }
 }
 
+const NOT_ADMITTED =
+  ': this connector’s certificate is not admitted. If it was revoked or has expired, enrol again';
+const HINTS: Readonly<Record<number, string>> = {
+  401: NOT_ADMITTED,
+  403: NOT_ADMITTED,
+  503: ': it takes no more tunnels at this moment',
+};
+
 /** TLS already hides the bytes from everything in between, which is all that masking is for (RFC 6455 section 10.3). */
 function zeroMask(mask: Buffer): void {
   mask.fill(0);
@@ -46,10 +54,7 @@ export function dial(gateway: URL, { ca, certificate, key }: Identity): Promise<
   ws.once('unexpected-response', (request, response) => {
     response.resume();
     request.destroy();
-    const hint =
-      response.statusCode === 401 || response.statusCode === 403
-        ? ': this connector’s certificate is not admitted. If it was revoked or has expired, enrol again'
-        : '';
+    const hint = HINTS[response.statusCode ?? 0] ?? '';
     reject(new DialError('refused', `${gateway.origin} answered ${response.statusCode}${hint}`));
   });
   ws.once('open', () => resolve(ws));

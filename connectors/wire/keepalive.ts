@@ -23,6 +23,11 @@ export class KeepAlive {
     this.#send = send;
   }
 
+  /** A ping has been out for a while, and nothing was heard since. */
+  get silent(): boolean {
+    return this.#silent > this.#limits.doubtSeconds;
+  }
+
   heard(): void {
     this.#silent = -1;
   }

@@ -21,7 +21,7 @@ export const MAX_DETAIL = 200;
 export const MAX_APP_ID = 64;
 /** Apps a connector may offer in one hello. */
 export const MAX_APPS = 512;
-/** Odd streams are the gateway's, even ones the connector's. At the last one the session asks to be replaced. */
+/** Odd streams are the gateway's, even ones the connector's. Well before the last one the connector replaces the tunnel. */
 export const LAST_STREAM = 0x7fff_ffff;
 /** Body bytes of each direction of a stream that may pass waiting bulk data. */
 export const BYPASS_BYTES: number = 4 * KiB;
@@ -34,6 +34,8 @@ export interface Limits {
   readonly maxWindow: number;
   /** Streams the peer may have open at once. */
   readonly streams: number;
+  /** Stream id from which on a tunnel is to be replaced: before the last, while there is time for it. */
+  readonly replaceAt: number;
   /** Bounds of unacknowledged bytes in flight on a tunnel, all streams together. */
   readonly minInFlight: number;
   readonly maxInFlight: number;
@@ -48,6 +50,8 @@ export interface Limits {
   readonly pingSeconds: number;
   /** Silence after an unanswered ping at which the peer is dead: with `pingSeconds` and a tick, 19 s at worst. */
   readonly pongSeconds: number;
+  /** Silence after an unanswered ping at which other tunnels are preferred. */
+  readonly doubtSeconds: number;
   /** Silence at which an exchange is given up; WebSocket, event streams and TCP are exempt. */
   readonly idleSeconds: number;
 }
@@ -56,6 +60,7 @@ export const DEFAULT_LIMITS: Limits = {
   window: 256 * KiB,
   maxWindow: MiB,
   streams: 16_384,
+  replaceAt: LAST_STREAM - 4_000_000,
   minInFlight: 512 * KiB,
   maxInFlight: 16 * MiB,
   ackEvery: 32 * KiB,
@@ -64,6 +69,7 @@ export const DEFAULT_LIMITS: Limits = {
   helloSeconds: 10,
   pingSeconds: 10,
   pongSeconds: 8,
+  doubtSeconds: 2,
   idleSeconds: 300,
 };
 

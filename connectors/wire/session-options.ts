@@ -25,6 +25,8 @@ export interface SessionOptions {
   onOpen(stream: Stream, request: OpenRequest, fin: boolean): StreamHandler;
   /** The peer wants no new streams here. It has been answered. */
   onGoaway(code: GoawayCode, detail: string): void;
+  /** Stream ids run out: said each second until the tunnel is replaced. */
+  onWorn?(): void;
   /** The end, exactly once; every stream has had its `onReset('lost')` before. */
   onClose(code: GoawayCode, why: string): void;
 }

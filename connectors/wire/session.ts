@@ -64,10 +64,7 @@ export class Session implements FrameSink {
       (bytes) => this.#bytes(bytes),
       (why) => this.#closed('silent', why),
     );
-    if ('hello' in options.greeting) {
-      this.batch.frame(FRAME.HELLO, 0, encodeHello(options.greeting.hello));
-      this.batch.flush();
-    }
+    if ('hello' in options.greeting) this.#urgent(FRAME.HELLO, encodeHello(options.greeting.hello));
   }
 
   /** Streams under way. */
@@ -83,6 +80,10 @@ export class Session implements FrameSink {
 
   get draining(): boolean {
     return this.#sentGoaway || this.#gotGoaway;
+  }
+  /** The peer owes an answer, and may be gone. */
+  get silent(): boolean {
+    return this.#keepAlive.silent;
   }
 
   /**
@@ -128,7 +129,6 @@ export class Session implements FrameSink {
     if (this.#state === 'closed') return;
     this.#sayGoaway(code, why);
     this.batch.flush();
-    // A moment for the peer to read why, if it still reads.
     if (code === 'silent') this.#transport.terminate();
     else setTimeout(() => this.#transport.terminate(), LAST_WORDS_MS).unref();
     this.#transport.close();
@@ -140,6 +140,7 @@ export class Session implements FrameSink {
     if (this.#state === 'closed') return;
     this.#seconds += 1;
     this.batch.tick();
+    if (this.#streams.highest >= this.limits.replaceAt) this.#options.onWorn?.();
     if (this.#state === 'hello') {
       if (this.#seconds > this.limits.helloSeconds) this.end('silent', 'no hello in time');
       return;
@@ -154,7 +155,7 @@ export class Session implements FrameSink {
     }
   }
 
-  /** Keep-alive does not wait for the end of the turn. */
+  /** Keep-alive and the hello do not wait for the end of the turn. */
   #urgent(type: number, payload: Buffer): void {
     this.batch.frame(type, 0, payload);
     this.batch.flush();
@@ -271,8 +272,7 @@ export class Session implements FrameSink {
         this.#urgent(FRAME.PONG, payload);
         return;
       case FRAME.PONG:
-        if (!this.#keepAlive.answers(payload)) return;
-        this.pace.ponged();
+        if (this.#keepAlive.answers(payload)) this.pace.ponged();
         this.#round.run();
         return;
       case FRAME.GOAWAY:

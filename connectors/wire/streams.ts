@@ -19,6 +19,11 @@ export class Streams {
     return this.#open.size;
   }
 
+  /** The highest id that either side has used. */
+  get highest(): number {
+    return Math.max(this.#own, this.#peer);
+  }
+
   /** No id is left for another stream of this side. */
   get exhausted(): boolean {
     return this.#own >= LAST_STREAM - 2;

@@ -2,6 +2,7 @@
 
 export interface Gauges {
   readonly connectors: number;
+  readonly tunnels: number;
   readonly openExchanges: number;
   readonly recording: boolean;
 }
@@ -37,7 +38,8 @@ export class Metrics {
       family('sallyport_failed_total', 'counter', 'Requests that could not be decided or recorded.', [
         ['', this.#failed],
       ]),
-      family('sallyport_connectors', 'gauge', 'Connected tunnels.', [['', gauges.connectors]]),
+      family('sallyport_connectors', 'gauge', 'Connected connectors.', [['', gauges.connectors]]),
+      family('sallyport_tunnels', 'gauge', 'Tunnels of all connectors.', [['', gauges.tunnels]]),
       family('sallyport_open_exchanges', 'gauge', 'Exchanges under way.', [['', gauges.openExchanges]]),
       family('sallyport_recording', 'gauge', '1 while events can be recorded; at 0 nothing is allowed.', [
         ['', gauges.recording ? 1 : 0],

@@ -3,6 +3,7 @@
 import type { X509Certificate } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
+import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { z } from 'zod';
@@ -10,6 +11,7 @@ import { MAX_MESSAGE_BYTES, SUBPROTOCOL } from '#connectors/wire/limits';
 import { type Authority, IssueError } from '#gateway/pki/authority';
 import { connectorOf, type EnrolmentDesk, EnrolmentError } from '#gateway/pki/enrolment';
 import type { CertificateRef, Peer, SallyportEvent } from '#siem/event';
+import type { Accepts } from './accepts.ts';
 import { canonicalAddress } from './address.ts';
 import { Crowd } from './crowd.ts';
 import {
@@ -37,6 +39,7 @@ export interface ConnectorHandlers {
   readonly desk: EnrolmentDesk;
   readonly authority: Authority;
   readonly trustDomain: string;
+  readonly accepts: Accepts;
   /** Takes over a tunnel; the connector is proven. */
   connected(ws: WebSocket, connector: KnownConnector): void;
   /** Writes an event for good; an answer waits for it. */
@@ -85,8 +88,8 @@ export function connectorsListener(
   server.on('upgrade', (request, socket, head) => {
     admit(request, handlers).then(
       (connector) => {
-        if (connector === undefined)
-          socket.end('HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+        if (connector === undefined) turnAway(socket, '403 Forbidden');
+        else if (!handlers.accepts.take(connector.name)) turnAway(socket, '503 Service Unavailable');
         else {
           // A tunnel counts as busy to its end: strangers cannot push it out.
           crowd.engage(socket);
@@ -98,6 +101,11 @@ export function connectorsListener(
   });
   server.on('clientError', (_error, socket) => socket.destroy());
   return server;
+}
+
+/** A dial that is refused costs a fleet's return nothing but this: it is tried again after a pause of its own choice. */
+function turnAway(socket: Duplex, status: string): void {
+  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
 }
 
 async function route(

@@ -12,7 +12,7 @@ import type { Tunnel } from './tunnel.ts';
 import type { Turn } from './turn.ts';
 
 /** Picks a tunnel that serves the app and is not among those that failed already. */
-export type Choose = (tried: readonly Tunnel[]) => Tunnel | undefined;
+export type Choose = (tried: readonly Tunnel[], replayable: boolean) => Tunnel | undefined;
 
 /** Connectors asked for one idempotent request before giving up. */
 const ATTEMPTS = 3;
@@ -78,7 +78,7 @@ export class Exchange implements StreamHandler, Relay {
 
   /** Opens the stream on a tunnel; `failure` is what to say when there is none left. */
   #attempt(failure: RelayFailure, detail: string): void {
-    const tunnel = this.#tried.length < ATTEMPTS ? this.#choose(this.#tried) : undefined;
+    const tunnel = this.#tried.length < ATTEMPTS ? this.#choose(this.#tried, this.#replayable) : undefined;
     if (tunnel === undefined) {
       this.#fail(failure, detail);
       return;
@@ -125,7 +125,7 @@ export class Exchange implements StreamHandler, Relay {
 
   onHead(head: ResponseHead, fin: boolean): void {
     const tunnel = this.#tunnel as Tunnel;
-    tunnel.answered(tunnel.session.clock() - this.#openedAt);
+    tunnel.answered(this.#app, tunnel.session.clock() - this.#openedAt);
     this.#check(this.#answer.head(head, fin, this.#stream as Stream));
   }
 
@@ -162,6 +162,7 @@ export class Exchange implements StreamHandler, Relay {
   onReset(code: ResetCode | 'lost', detail: string): void {
     if (this.#answer.ended) return;
     const failure = failureOf(code);
+    this.#tunnel?.failed(this.#app, code);
     // Before the head of a request without body, nobody has seen anything of this attempt.
     if (this.#replayable && this.#answer.status === undefined && code !== 'bad-head' && !this.#over) {
       this.#attempt(failure, detail);

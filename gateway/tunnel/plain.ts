@@ -28,7 +28,7 @@ export class Plain implements StreamHandler, Relay {
     this.done = new Promise((resolve) => {
       this.#resolve = resolve;
     });
-    const tunnel = choose([]);
+    const tunnel = choose([], false);
     if (tunnel === undefined || tunnel.overloaded) {
       this.#finish('failed', tunnel === undefined ? 'no-connector' : 'overloaded');
       return;

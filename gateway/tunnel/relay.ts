@@ -66,6 +66,8 @@ export interface RelayOptions {
   onHead?(status: number, headers: string[]): void;
   /** The client waits for `100 Continue` (node's `checkContinue`): the relay sends it once a connector has the stream. */
   expectContinue?: boolean;
+  /** Requests with the same word go through the same connector for as long as that is healthy. */
+  stick?: string | undefined;
 }
 
 /** Who dialled in, as proved by the connectors' listener, and what the configuration lets it serve. */
@@ -81,10 +83,14 @@ export interface TunnelPeer {
 /** A connected tunnel, after its hello. */
 export interface ConnectorStatus {
   readonly connector: string;
+  /** The run of the connector, by its own word: the same on each of its tunnels. */
+  readonly instance: string;
   readonly address: string;
   readonly serial: string;
   /** Apps it serves: what it offered and the configuration allows. */
   readonly apps: readonly string[];
+  /** Those of them that it could not reach when it was asked last. */
+  readonly failing: readonly string[];
   /** What it says it runs. An unproved word: for display only. */
   readonly software: string;
   /** Epoch milliseconds. */
@@ -120,8 +126,8 @@ export interface TunnelRelays {
     forward: ForwardHead,
     options?: RelayOptions,
   ): Relay;
-  /** A TCP connection. `join` gives the person's side; it is called once the connector has the app on the line. */
-  connect(app: string, join: () => Promise<Duplex>): Relay;
+  /** A TCP connection. `join` gives the person's side; it is called once the connector has the app on the line. `stick`: as `RelayOptions`. */
+  connect(app: string, join: () => Promise<Duplex>, stick?: string): Relay;
   /** Sends the connectors elsewhere, waits for open exchanges up to the grace (milliseconds), then cuts. */
   drain(graceMs: number): Promise<void>;
 }

@@ -1,34 +1,37 @@
-// One connected tunnel as the gateway sees it: who is at its other end, what it may serve, how quick it answers.
+// One connected tunnel as the gateway sees it: who is at its other end, and the routes to apps that it is part of.
+import type { ResetCode } from '#connectors/wire/error';
 import type { Kind } from '#connectors/wire/frame';
+import type { Hello } from '#connectors/wire/hello';
 import { openPrefix } from '#connectors/wire/open';
 import type { Session } from '#connectors/wire/session';
 import type { Stream, StreamHandler } from '#connectors/wire/stream';
 import type { ConnectorStatus, TunnelPeer } from './relay.ts';
-
-/** Weight of the newest answer in the moving average. */
-const EWMA = 0.1;
+import type { Route } from './route.ts';
 
 export class Tunnel {
   readonly peer: TunnelPeer;
   readonly session: Session;
   /** What it offered and the configuration allows. */
   readonly apps: readonly string[];
+  /** The run of the connector: the same on each of its tunnels. */
+  readonly instance: string;
+  /** By app, while it takes new requests. */
+  readonly routes: Map<string, Route> = new Map();
   readonly #software: string;
   readonly #connectedAt: number;
   readonly #prefixes = new Map<string, Buffer>();
-  /** Milliseconds to a response head, averaged. */
-  latency = 0;
 
   constructor(
     peer: TunnelPeer,
     session: Session,
     apps: readonly string[],
-    software: string,
+    { instance, software }: Pick<Hello, 'instance' | 'software'>,
     connectedAt: number,
   ) {
     this.peer = peer;
     this.session = session;
     this.apps = apps;
+    this.instance = instance;
     this.#software = software;
     this.#connectedAt = connectedAt;
   }
@@ -50,22 +53,23 @@ export class Tunnel {
     return budget.held > limits.maxHeld;
   }
 
-  /** Fewer streams under way, or as many and quicker. */
-  betterThan(other: Tunnel): boolean {
-    const fewer = other.session.streams - this.session.streams;
-    return fewer > 0 || (fewer === 0 && this.latency < other.latency);
+  /** A response head of the app came after this many milliseconds. */
+  answered(app: string, ms: number): void {
+    this.routes.get(app)?.answered(ms);
   }
 
-  /** A response head came after this many milliseconds. */
-  answered(ms: number): void {
-    this.latency += EWMA * (ms - this.latency);
+  /** A stream for the app ended before its head. What is the tunnel's own fault says nothing about the app. */
+  failed(app: string, code: ResetCode | 'lost'): void {
+    if (code === 'app-unreachable' || code === 'unknown-app') this.routes.get(app)?.failed();
   }
 
   status(): ConnectorStatus {
     const { connector, address, serial } = this.peer;
     const { rtt } = this.session.pace;
+    const failing = this.apps.filter((app) => this.routes.get(app)?.failing);
     return {
-      ...{ connector, address, serial, apps: this.apps, software: this.#software },
+      ...{ connector, instance: this.instance, address, serial, apps: this.apps, failing },
+      software: this.#software,
       ...{ connectedAt: this.#connectedAt, streams: this.session.streams, draining: this.session.draining },
       ...(rtt === undefined ? undefined : { rtt }),
     };

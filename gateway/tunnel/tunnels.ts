@@ -10,9 +10,10 @@ import { Session } from '#connectors/wire/session';
 import type { Budget } from '#connectors/wire/session-options';
 import { IGNORE, type StreamHandler } from '#connectors/wire/stream';
 import { overWebSocket, type Transport } from '#connectors/wire/transport';
-import { Exchange } from './exchange.ts';
+import { type Choose, Exchange } from './exchange.ts';
 import { Plain } from './plain.ts';
 import type { ConnectorStatus, ForwardHead, Relay, RelayOptions, TunnelPeer, TunnelRelays } from './relay.ts';
+import { Serving } from './serving.ts';
 import { Tunnel } from './tunnel.ts';
 import { Turn } from './turn.ts';
 import { Upgrade } from './upgrade.ts';
@@ -45,7 +46,7 @@ export class Tunnels implements TunnelRelays {
   /** Every session, also those that have not said hello. */
   readonly #sessions = new Map<Session, string>();
   readonly #tunnels = new Set<Tunnel>();
-  readonly #byApp = new Map<string, Tunnel[]>();
+  readonly #byApp = new Map<string, Serving>();
   readonly #ticker: NodeJS.Timeout;
   #draining = false;
   #drained: (() => void) | undefined;
@@ -107,12 +108,15 @@ export class Tunnels implements TunnelRelays {
 
   #admit(session: Session, peer: TunnelPeer, hello: Hello): Tunnel {
     const apps = [...new Set(hello.apps)].filter((app) => peer.apps.has(app));
-    const tunnel = new Tunnel(peer, session, apps, hello.software, this.#options.now());
+    const tunnel = new Tunnel(peer, session, apps, hello, this.#options.now());
     this.#tunnels.add(tunnel);
     for (const app of apps) {
-      const serving = this.#byApp.get(app);
-      if (serving === undefined) this.#byApp.set(app, [tunnel]);
-      else serving.push(tunnel);
+      let serving = this.#byApp.get(app);
+      if (serving === undefined) {
+        serving = new Serving(this.#clock, this.#options.random);
+        this.#byApp.set(app, serving);
+      }
+      tunnel.routes.set(app, serving.add(tunnel));
     }
     this.#options.onConnect(tunnel.status());
     if (this.#draining) session.goAway();
@@ -121,35 +125,29 @@ export class Tunnels implements TunnelRelays {
 
   /** No new requests for this tunnel. */
   #withdraw(tunnel: Tunnel): void {
-    for (const app of tunnel.apps) {
-      const left = (this.#byApp.get(app) ?? []).filter((other) => other !== tunnel);
-      if (left.length > 0) this.#byApp.set(app, left);
-      else this.#byApp.delete(app);
-    }
+    for (const app of tunnel.apps) this.#byApp.get(app)?.remove(tunnel);
+    tunnel.routes.clear();
   }
 
-  /** The tunnel with the fewest streams, among equals the one that answers quickest. */
-  #choose(app: string, tried: readonly Tunnel[]): Tunnel | undefined {
-    const serving = this.#byApp.get(app);
-    if (serving === undefined) return undefined;
-    // Starting anywhere, so that several gateways do not all begin with the same one.
-    const start = serving.length === 1 ? 0 : Math.floor(this.#options.random() * serving.length);
-    let best: Tunnel | undefined;
-    for (let i = 0; i < serving.length; i++) {
-      const tunnel = serving[(start + i) % serving.length] as Tunnel;
-      if (!tunnel.session.ready || tried.includes(tunnel)) continue;
-      if (best === undefined || tunnel.betterThan(best)) best = tunnel;
-    }
-    return best;
+  /** Whoever chooses for one request of an app. */
+  #chooser(app: string, stick: string | undefined): Choose {
+    return (tried, replayable) => this.#byApp.get(app)?.choose({ tried, replayable, stick });
   }
 
   available(app: string): boolean {
-    return this.#choose(app, []) !== undefined;
+    return this.#byApp.get(app)?.ready === true;
   }
 
   /** Bytes that came through tunnels and have not gone on to clients yet. */
   get held(): number {
     return this.#budget.held;
+  }
+
+  get count(): { readonly connectors: number; readonly tunnels: number } {
+    const connectors = new Set(
+      [...this.#tunnels].map(({ peer, instance }) => `${peer.connector} ${instance}`),
+    );
+    return { connectors: connectors.size, tunnels: this.#tunnels.size };
   }
 
   connectors(): readonly ConnectorStatus[] {
@@ -173,7 +171,7 @@ export class Tunnels implements TunnelRelays {
     head: ForwardHead,
     options: RelayOptions = {},
   ): Relay {
-    return new Exchange(app, req, res, head, (tried) => this.#choose(app, tried), options, this.#turn);
+    return new Exchange(app, req, res, head, this.#chooser(app, options.stick), options, this.#turn);
   }
 
   upgrade(
@@ -190,14 +188,14 @@ export class Tunnels implements TunnelRelays {
       socket,
       head,
       forward,
-      (tried) => this.#choose(app, tried),
+      this.#chooser(app, options.stick),
       options,
       this.#turn,
     );
   }
 
-  connect(app: string, join: () => Promise<Duplex>): Relay {
-    return new Plain(app, join, (tried) => this.#choose(app, tried));
+  connect(app: string, join: () => Promise<Duplex>, stick?: string): Relay {
+    return new Plain(app, join, this.#chooser(app, stick));
   }
 
   async drain(graceMs: number): Promise<void> {

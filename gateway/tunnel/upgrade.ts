@@ -62,7 +62,7 @@ export class Upgrade implements StreamHandler, Relay {
   }
 
   #open(app: string, forward: ForwardHead, choose: Choose): void {
-    const tunnel = choose([]);
+    const tunnel = choose([], false);
     if (tunnel === undefined) {
       this.#finish('failed', 'no-connector');
       return;

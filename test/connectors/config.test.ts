@@ -1,5 +1,6 @@
 // The connector's configuration: what it takes, and that a mistake in it is told with its place.
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { type ConnectorConfig, connectorSchema, resolvePaths } from '#connectors/config';
 import { formatProblems, readDocument } from '#policy/document';
@@ -20,6 +21,7 @@ function read(text: string): ConnectorConfig | string {
 test('a good document is read, with defaults and paths from its own place', () => {
   const config = resolvePaths(read(GOOD) as ConnectorConfig, '/etc/sallyport');
   assert.equal(config.state, '/etc/sallyport/connector-state');
+  assert.deepEqual([config.gateways, config.tunnels], [['https://gw.example.com:8444'], 2]);
   assert.deepEqual(config.apps, {
     wiki: { url: 'http://127.0.0.1:3000', headTimeout: 60_000 },
     vault: {
@@ -31,6 +33,16 @@ test('a good document is read, with defaults and paths from its own place', () =
   });
 });
 
+test('several gateways, and how many tunnels to each', () => {
+  const list = 'gateways: ["https://gw1.example.com:8444", "https://gw2.example.com:8444"]\ntunnels: 3';
+  const config = read(GOOD.replace(/^gateway:.*$/m, list)) as ConnectorConfig;
+  assert.deepEqual(
+    [config.gateways, config.tunnels],
+    [['https://gw1.example.com:8444', 'https://gw2.example.com:8444'], 3],
+  );
+});
+
+const ORIGIN = 'https://gw.example.com:8444';
 const MISTAKES: [what: string, from: string, to: string, says: RegExp][] = [
   ['an unknown key', 'name:', 'nmae:', /2:1.*nmae/],
   ['a plain gateway', 'https://gw', 'http://gw', /3:10.*https origin/],
@@ -39,6 +51,23 @@ const MISTAKES: [what: string, from: string, to: string, says: RegExp][] = [
   ['another scheme', 'http://127.0.0.1:3000', 'file:///etc/passwd', /5:16/],
   ['an upper-case app', 'wiki:', 'Wiki:', /5:3/],
   ['a head timeout beyond the gateway’s patience', '120s', '900s', /6:98: expected at most 290s/],
+  ['no gateway', `gateway: ${ORIGIN}\n`, '', /1:1: the key `gateway` is missing/],
+  ['an empty list of gateways', `gateway: ${ORIGIN}`, 'gateways: []', /3:11/],
+  [
+    'one gateway and several',
+    'apps:',
+    `gateways: [${ORIGIN}]\napps:`,
+    /3:10.*either `gateway` or `gateways`/,
+  ],
+  [
+    'a gateway listed twice',
+    `gateway: ${ORIGIN}`,
+    `gateways: [${ORIGIN}, ${ORIGIN}/]`,
+    /3:\d+.*is listed twice; more tunnels/,
+  ],
+  ['a plain gateway among several', `gateway: ${ORIGIN}`, `gateways: ['http://gw']`, /3:12.*https origin/],
+  ['no tunnels', 'apps:', 'tunnels: 0\napps:', /4:10/],
+  ['too many tunnels', 'apps:', 'tunnels: 17\napps:', /4:10/],
   ['no apps', GOOD.slice(GOOD.indexOf('  wiki')), '  {}\n', /name at least one app/],
 ];
 for (const [what, from, to, says] of MISTAKES) {
@@ -50,3 +79,10 @@ for (const [what, from, to, says] of MISTAKES) {
     assert.ok(!(answer as string).includes('secret'), 'a credential is not repeated');
   });
 }
+
+test('the examples in the documentation are good', () => {
+  const page = readFileSync(new URL('../../docs/connector.md', import.meta.url), 'utf8');
+  const examples = [...page.matchAll(/```yaml\n([\s\S]+?)```/g)].map(([, text = '']) => read(text));
+  assert.ok(examples.length > 1);
+  for (const example of examples) assert.equal(typeof example, 'object', String(example));
+});

@@ -136,7 +136,7 @@ for (const number of [1, 2]) {
     const service = compose.services[gatewayName] as Service;
     const port = new URL(gateway.portal).port;
     assert.deepEqual(service.ports, [`${port}:${gateway.listen.people.port}`]);
-    const dialled = new URL(connector.gateway);
+    const dialled = new URL(connector.gateways[0] ?? '');
     assert.equal(Number(dialled.port), gateway.listen.connectors.port);
     assert.ok(gateway.connectors.hosts.includes(dialled.hostname) && dialled.hostname in compose.services);
     for (const app of gateway.apps) {

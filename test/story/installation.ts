@@ -190,9 +190,9 @@ export class StoryInstallation {
     this.connector = this.run('connector', ['connector', '--config', 'connector.yaml', ...more]);
   }
 
-  /** Waits until the gateway has `count` tunnels. */
+  /** Waits until the gateway has tunnels of `count` connectors. */
   async connected(count = 1): Promise<void> {
-    await until(`${count} tunnels`, async () => (await this.metric('sallyport_connectors')) === count);
+    await until(`${count} connectors`, async () => (await this.metric('sallyport_connectors')) === count);
   }
 
   /** One figure of the gateway's metrics; undefined while it does not answer. */

@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
 import { promisify } from 'node:util';
+import { Accepts } from '#gateway/edge/accepts';
 import { connectorsListener } from '#gateway/edge/connectors-listener';
 import { peopleListener } from '#gateway/edge/people-listener';
 import { type Authority, openAuthority } from '#gateway/pki/authority';
@@ -45,7 +46,7 @@ before(async () => {
     ...{ certificateLife: 3_600_000, now: Date.now },
   });
   connectors = connectorsListener({ cert, key }, LIMITS, {
-    ...{ desk, authority, trustDomain: 'sallyport.internal' },
+    ...{ desk, authority, trustDomain: 'sallyport.internal', accepts: new Accepts(500, Date.now) },
     connected: (ws) => ws.terminate(),
     record: async () => undefined,
   });

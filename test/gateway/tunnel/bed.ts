@@ -81,7 +81,7 @@ export async function ask(
 export async function bed(
   t: TestContext,
   app: RequestListener | string | { attach(server: Server): void },
-  options: { limits?: Partial<Limits>; connectors?: number; headTimeout?: number } = {},
+  options: { limits?: Partial<Limits>; connectors?: number; headTimeout?: number; clock?: () => number } = {},
 ): Promise<Bed> {
   const { limits = {}, connectors = 1, headTimeout = 60_000 } = options;
   let url: string;
@@ -101,6 +101,7 @@ export async function bed(
     now: Date.now,
     random: () => 0,
     limits,
+    ...(options.clock === undefined ? undefined : { clock: options.clock }),
     onConnect() {},
     onDisconnect() {},
   });

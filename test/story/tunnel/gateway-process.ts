@@ -4,6 +4,7 @@ import { createServer } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { createInterface } from 'node:readline';
+import { Accepts } from '#gateway/edge/accepts';
 import { connectorsListener } from '#gateway/edge/connectors-listener';
 import { openAuthority } from '#gateway/pki/authority';
 import { EnrolmentDesk } from '#gateway/pki/enrolment';
@@ -37,7 +38,7 @@ const connectors = connectorsListener(
   { cert, key },
   { connections: 1000, perAddress: 1000 },
   {
-    ...{ desk, authority, trustDomain },
+    ...{ desk, authority, trustDomain, accepts: new Accepts(500, Date.now) },
     connected: (ws, { name, certificate, client }) =>
       tunnels.accept(ws, {
         connector: name,

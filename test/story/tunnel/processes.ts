@@ -103,16 +103,26 @@ export async function startGateway(
   };
 }
 
+export interface ConnectorOptions {
+  readonly name: string;
+  /** Of one gateway, or of several. */
+  readonly gatewayPort: number | readonly number[];
+  /** Its URL. */
+  readonly app: string;
+  readonly token?: string;
+  readonly state?: string;
+  /** To each gateway; 2 if left out. */
+  readonly tunnels?: number;
+}
+
 /** Writes a configuration for a connector and starts the real command; `token` is its enrolment token. */
-export function startConnector(
-  t: Cleanup,
-  options: { name: string; gatewayPort: number; app: string; token?: string; state?: string },
-): ConnectorProcess {
+export function startConnector(t: Cleanup, options: ConnectorOptions): ConnectorProcess {
   const state = options.state ?? join(temporary(t), 'state');
   const config = `${state}.yaml`;
   const document = `version: 1
 name: ${options.name}
-gateway: https://127.0.0.1:${options.gatewayPort}
+gateways: [${[options.gatewayPort].flat().map((port) => `https://127.0.0.1:${port}`)}]
+tunnels: ${options.tunnels ?? 2}
 state: ${state}
 apps:
   app: { url: '${options.app}' }

@@ -208,7 +208,7 @@ test('a certificate renews itself, and the old tunnel stays for what is under wa
   const gateway = await startGateway(t, { life: 6000 });
   const up = gateway.lines.next('connected', 'one');
   const token = await gateway.token('one');
-  startConnector(t, { name: 'one', gatewayPort: gateway.connectors, app, token });
+  startConnector(t, { name: 'one', gatewayPort: gateway.connectors, app, token, tunnels: 1 });
   const { serial } = await up;
   const renewed = gateway.lines.next('connected', 'one');
   const gone = gateway.lines.next('disconnected', 'one');

@@ -1,0 +1,64 @@
+// Lets go of a listener without cutting anybody off: no new connections, a last answer on each that is in use, and
+// nothing waited for but what is under way.
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Server } from 'node:https';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { TLSSocket } from 'node:tls';
+
+/** Milliseconds between two looks at what is still there. */
+const LOOK = 50;
+
+/** Node keeps the response that a connection waits for here. */
+type Answering = TLSSocket & { readonly _httpMessage?: ServerResponse | null };
+
+export class Farewell {
+  readonly #server: Server;
+  readonly #sockets = new Set<Answering>();
+  #said = false;
+
+  /** Watches the connections of `server` from now on. */
+  constructor(server: Server) {
+    this.#server = server;
+    server.on('secureConnection', (socket) => {
+      this.#sockets.add(socket);
+      socket.once('close', () => this.#sockets.delete(socket));
+    });
+  }
+
+  /** For whoever asks whether more people should be sent here. */
+  get ailments(): readonly string[] {
+    return this.#said ? ['stopping: no new connections are taken'] : [];
+  }
+
+  /**
+   * Takes no new connections, tells those who ask that theirs ends with the answer, and waits until nobody is left who
+   * could still ask for something: each remaining connection is one of the `carried()` exchanges. At most `graceMs`; returns
+   * what is left of it, in milliseconds.
+   */
+  async say(graceMs: number, carried: () => number): Promise<number> {
+    this.#said = true;
+    const server = this.#server;
+    const last = (_request: IncomingMessage, response: ServerResponse): void => {
+      response.shouldKeepAlive = false;
+    };
+    for (const event of ['request', 'checkContinue', 'checkExpectation']) server.prependListener(event, last);
+    for (const { _httpMessage: response } of this.#sockets) {
+      if (response?.headersSent === false) response.shouldKeepAlive = false;
+    }
+    server.close();
+    const until = performance.now() + graceMs;
+    while (performance.now() < until) {
+      server.closeIdleConnections();
+      if ((await connections(server)) <= carried()) break;
+      await sleep(LOOK);
+    }
+    return Math.max(0, until - performance.now());
+  }
+}
+
+/** Also those in the middle of their TLS handshake. */
+function connections(server: Server): Promise<number> {
+  return new Promise((resolve) => {
+    server.getConnections((error, count) => resolve(error === null ? count : 0));
+  });
+}

@@ -1,0 +1,111 @@
+// One connector's way to one app: the tunnels that lead there, how quick it answers, and whether it reaches the app
+// at all. It knows nothing of other connectors.
+import type { Tunnel } from './tunnel.ts';
+
+/** Weight of the newest answer in the moving average. */
+const EWMA = 0.1;
+/**
+ * Milliseconds in which an average without new answers loses half of its weight: a connector that was slow once is
+ * asked again, and must not be judged by that for ever.
+ */
+const HALF_LIFE = 10_000;
+/** Milliseconds for which a way that did not reach its app is left alone: the first time, and at most. */
+const FIRST_REST = 1_000;
+const LONGEST_REST = 30_000;
+
+/** Better first. A way that is on trial is only for requests that can be sent again. */
+export type Standing = 'trial' | 'good' | 'doubtful';
+
+export class Route {
+  readonly connector: string;
+  /** The run of the connector: the same on each of its tunnels. */
+  readonly instance: string;
+  readonly #clock: () => number;
+  #tunnels: readonly Tunnel[] = [];
+  #latency = 0;
+  #answeredAt = 0;
+  #failures = 0;
+  #restUntil = 0;
+
+  /** `clock`: monotonic milliseconds. */
+  constructor(connector: string, instance: string, clock: () => number) {
+    this.connector = connector;
+    this.instance = instance;
+    this.#clock = clock;
+  }
+
+  get tunnels(): readonly Tunnel[] {
+    return this.#tunnels;
+  }
+
+  add(tunnel: Tunnel): void {
+    this.#tunnels = [...this.#tunnels, tunnel];
+  }
+
+  remove(tunnel: Tunnel): void {
+    this.#tunnels = this.#tunnels.filter((other) => other !== tunnel);
+  }
+
+  /** Streams under way on all its tunnels, whatever app they are for. */
+  get streams(): number {
+    let streams = 0;
+    for (const tunnel of this.#tunnels) streams += tunnel.session.streams;
+    return streams;
+  }
+
+  /** Milliseconds to a response head, averaged; what is long ago counts for less. */
+  get latency(): number {
+    if (this.#latency === 0) return 0;
+    return this.#latency * 0.5 ** ((this.#clock() - this.#answeredAt) / HALF_LIFE);
+  }
+
+  /** Whether it failed to reach the app, and has not answered since. */
+  get failing(): boolean {
+    return this.#failures > 0;
+  }
+
+  get standing(): Standing {
+    if (this.#failures === 0) return 'good';
+    return this.#clock() >= this.#restUntil ? 'trial' : 'doubtful';
+  }
+
+  /** The best of its tunnels that takes streams and is not among `tried`; one that fell silent only if there is no other. */
+  tunnel(tried: readonly Tunnel[]): Tunnel | undefined {
+    let best: Tunnel | undefined;
+    for (const tunnel of this.#tunnels) {
+      const { session } = tunnel;
+      if (!session.ready || tried.includes(tunnel)) continue;
+      if (best === undefined || beats(tunnel, best)) best = tunnel;
+    }
+    return best;
+  }
+
+  /** It is about to be tried again: only this once, until there is an answer. */
+  tryAgain(): void {
+    this.#rest();
+  }
+
+  /** A response head came after this many milliseconds. */
+  answered(ms: number): void {
+    this.#failures = 0;
+    const before = this.latency;
+    this.#latency = before === 0 ? ms : before + EWMA * (ms - before);
+    this.#answeredAt = this.#clock();
+  }
+
+  /** The connector could not reach the app, or does not serve it. */
+  failed(): void {
+    this.#failures += 1;
+    this.#rest();
+  }
+
+  #rest(): void {
+    const pause = Math.min(LONGEST_REST, FIRST_REST * 2 ** Math.min(10, Math.max(0, this.#failures - 1)));
+    this.#restUntil = this.#clock() + pause;
+  }
+}
+
+function beats({ session }: Tunnel, { session: best }: Tunnel): boolean {
+  if (session.silent !== best.silent) return best.silent;
+  return session.streams < best.streams;
+}
