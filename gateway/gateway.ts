@@ -257,7 +257,6 @@ async function wire(config: GatewayConfig, around: Surroundings, undo: (() => un
     reloadPolicy: () => policyFile.reload(),
     close: async (reason, grace) => {
       connectors.close();
-      // Whoever still asks is answered, so the tunnels stay until nobody can ask any more.
       await tunnels.drain(await people.farewell.say(grace, () => open.size));
       people.server.closeAllConnections();
       const uptimeMs = now() - startedAt;
