@@ -76,14 +76,15 @@ export class Answers {
     id: string,
     app?: AppConfig,
   ): Promise<void> {
-    const { explanation } = ruling;
+    const { explanation, retryAfter } = ruling;
     if (explanation === undefined) return this.notDecided({ request, response }, id);
     const path = clean.method === 'GET' ? clean.path + clean.query : '/';
     const stepUpHref = `${DOORWAY}step-up?${new URLSearchParams({ path })}`;
     const denial = denialOf({ explanation, appName: app?.name ?? '', reference: id, stepUpHref });
     const { portal } = this.#parts;
     return answer(request, response, {
-      status: 403,
+      status: denialStatus(ruling),
+      ...(retryAfter === undefined ? {} : { headers: { 'Retry-After': String(retryAfter) } }),
       json: denialJson(denial),
       html: () => deniedPage(portal, nameOf(session), denial),
     });
@@ -128,6 +129,11 @@ export class Answers {
     });
     return status;
   }
+}
+
+/** Of a refusal by policy. */
+export function denialStatus({ decision }: Ruling): 403 | 429 {
+  return decision.reason === 'rate-limited' ? 429 : 403;
 }
 
 const FAILURE_STATUS: Readonly<Record<RelayFailure, number>> = {

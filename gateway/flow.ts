@@ -9,7 +9,7 @@ import { DOORWAY } from '#gateway/portal/doorway';
 import type { Log } from '#siem/log';
 import type { Recorder } from '#siem/recorder';
 import { NOT_ENTITLED, type Rulings } from './access/ruling.ts';
-import type { Answers } from './answers.ts';
+import { type Answers, denialStatus } from './answers.ts';
 import type { Carriage } from './carriage.ts';
 import type { AppConfig } from './config.ts';
 import type { Metrics } from './console/metrics.ts';
@@ -17,12 +17,14 @@ import type { Connections } from './edge/connections.ts';
 import type { Exchange } from './edge/exchange.ts';
 import type { Sites } from './edge/sites.ts';
 import type { Sessions } from './identity/sessions.ts';
+import type { Rates } from './inspect/rates.ts';
 
 export interface FlowParts {
   readonly sites: Sites;
   readonly connections: Connections;
   readonly sessions: Sessions;
   readonly rulings: Rulings;
+  readonly rates: Rates;
   readonly recorder: Recorder;
   readonly metrics: Metrics;
   readonly answers: Answers;
@@ -97,10 +99,11 @@ export class Flow {
     clean: CleanRequest,
     session: LiveSession,
   ): Promise<void> {
-    const { connections, rulings, recorder, metrics, answers, carriage, now } = this.#parts;
+    const { connections, rulings, rates, recorder, metrics, answers, carriage, now } = this.#parts;
     const { client, network } = connections.facts(exchange.request);
     const input = accessRequest(session, app, clean, network, now());
-    const ruling = rulings.rule(session, input);
+    const ruled = rulings.rule(session, input);
+    const ruling = ruled.decision.obligations?.rate === undefined ? ruled : await rates.keep(ruled, input);
     const id = recorder.newId();
     const trace = carriage.traceOf(exchange.request);
     await recorder.record(
@@ -114,7 +117,7 @@ export class Flow {
         request: connections.httpFacts(exchange.request, clean),
         session: session.id,
         traceId: trace.id,
-        status: ruling.decision.verdict === 'allow' ? undefined : 403,
+        status: ruling.decision.verdict === 'allow' ? undefined : denialStatus(ruling),
       },
       { id },
     );

@@ -29,6 +29,7 @@ import { Flow } from './flow.ts';
 import { Provider } from './identity/providers.ts';
 import { Sessions } from './identity/sessions.ts';
 import { SignIn } from './identity/sign-in.ts';
+import { Rates } from './inspect/rates.ts';
 import { CONNECTOR_CA, shareKeys } from './keys.ts';
 import { connectorServer, peopleServer, tunnelEvents } from './listeners.ts';
 import { openAssertionSigner } from './pki/assertion.ts';
@@ -188,16 +189,8 @@ async function wire(config: GatewayConfig, around: Surroundings, undo: (() => un
   });
   const carriage = new Carriage({ tunnels, signer, open, recorder, answers, now });
   const flow = new Flow({
-    sites,
-    connections,
-    sessions,
-    rulings,
-    recorder,
-    metrics,
-    answers,
-    carriage,
-    log,
-    now,
+    ...{ sites, connections, sessions, rulings, recorder, metrics, answers, carriage, log, now },
+    rates: new Rates(store, now),
   });
 
   const fingerprints = { configHash: configurationHash(config), codeHash: codeHash() };

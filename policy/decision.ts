@@ -11,16 +11,21 @@ export type Reason =
   | 'read-only'
   | 'session-too-old'
   | 'obligation-unsupported'
+  | 'rate-limited'
   /** The person, device or service may no longer be let in; found before policy is asked. */
   | 'revoked'
   | 'error';
+
+/** What requests are counted by. */
+export type RateKey = 'user' | 'device' | 'app' | 'route' | 'address';
 
 /** What a rule asks of an allowed request beyond letting it through. Durations are milliseconds. */
 export interface Obligations {
   readonly stepUp?: { readonly mfa?: number; readonly phishingResistant?: boolean };
   readonly readOnly?: boolean;
   readonly redact?: string;
-  readonly rate?: { readonly requests: number; readonly per: number };
+  /** Counted together for each combination of `by`; for each user where it is left out. */
+  readonly rate?: { readonly requests: number; readonly per: number; readonly by?: readonly RateKey[] };
   readonly record?: boolean;
   readonly maxSession?: number;
 }

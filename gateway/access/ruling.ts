@@ -14,6 +14,8 @@ export interface Ruling {
   readonly policy: string;
   /** On deny. */
   readonly explanation?: Explanation;
+  /** Seconds after which it is worth asking again, where it is a rate that was exceeded. */
+  readonly retryAfter?: number;
 }
 
 const ERROR: Decision = Object.freeze({ verdict: 'deny', reason: 'error' });
@@ -39,6 +41,7 @@ const CARRIED_OUT: ReadonlySet<string> = new Set<keyof Obligations>([
   'readOnly',
   'maxSession',
   'record',
+  'rate',
 ]);
 /** Subjects prepared for the policy in force, one per live session; the oldest goes first. */
 const PREPARED_LIMIT = 50_000;

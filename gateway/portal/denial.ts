@@ -39,6 +39,7 @@ const PLAIN: Readonly<Record<string, { readonly met: string; readonly unmet: str
   paths: { met: 'This part of the app is open to you', unmet: 'permission for this part of the app' },
   ticket: { met: 'You have an open ticket', unmet: 'an open ticket for this work' },
   approval: { met: 'Your access was approved', unmet: 'an approval' },
+  rate: { met: 'You have not asked too often', unmet: 'fewer requests: you have reached the limit for now' },
   risk: { met: 'Nothing unusual was noticed', unmet: 'your recent activity looks unusual' },
 };
 
@@ -61,12 +62,13 @@ export function denialOf(context: DenialContext): Denial {
       reference,
     };
   }
-  const because = explanation.decision.rule?.because;
+  const tooOften = explanation.decision.reason === 'rate-limited';
+  const because = tooOften ? tooMany(appName) : explanation.decision.rule?.because;
   const nearest = explanation.nearest.find(({ effect }) => effect === 'allow');
   const { remedy } = explanation;
   return {
     title: 'Access denied',
-    sentence: because ?? `${sentenceFor(remedy, appName)}`,
+    sentence: because ?? sentenceFor(remedy, appName),
     checks: [
       ...(nearest?.unmet ?? []).flatMap((unmet) => plain(unmet.criterion, false)),
       ...(nearest?.met ?? []).flatMap((criterion) => plain(criterion, true)),
@@ -83,6 +85,10 @@ export function denialOf(context: DenialContext): Denial {
 function plain(criterion: Unmet['criterion'], met: boolean): Denial['checks'] {
   const words = PLAIN[criterion];
   return words === undefined ? [] : [{ met, criterion, text: met ? words.met : words.unmet }];
+}
+
+function tooMany(app: string): string {
+  return `You have asked more of ${app} than its rules allow in this time. Wait a little, then try again.`;
 }
 
 function sentenceFor(remedy: Remedy, app: string): string {

@@ -2,6 +2,7 @@
 import { chmodSync, existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { type Count, Counts } from './counts.ts';
 import { StateError } from './error.ts';
 import { requirePrivate } from './private-files.ts';
 import { type Change, type Collections, type Held, type Kind, type Store, Updating } from './store.ts';
@@ -25,6 +26,7 @@ const FOREVER = Number.MAX_SAFE_INTEGER;
 export class EmbeddedStore extends Updating implements Store {
   readonly #db: DatabaseSync;
   readonly #now: () => number;
+  readonly #counts: Counts;
   readonly #sweep: NodeJS.Timeout;
   readonly #listeners = new Map<string, ((message: string) => void)[]>();
   readonly #get: StatementSync;
@@ -36,6 +38,7 @@ export class EmbeddedStore extends Updating implements Store {
     super();
     this.#db = db;
     this.#now = now;
+    this.#counts = new Counts(now);
     this.#get = db.prepare('SELECT value, expires FROM record WHERE kind = ? AND key = ? AND expires > ?');
     this.#put = db.prepare(
       'INSERT INTO record (kind, key, value, expires) VALUES (?, ?, ?, ?) ' +
@@ -48,6 +51,7 @@ export class EmbeddedStore extends Updating implements Store {
     const expired = db.prepare('DELETE FROM record WHERE expires <= ?');
     this.#sweep = setInterval(() => {
       expired.run(this.#now());
+      this.#counts.sweep();
     }, SWEEP_INTERVAL).unref();
   }
 
@@ -74,6 +78,10 @@ export class EmbeddedStore extends Updating implements Store {
   async take<K extends Kind>(kind: K, key: string): Promise<Collections[K] | undefined> {
     const row = this.#take.get(kind, key);
     return row === undefined || Number(row['expires']) <= this.#now() ? undefined : parse(row);
+  }
+
+  async count(key: string, window: number): Promise<Count> {
+    return this.#counts.count(key, window);
   }
 
   async remove(kind: Kind, key: string): Promise<boolean> {

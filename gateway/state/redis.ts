@@ -1,6 +1,7 @@
 // The store of several gateways: Redis, by itself, watched by Sentinels, or as a Cluster. Every record is sealed before
 // it leaves this process. A command that is not answered in time throws, and so becomes a deny.
 import type { ChainableCommander } from 'ioredis';
+import type { Count } from './counts.ts';
 import { StateError } from './error.ts';
 import type { RedisClient, RedisConnections } from './redis-connections.ts';
 import { Ear } from './redis-ear.ts';
@@ -25,6 +26,12 @@ if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then return 0 end
 if ARGV[3] == '' then redis.call('SET', KEYS[1], ARGV[2]) else redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) end
 redis.call('ZADD', KEYS[2], ARGV[5], ARGV[4])
 return 1`;
+
+/** Counts at KEYS[1] for ARGV[1] milliseconds from the first: the count and what is left of them. */
+const COUNT = `
+local count = redis.call('INCR', KEYS[1])
+if count == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
+return {count, redis.call('PTTL', KEYS[1])}`;
 
 export interface RedisStoreOptions {
   readonly connections: RedisConnections;
@@ -141,6 +148,14 @@ export class RedisStore extends Updating implements Store {
       }
     }
     return held.sort(([a], [b]) => (a < b ? -1 : 1));
+  }
+
+  async count(key: string, window: number): Promise<Count> {
+    const counted = await answered(
+      this.#client.eval(COUNT, 1, `${this.#options.prefix}:count:${key}`, window),
+    );
+    const [count, left] = counted as [number, number];
+    return { count, left: Math.max(0, left) };
   }
 
   async publish(channel: string, message: string): Promise<void> {

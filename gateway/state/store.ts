@@ -10,6 +10,7 @@ import type {
   DeviceRevocation,
 } from '#gateway/attest/records';
 import type { Login, Subject } from '#policy/input';
+import type { Count } from './counts.ts';
 
 /** One person's sign-in. Its key, the session id, is a handle: safe in events, useless to a thief. */
 export interface Session {
@@ -164,6 +165,8 @@ export interface Store {
   remove(kind: Kind, key: string): Promise<boolean>;
   /** The live records of one kind, by key. */
   list<K extends Kind>(kind: K): Promise<readonly Held<K>[]>;
+  /** Adds one to a counter that begins anew `window` milliseconds after its first. It may be forgotten at a restart. */
+  count(key: string, window: number): Promise<Count>;
   /** Tells all who subscribed, on every gateway, this one included. At most once: what matters must be in a record. */
   publish(channel: string, message: string): Promise<void>;
   /**

@@ -1,6 +1,7 @@
 // A policy document as TypeScript sees it once validated: durations and instants are milliseconds, everything
 // else stands as it was written. The keys' meaning is told in docs/policy.md.
 import type { Severity } from '../criteria/cve.ts';
+import type { RateKey } from '../decision.ts';
 
 /** Keys that may be left out. */
 type Optional<T> = { readonly [K in keyof T]?: T[K] | undefined };
@@ -46,7 +47,7 @@ export type ObligationsDocument = Optional<{
   stepUp: Optional<{ mfa: number; phishingResistant: true }>;
   readOnly: true;
   redact: string;
-  rate: { requests: number; per: number };
+  rate: { requests: number; per: number; by?: RateKey[] };
   record: true;
   maxSession: number;
 }>;

@@ -72,7 +72,7 @@ const condition = z.strictObject({
   workload: z.union([name, workload]).optional(),
 });
 
-const rate = z
+const rateText = z
   .string({ error: 'a rate is written like `100/1m`' })
   .regex(/^[1-9]\d{0,8}\/[1-9]\d{0,4}[smhd]$/, 'a rate is written like `100/1m`')
   .transform((written) => {
@@ -80,6 +80,14 @@ const rate = z
     const unit = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }[per.slice(-1)] ?? Number.NaN;
     return { requests: Number(requests), per: Number.parseInt(per, 10) * unit };
   });
+
+const rateKey = z.enum(['user', 'device', 'app', 'route', 'address']);
+const rate = z.union([
+  rateText,
+  z
+    .strictObject({ limit: rateText, by: oneOrMore(rateKey) })
+    .transform(({ limit, by }) => ({ ...limit, by: Array.isArray(by) ? by : [by] })),
+]);
 
 /** Keys that ask something of an allowed request. */
 const obligations = {

@@ -51,6 +51,17 @@ export function storeContract(
       assert.ok(!(await under.store.list('door')).some(([key]) => key === 'd'));
     });
 
+    test('counts what comes together, for a time, each key by itself', async () => {
+      const counts = await Promise.all(Array.from({ length: 20 }, () => under.store.count('k', 60_000)));
+      assert.deepEqual(
+        counts.map(({ count }) => count).sort((a, b) => a - b),
+        Array.from({ length: 20 }, (_, index) => index + 1),
+      );
+      assert.ok(counts.every(({ left }) => left > 0 && left <= 60_000));
+      assert.equal((await under.store.count('l', 60_000)).count, 1);
+      assert.equal((await under.store.count('k', 60_000)).count, 21);
+    });
+
     test('of fifty takers exactly one gets the record', async () => {
       await under.store.put('enrolment', 'e', { name: 'berlin-1', createdBy: 'admin' });
       const taken = await Promise.all(Array.from({ length: 50 }, () => under.store.take('enrolment', 'e')));

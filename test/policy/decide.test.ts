@@ -113,6 +113,16 @@ test('every obligation reaches the decision in milliseconds', () => {
   });
 });
 
+test('a rate says what is counted together', () => {
+  const rule = (rate: string): string => `  - { id: a, allow: app, who: everyone, rate: ${rate} }`;
+  const rate = { requests: 5, per: 10_000 };
+  assert.deepEqual(decide(rule('{ limit: 5/10s, by: address }')).obligations, {
+    rate: { ...rate, by: ['address'] },
+  });
+  const both = decide(rule('{ limit: 5/10s, by: [user, route] }')).obligations;
+  assert.deepEqual(both, { rate: { ...rate, by: ['user', 'route'] } });
+});
+
 test('obligations that the request does not fulfil are named', () => {
   const login = { provider: 'p', at: NOW, mfaAt: NOW - 20 * 60_000, amr: ['otp'] };
   const request = requestWith({ login });

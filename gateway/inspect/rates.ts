@@ -1,0 +1,75 @@
+// Rates that policy sets on what it allows: counted in the store, so that all gateways of an installation count
+// together. A count that cannot be had is a deny.
+import type { Ruling } from '#gateway/access/ruling';
+import { hashSecret } from '#gateway/identity/cookies';
+import type { Store } from '#gateway/state/store';
+import type { Decision, Obligations, RateKey } from '#policy/decision';
+import type { AccessRequest } from '#policy/input';
+
+type Rate = NonNullable<Obligations['rate']>;
+
+const ERROR: Decision = Object.freeze({ verdict: 'deny', reason: 'error' });
+
+export class Rates {
+  readonly #store: Pick<Store, 'count'>;
+  readonly #now: () => number;
+
+  constructor(store: Pick<Store, 'count'>, now: () => number) {
+    this.#store = store;
+    this.#now = now;
+  }
+
+  /** The ruling itself while its rate is kept, or the refusal that it becomes. Never throws. */
+  async keep(ruling: Ruling, input: AccessRequest): Promise<Ruling> {
+    const { decision, policy } = ruling;
+    const rate = decision.verdict === 'allow' ? decision.obligations?.rate : undefined;
+    if (rate === undefined) return ruling;
+    try {
+      const { count, left } = await this.#store.count(keyOf(rate, decision, input), rate.per);
+      return count <= rate.requests ? ruling : exceeded(ruling, rate, count, this.#now(), left);
+    } catch {
+      const explanation = { decision: ERROR, nearest: [], remedy: { kind: 'none' as const }, entitled: true };
+      return { decision: ERROR, policy, explanation };
+    }
+  }
+}
+
+/** What is counted together. Hashed, so that a store says nothing of who asked for what, and keys have one length. */
+function keyOf(rate: Rate, { rule }: Decision, input: AccessRequest): string {
+  const parts = (rate.by ?? ['user']).map((key) => COUNTED[key](input));
+  return hashSecret(JSON.stringify([rule?.id, rate.requests, rate.per, ...parts]));
+}
+
+/** Somebody without a device, or a stream without a path, is counted with all others like that. */
+const COUNTED: Readonly<Record<RateKey, (input: AccessRequest) => readonly (string | undefined)[]>> = {
+  user: ({ subject }) => ['user', subject.id],
+  device: ({ device }) => ['device', device?.id],
+  app: ({ target }) => ['app', target.app],
+  route: ({ target }) => ['route', target.app, target.method, target.path],
+  address: ({ network }) => ['address', network.address],
+};
+
+function exceeded(
+  { decision, policy }: Ruling,
+  rate: Rate,
+  count: number,
+  now: number,
+  left: number,
+): Ruling {
+  const { rule } = decision;
+  const refused: Decision = {
+    verdict: 'deny',
+    reason: 'rate-limited',
+    ...(rule === undefined ? {} : { rule }),
+  };
+  const unmet = {
+    criterion: 'rate',
+    code: 'rate-limited',
+    need: `at most ${rate.requests} in ${rate.per / 1000} s for each ${(rate.by ?? ['user']).join(' and ')}`,
+    have: String(count),
+  };
+  const nearest = [{ rule: rule?.id ?? '', effect: 'allow' as const, unmet: [unmet], met: [] }];
+  const remedy = { kind: 'wait-until', at: now + left } as const;
+  const explanation = { decision: refused, nearest, remedy, entitled: true };
+  return { decision: refused, policy, explanation, retryAfter: Math.max(1, Math.ceil(left / 1000)) };
+}
