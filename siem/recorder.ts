@@ -1,6 +1,6 @@
 // Records events: maps each to one ECS document and puts it in the outbox. record() must never answer for an event
 // that is not kept, and whoever it rejects must deny.
-import type { EcsDocument } from './ecs/document.ts';
+import type { NumberedLine } from './ecs/document.ts';
 import { Mapper, type Origin } from './ecs/mapper.ts';
 import type { SallyportEvent } from './event.ts';
 import { isChange } from './ledger/kinds.ts';
@@ -10,7 +10,7 @@ import { uuid7Generator } from './uuid7.ts';
 /** What the recorder needs of the outbox. */
 export interface RecordKeeper {
   readonly healthy: boolean;
-  append(document: EcsDocument, options?: { readonly durable?: boolean }): Promise<void>;
+  append(line: NumberedLine, options?: { readonly durable?: boolean }): Promise<void>;
   takeInterruption(): Interruption | undefined;
 }
 
@@ -67,7 +67,7 @@ export class Recorder {
     const id = options.id ?? this.newId();
     const change = isChange(event.kind);
     const durable = change || options.durable === true;
-    await this.#outbox.append(this.#mapper.document(event, id, this.#now()), { durable });
+    await this.#outbox.append(this.#mapper.line(event, id, this.#now()), { durable });
     if (change) await this.#ledger?.committed();
     const interruption = this.#outbox.takeInterruption();
     if (interruption !== undefined) await this.#reportInterruption(interruption);
@@ -75,12 +75,8 @@ export class Recorder {
   }
 
   async #reportInterruption(interruption: Interruption): Promise<void> {
-    const document = this.#mapper.document(
-      { kind: 'recording-interrupted', ...interruption },
-      this.newId(),
-      this.#now(),
-    );
+    const event = { kind: 'recording-interrupted', ...interruption } as const;
     // Whoever came back to a full disk at once has another interruption to report, and does it later.
-    await this.#outbox.append(document).catch(() => undefined);
+    await this.#outbox.append(this.#mapper.line(event, this.newId(), this.#now())).catch(() => undefined);
   }
 }

@@ -1,5 +1,5 @@
 // How decisions, refusals at the strict front, and ends of streams read in ECS. An enforced deny is a success.
-import type { Explanation } from '#policy/decision';
+import type { Decision, Explanation } from '#policy/decision';
 import type { AccessDecided, RequestRefused, StreamClosed } from '../event.ts';
 import { type Fields, isoTime } from './document.ts';
 import type { Entries, Mapping } from './mapping.ts';
@@ -21,8 +21,6 @@ function accessDecided(event: AccessDecided): Mapping {
   const allowed = decision.verdict === 'allow';
   const peer = peerFields(client);
   const host = request?.host;
-  const what = request === undefined ? input.target.app : `${request.method} ${request.host}${request.path}`;
-  const why = decision.rule?.because ?? decision.reason;
   return {
     action: allowed ? 'access-allowed' : 'access-denied',
     category: ['network', 'web'],
@@ -30,11 +28,8 @@ function accessDecided(event: AccessDecided): Mapping {
     // The decision was made and is enforced; only a decision that could not be made is a failure.
     outcome: decision.reason === 'error' ? 'failure' : 'success',
     code: decision.reason,
-    reason: why,
-    // Joined, not a template: JSON.stringify is slower with text put together of parts.
-    message: clip(
-      [subjectName(input.subject), ' was ', allowed ? 'allowed ' : 'denied ', what, ': ', why].join(''),
-    ),
+    reason: whyOf(decision),
+    message: decisionMessage(event),
     fields: {
       ...peer,
       ...subjectFields(input.subject),
@@ -46,16 +41,7 @@ function accessDecided(event: AccessDecided): Mapping {
       },
       destination: host === undefined ? undefined : { address: clip(host, 255), domain: clip(host, 255) },
       device: input.device === undefined ? undefined : { id: input.device.id },
-      rule:
-        decision.rule === undefined
-          ? undefined
-          : {
-              id: decision.rule.id,
-              name: decision.rule.id,
-              description: decision.rule.because,
-              ruleset: 'sallyport-policy',
-              version: event.policyHash,
-            },
+      rule: ruleFields(decision, event.policyHash),
       trace: event.traceId === undefined ? undefined : { id: event.traceId },
     },
     own: {
@@ -66,8 +52,8 @@ function accessDecided(event: AccessDecided): Mapping {
       decision: {
         verdict: decision.verdict,
         policy_hash: event.policyHash,
-        would_allow: shadows(event, 'allow'),
-        would_deny: shadows(event, 'deny'),
+        would_allow: shadows(decision, 'allow'),
+        would_deny: shadows(decision, 'deny'),
         obligations: decision.obligations,
         ...explanationFields(event.explanation),
         input,
@@ -82,8 +68,26 @@ function accessDecided(event: AccessDecided): Mapping {
   };
 }
 
-function shadows(event: AccessDecided, would: 'allow' | 'deny'): string[] | undefined {
-  const rules = event.decision.shadow?.filter((shadow) => shadow.would === would).map(({ rule }) => rule);
+function whyOf(decision: Decision): string {
+  return decision.rule?.because ?? decision.reason;
+}
+
+/** What happened, in one sentence. */
+export function decisionMessage({ decision, input, request }: AccessDecided): string {
+  const what = request === undefined ? input.target.app : `${request.method} ${request.host}${request.path}`;
+  const verdict = decision.verdict === 'allow' ? 'allowed' : 'denied';
+  return clip(`${subjectName(input.subject)} was ${verdict} ${what}: ${whyOf(decision)}`);
+}
+
+function ruleFields({ rule }: Decision, policyHash: string): Fields | undefined {
+  if (rule === undefined) return undefined;
+  const { id, because } = rule;
+  return { id, name: id, description: because, ruleset: 'sallyport-policy', version: policyHash };
+}
+
+/** Shadow rules that would have decided so. */
+function shadows(decision: Decision, would: 'allow' | 'deny'): string[] | undefined {
+  const rules = decision.shadow?.filter((shadow) => shadow.would === would).map(({ rule }) => rule);
   return rules === undefined || rules.length === 0 ? undefined : rules;
 }
 

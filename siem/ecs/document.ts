@@ -49,9 +49,17 @@ const LONE_SURROGATE = /\\ud[89a-f]/;
 
 /** Encodes a document as one line of JSON without the newline: pure, valid Unicode, no line break of any kind. */
 export function encodeLine(document: EcsDocument): string {
-  let text = JSON.stringify(document);
+  return encodeValue(document);
+}
+
+/** A record whose number is not known before it is written: answers its line, without the newline. */
+export type NumberedLine = (sequence: number) => string;
+
+/** Encodes any part of a document as it stands in the line. */
+export function encodeValue(value: string | object): string {
+  let text = JSON.stringify(value);
   // Many JSON readers refuse lone surrogates, and would make the whole record undeliverable.
-  if (text.includes('\\ud') && LONE_SURROGATE.test(text)) text = JSON.stringify(document, wellFormed);
+  if (text.includes('\\ud') && LONE_SURROGATE.test(text)) text = JSON.stringify(value, wellFormed);
   // Nearly every line is ASCII, where only DEL is left to fear: looking is cheaper than replacing.
   if (Buffer.byteLength(text) === text.length && !text.includes('\u007f')) return text;
   return text.replace(UNSAFE, asEscape);

@@ -6,9 +6,19 @@ import { auditEntries } from './audit.ts';
 import { authEntries } from './auth.ts';
 import { connectorEntries } from './connector.ts';
 import { deviceEntries } from './device.ts';
-import { ECS_VERSION, type EcsDocument, type Fields, isoTime, nanoseconds } from './document.ts';
+import {
+  ECS_VERSION,
+  type EcsDocument,
+  encodeLine,
+  type Fields,
+  isoTime,
+  type NumberedLine,
+  nanoseconds,
+} from './document.ts';
 import { healthEntries } from './health.ts';
-import type { Entries, Entry, Mapping, Related } from './mapping.ts';
+import { LineTemplates } from './line-templates.ts';
+import type { Entries, Entry, Mapping } from './mapping.ts';
+import { relatedFields } from './parts.ts';
 
 /** Every kind of event there is. */
 export const catalogue: Entries<EventKind> = {
@@ -35,6 +45,7 @@ export class Mapper {
   readonly #observer: Fields;
   readonly #gatewayId: string;
   readonly #namespace: string;
+  readonly #decisions = new LineTemplates((event, id, time) => this.document(event, id, time));
 
   constructor(origin: Origin, namespace = 'default') {
     this.#observer = {
@@ -47,6 +58,16 @@ export class Mapper {
     };
     this.#gatewayId = origin.id;
     this.#namespace = namespace;
+  }
+
+  /** The record of an event, to be numbered by the outbox: what encodeLine makes of its document. */
+  line(event: SallyportEvent, id: string, time: number): NumberedLine {
+    if (event.kind === 'access-decided') return (sequence) => this.#decisions.line(event, id, time, sequence);
+    const document = this.document(event, id, time);
+    return (sequence) => {
+      document.event.sequence = sequence;
+      return encodeLine(document);
+    };
   }
 
   /** `time`: epoch milliseconds at which the event happened. The sequence is left 0 for the outbox to set. */
@@ -88,24 +109,4 @@ function eventFields(mapping: Mapping, id: string, dataset: string): EcsDocument
     end: isoTime(mapping.end),
     duration: nanoseconds(mapping.durationMs),
   };
-}
-
-function relatedFields(related: Related | undefined): Fields | undefined {
-  if (related === undefined) return undefined;
-  const fields = {
-    ip: distinct(related.ip),
-    user: distinct(related.user),
-    hosts: distinct(related.hosts),
-    hash: distinct(related.hash),
-  };
-  return (fields.ip ?? fields.user ?? fields.hosts ?? fields.hash) ? fields : undefined;
-}
-
-function distinct(values: readonly (string | undefined)[] | undefined): string[] | undefined {
-  if (values === undefined) return undefined;
-  const kept: string[] = [];
-  for (const value of values) {
-    if (value !== undefined && value !== '' && !kept.includes(value)) kept.push(value);
-  }
-  return kept.length === 0 ? undefined : kept;
 }

@@ -4,6 +4,7 @@ import { isIP } from 'node:net';
 import type { Subject } from '#policy/input';
 import type { Actor, CertificateRef, ConnectorRef, HttpRequest, Peer } from '../event.ts';
 import { type Fields, isoTime } from './document.ts';
+import type { Related } from './mapping.ts';
 
 const MAX_HOST = 255;
 const MAX_TEXT = 1024;
@@ -82,7 +83,7 @@ export function requestFields(request: HttpRequest, response?: { status?: number
       scheme: 'https',
       domain: clip(request.host, MAX_HOST),
       port: request.port,
-      path: clip(request.path, MAX_PATH),
+      path: pathOf(request),
       query: request.query === undefined ? undefined : redactQuery(request.query),
     },
     http: {
@@ -96,6 +97,10 @@ export function requestFields(request: HttpRequest, response?: { status?: number
     },
     user_agent: userAgentFields(request.userAgent),
   };
+}
+
+export function pathOf(request: HttpRequest): string {
+  return clip(request.path, MAX_PATH);
 }
 
 export function userAgentFields(userAgent: string | undefined): Fields | undefined {
@@ -134,10 +139,9 @@ export function hostAsSent(host: string): string {
   return clip(at === -1 ? host : `${REDACTED}@${host.slice(at + 1)}`, MAX_HOST);
 }
 
-function originOf(referrer: string | undefined): string | undefined {
-  if (referrer === undefined || !URL.canParse(referrer)) return undefined;
-  const { origin } = new URL(referrer);
-  return origin === 'null' ? undefined : clip(origin, MAX_HOST);
+export function originOf(referrer: string | undefined): string | undefined {
+  const origin = referrer === undefined ? undefined : URL.parse(referrer)?.origin;
+  return origin === undefined || origin === 'null' ? undefined : clip(origin, MAX_HOST);
 }
 
 /** `user` of the person or service that acts. */
@@ -180,4 +184,25 @@ export function certificateFields(certificate: CertificateRef | undefined): Fiel
     sha256: certificate.sha256 === undefined ? undefined : fingerprint(certificate.sha256),
     not_after: isoTime(certificate.notAfter),
   };
+}
+
+/** `related`: each value once, without the missing ones. */
+export function relatedFields(related: Related | undefined): Fields | undefined {
+  if (related === undefined) return undefined;
+  const fields = {
+    ip: distinct(related.ip),
+    user: distinct(related.user),
+    hosts: distinct(related.hosts),
+    hash: distinct(related.hash),
+  };
+  return (fields.ip ?? fields.user ?? fields.hosts ?? fields.hash) ? fields : undefined;
+}
+
+function distinct(values: readonly (string | undefined)[] | undefined): string[] | undefined {
+  if (values === undefined) return undefined;
+  const kept: string[] = [];
+  for (const value of values) {
+    if (value !== undefined && value !== '' && !kept.includes(value)) kept.push(value);
+  }
+  return kept.length === 0 ? undefined : kept;
 }

@@ -30,8 +30,7 @@ export interface LedgerOptions {
   readonly log: Log;
 }
 
-/** Decisions are sealed after so many, or so many milliseconds after the first that is not. */
-const SEAL_AFTER = 256;
+/** Decisions are sealed so many milliseconds after the first that is not: a seal costs milliseconds of CPU. */
 const SEAL_WITHIN = 1_000;
 const RETRY_AFTER = 1_000;
 const READER = 'ledger';
@@ -171,14 +170,13 @@ export class Ledger {
     if (comparePositions(this.#position, end) >= 0) return;
     for await (const lines of readLines(outbox.directory, this.#position)) {
       for (const line of lines) {
-        if (comparePositions(line.next, end) > 0) return this.#settle();
+        if (comparePositions(line.next, end) > 0) return this.#sealChanges();
         this.#append(line);
       }
       await this.#sealChanges();
-      // A seal costs milliseconds: while there is more to take up, it is put off, but not beyond its time.
       if (this.#isDue) await this.#sealDecisions();
     }
-    await this.#settle();
+    await this.#sealChanges();
   }
 
   #append({ bytes, position, next }: Line): void {
@@ -193,13 +191,7 @@ export class Ledger {
     this.#position = next;
   }
 
-  /** Changes first: a sealed decision says that all changes before it are sealed. */
-  async #settle(): Promise<void> {
-    await this.#sealChanges();
-    const unsealed = this.#decisions.size - (this.#decisions.sealed?.size ?? 0);
-    if (unsealed >= SEAL_AFTER) await this.#sealDecisions();
-  }
-
+  /** Comes before sealing decisions: a sealed decision says that all changes before it are sealed. */
   async #sealChanges(): Promise<void> {
     if (!this.#changesSealed) this.#tell('changes', await this.#changes.seal());
     this.#answer();

@@ -29,6 +29,8 @@ export class TransparencyLog {
   readonly #partial = new Map<TileLevel, Buffer[]>();
   /** Full tiles that are not written yet, by path. */
   #full = new Map<string, Buffer>();
+  /** Paths of tiles that lie there as they were when they were not full. */
+  readonly #grown = new Set<string>();
   #sealed: Sealed | undefined;
 
   private constructor(directory: string, signer: NoteSigner, keepsEntries: boolean, sealed?: Sealed) {
@@ -44,10 +46,12 @@ export class TransparencyLog {
       if (width > 0) {
         const tile = reader.tile(level, Math.floor(levelWidth(size, level) / TILE_WIDTH));
         this.#partial.set(level, splitTile(tile));
+        this.#grown.add(tilePath(level, Math.floor(levelWidth(size, level) / TILE_WIDTH), TILE_WIDTH));
       }
     }
     if (keepsEntries && size % TILE_WIDTH > 0) {
       this.#partial.set('entries', splitBundle(this.#openBundle(size)).slice(0, size % TILE_WIDTH));
+      this.#grown.add(tilePath('entries', Math.floor(size / TILE_WIDTH), TILE_WIDTH));
     }
   }
 
@@ -121,15 +125,17 @@ export class TransparencyLog {
     const full = this.#full;
     const files = new Map(full);
     for (const [level, members] of this.#partial) {
-      const width = levelWidth(size, level === 'entries' ? 0 : level);
-      files.set(tilePath(level, Math.floor(width / TILE_WIDTH), members.length), Buffer.concat(members));
+      const index = Math.floor(levelWidth(size, level === 'entries' ? 0 : level) / TILE_WIDTH);
+      files.set(tilePath(level, index, members.length), Buffer.concat(members));
+      this.#grown.add(tilePath(level, index, TILE_WIDTH));
     }
     await writeDurably(this.directory, files);
     const note = signCheckpoint({ size, root }, this.#signer);
     await writeDurably(this.directory, new Map([[CHECKPOINT, Buffer.from(note)]]));
     // Full tiles stand for the partial ones that they grew from.
     for (const path of full.keys()) {
-      await rm(`${join(this.directory, path)}.p`, { recursive: true, force: true });
+      if (this.#grown.delete(path))
+        await rm(`${join(this.directory, path)}.p`, { recursive: true, force: true });
     }
     this.#full = new Map([...this.#full].filter(([path]) => !full.has(path)));
     this.#sealed = { size, root, note };

@@ -2,14 +2,14 @@
 // of one that is not; sinks are served from here, never from memory.
 import { closeSync, fdatasync, ftruncateSync, unlinkSync, writeSync } from 'node:fs';
 import { promisify } from 'node:util';
-import { type EcsDocument, encodeLine } from '../ecs/document.ts';
+import type { EcsDocument, NumberedLine } from '../ecs/document.ts';
 import { OutboxError, outboxErrorOf } from './error.ts';
 import { GroupCommit } from './group-commit.ts';
+import { LineBuffer } from './line-buffer.ts';
 import { lockDirectory } from './lock.ts';
 import {
   comparePositions,
   createSegment,
-  MAX_LINE_BYTES,
   type Position,
   recoverSegments,
   type Segment,
@@ -59,6 +59,7 @@ export class Outbox {
   readonly #segmentBytes: number;
   readonly #unlock: () => void;
   readonly #group: GroupCommit;
+  readonly #line = new LineBuffer();
 
   /** Segments that are written no more, oldest first. */
   readonly #past: Segment[];
@@ -127,15 +128,16 @@ export class Outbox {
   }
 
   /**
-   * Numbers and writes one document. Answers once its bytes are with the kernel, so that they survive the death of
-   * this process; with `durable`, once they are on the platter. Rejects with OutboxError: the document was not kept.
+   * Numbers and writes one record. Answers once its bytes are with the kernel, so that they survive the death of
+   * this process; with `durable`, once they are on the platter. Rejects with OutboxError: the record was not kept.
    *
    * The write is synchronous: into the page cache it takes 2 us, where a turn through the thread pool takes 30 us of
    * CPU and lets the order of answers drift from that of the records. Syncing never blocks.
    */
-  async append(document: EcsDocument, options?: { readonly durable?: boolean }): Promise<void> {
+  async append(record: EcsDocument | NumberedLine, options?: { readonly durable?: boolean }): Promise<void> {
     try {
-      this.#write(this.#encode(document));
+      if (this.#closed) throw new OutboxError('closed', 'the outbox is closed');
+      this.#write(this.#line.encode(record, this.#sequence + 1));
     } catch (cause) {
       throw this.#troubles.refuse(outboxErrorOf(cause));
     }
@@ -191,19 +193,6 @@ export class Outbox {
     for (const { fd } of this.#unsynced) closeSync(fd);
     this.#unlock();
     this.#wake();
-  }
-
-  #encode(document: EcsDocument): Buffer {
-    if (this.#closed) throw new OutboxError('closed', 'the outbox is closed');
-    document.event.sequence = this.#sequence + 1;
-    let line: Buffer;
-    try {
-      line = Buffer.from(`${encodeLine(document)}\n`);
-    } catch (cause) {
-      throw new OutboxError('unencodable', 'a record cannot be written as JSON', { cause });
-    }
-    if (line.length <= MAX_LINE_BYTES) return line;
-    throw new OutboxError('unencodable', `a record of ${line.length} bytes is longer than ${MAX_LINE_BYTES}`);
   }
 
   #write(line: Buffer): void {

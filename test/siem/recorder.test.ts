@@ -1,7 +1,7 @@
 // The recorder: ids, numbers over restarts, failure that reaches the caller, and the report of an interruption.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { EcsDocument } from '#siem/ecs/document';
+import type { EcsDocument, NumberedLine } from '#siem/ecs/document';
 import { OutboxError } from '#siem/outbox/error';
 import { Outbox } from '#siem/outbox/outbox';
 import { findEvent, readOutbox } from '#siem/outbox/read';
@@ -54,9 +54,9 @@ class FailingKeeper {
   get healthy(): boolean {
     return this.failure === undefined;
   }
-  async append(document: EcsDocument): Promise<void> {
+  async append(line: NumberedLine): Promise<void> {
     if (this.failure !== undefined) throw this.failure;
-    this.kept.push(document);
+    this.kept.push(JSON.parse(line(1)) as EcsDocument);
   }
   takeInterruption(): Interruption | undefined {
     const { interruption } = this;

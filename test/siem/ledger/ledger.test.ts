@@ -80,7 +80,7 @@ describe('what is logged', () => {
     for await (const { document } of readOutbox(join(state, 'outbox'))) {
       if (document.event['action'] === 'ledger-checkpoint') notes.push(document);
     }
-    assert.ok(notes.length >= 5 && notes.length < 20, `${notes.length} checkpoints`);
+    assert.ok(notes.length >= 4 && notes.length < 20, `${notes.length} checkpoints`);
   });
 });
 
