@@ -1,9 +1,7 @@
 // What recording costs on the request's path, how many events a second are kept and shipped, and how that compares
 // with rsyslog and with pino writing to a file on the same machine.
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
@@ -26,6 +24,8 @@ import { FilesSink } from '#siem/sinks/files';
 import { findProgram } from '../requires.ts';
 import { examples } from '../siem/ecs/examples.ts';
 import { type BenchOptions, type BenchReport, median, rounded, tableOf } from './report.ts';
+import { type Measured, measure } from './siem/measure.ts';
+import { rsyslog } from './siem/rsyslog.ts';
 
 const ROUNDS = 3;
 const EVENTS = 60_000;
@@ -43,20 +43,6 @@ const line = encodeLine(
 );
 
 const quiet = createLog({ service: { name: 'bench', version: '0', node: 'bench' }, level: 'fatal' });
-
-interface Measured {
-  readonly perSecond: number;
-  readonly cpuUs: number;
-}
-
-async function measure(events: number, work: () => Promise<void>): Promise<Measured> {
-  const cpu = process.cpuUsage();
-  const start = performance.now();
-  await work();
-  const seconds = (performance.now() - start) / 1000;
-  const { user, system } = process.cpuUsage(cpu);
-  return { perSecond: events / seconds, cpuUs: (user + system) / events };
-}
 
 /** The next decision, made anew as a request's is. */
 function nextEvent(index: number): AccessDecided {
@@ -144,60 +130,6 @@ async function plainPino(path: string): Promise<Measured> {
   });
 }
 
-/** The same lines by TCP into rsyslog as it comes: written in batches, not synced, from a sender that only copies. */
-async function rsyslog(program: string, root: string): Promise<number> {
-  const port = 20_000 + (process.pid % 20_000);
-  const out = join(root, 'rsyslog.out');
-  const config = join(root, 'rsyslog.conf');
-  writeFileSync(
-    config,
-    `global(workDirectory="${root}" maxMessageSize="64k")
-module(load="imtcp")
-main_queue(queue.size="200000" queue.dequeueBatchSize="1024")
-template(name="body" type="string" string="%msg%\\n")
-input(type="imtcp" address="127.0.0.1" port="${port}" supportOctetCountedFraming="on")
-action(type="omfile" file="${out}" template="body")
-`,
-  );
-  const child = spawn(program, ['-n', '-f', config, '-i', join(root, 'rsyslog.pid')], { stdio: 'ignore' });
-  try {
-    const socket = await dial(port);
-    const message = `<133>1 2026-03-04T09:12:13Z gw1 sallyport - access - ${line}`;
-    const frame = Buffer.from(`${Buffer.byteLength(message)} ${message}`);
-    const batch = Buffer.concat(Array.from({ length: 100 }, () => frame));
-    const size = EVENTS * (Buffer.byteLength(line) + 1);
-    const { perSecond } = await measure(EVENTS, async () => {
-      for (let done = 0; done < EVENTS; done += 100) {
-        if (!socket.write(batch)) await once(socket, 'drain');
-      }
-      for (let waited = 0; waited < 60_000 && sizeOf(out) < size; waited += 2) await sleep(2);
-    });
-    socket.destroy();
-    if (sizeOf(out) < size) throw new Error(`rsyslog wrote ${sizeOf(out)} of ${size} bytes`);
-    return perSecond;
-  } finally {
-    child.kill('SIGKILL');
-    await once(child, 'exit');
-  }
-}
-
-function sizeOf(path: string): number {
-  return existsSync(path) ? statSync(path).size : 0;
-}
-
-async function dial(port: number): Promise<ReturnType<typeof connect>> {
-  for (let attempt = 0; ; attempt++) {
-    const socket = connect(port, '127.0.0.1');
-    try {
-      await once(socket, 'connect');
-      return socket;
-    } catch (error) {
-      if (attempt > 100) throw error;
-      await sleep(50);
-    }
-  }
-}
-
 const PROVEN = 1_000_000;
 
 interface LedgerMeasured {
@@ -253,7 +185,7 @@ export async function run({ progress }: BenchOptions): Promise<BenchReport> {
       all.push(await keep(join(root, 'followed'), EVENTS, join(root, 'logs')));
       single.push(await keepOneByOne(join(root, 'single')));
       logged.push(await plainPino(join(root, 'pino.jsonl')));
-      if (program !== undefined) other.push(await rsyslog(program, root));
+      if (program !== undefined) other.push(await rsyslog(program, root, line, EVENTS));
       for (const name of [
         'outbox',
         'followed',
