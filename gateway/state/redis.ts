@@ -5,6 +5,7 @@ import type { Count } from './counts.ts';
 import { StateError } from './error.ts';
 import type { RedisClient, RedisConnections } from './redis-connections.ts';
 import { Ear } from './redis-ear.ts';
+import { COUNT, SWAP } from './redis-scripts.ts';
 import type { Seal } from './seal.ts';
 import { type Change, type Collections, type Held, type Kind, type Store, Updating } from './store.ts';
 
@@ -19,19 +20,6 @@ const SWEEP_INTERVAL = 60_000;
 const BATCH = 500;
 /** Times an update is tried again because somebody was quicker. */
 const UPDATE_ATTEMPTS = 50;
-
-/** Sets KEYS[1] if it still is what was read ('' for absent), and lists it: value, its life, its name, its end. */
-const SWAP = `
-if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then return 0 end
-if ARGV[3] == '' then redis.call('SET', KEYS[1], ARGV[2]) else redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) end
-redis.call('ZADD', KEYS[2], ARGV[5], ARGV[4])
-return 1`;
-
-/** Counts at KEYS[1] for ARGV[1] milliseconds from the first: the count and what is left of them. */
-const COUNT = `
-local count = redis.call('INCR', KEYS[1])
-if count == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
-return {count, redis.call('PTTL', KEYS[1])}`;
 
 export interface RedisStoreOptions {
   readonly connections: RedisConnections;

@@ -1,81 +1,34 @@
-// What a provider, or somebody between it and us, may try at a sign-in. Each attempt ends in a refusal with a code, in
-// bounded time and memory, and nothing of ours is sent anywhere it was not meant for.
+// What a provider, or somebody between it and us, may try at a sign-in: each attempt ends in a refusal with a code, and
+// nothing of ours is sent anywhere it was not meant for.
 import assert from 'node:assert/strict';
-import { createHmac, randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createHmac } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
-import { gzipSync } from 'node:zlib';
 import { exportSPKI, SignJWT } from 'jose';
-import { type Claims, ClaimsError, subjectOf } from '#gateway/identity/claims';
+import type { Claims } from '#gateway/identity/claims';
 import { hashSecret, newSecret } from '#gateway/identity/cookies';
-import { LoginError, Provider } from '#gateway/identity/providers';
+import type { Provider } from '#gateway/identity/providers';
 import type { Sessions } from '#gateway/identity/sessions';
 import { SignIn } from '#gateway/identity/sign-in';
-import { openAuthority } from '#gateway/pki/authority';
-import { issueCertificate } from '#gateway/pki/server-certificate';
-import { type EmbeddedStore, openEmbeddedStore } from '#gateway/state/embedded';
-import { CLIENT, CLIENT_SECRET, HostileProvider, json, type Key, newKey } from './hostile.ts';
+import { openEmbeddedStore } from '#gateway/state/embedded';
+import { Attempts, CALLBACK } from './attempt.ts';
+import { CLIENT, CLIENT_SECRET, type HostileProvider, json, type Key, newKey } from './hostile.ts';
 
-const CALLBACK = 'https://access.example.com/callback/corp';
-
-let directory: string;
+let attempts: Attempts;
 let hostile: HostileProvider;
 let elsewhere: HostileProvider;
-let time = Date.now();
 
 before(async () => {
-  directory = mkdtempSync(join(tmpdir(), 'sallyport-hostile-'));
-  const authority = await openAuthority(join(directory, 'ca'), 'Test', Date.now);
-  writeFileSync(join(directory, 'ca.pem'), authority.certificate);
-  writeFileSync(join(directory, 'secret'), CLIENT_SECRET, { mode: 0o600 });
-  const certificate = await issueCertificate(authority, ['localhost']);
-  hostile = await HostileProvider.start(certificate);
-  elsewhere = await HostileProvider.start(certificate);
+  attempts = await Attempts.start();
+  ({ hostile, elsewhere } = attempts);
 });
-afterEach(() => {
-  hostile.repent();
-  elsewhere.repent();
-  time = Date.now();
-});
-after(async () => {
-  await hostile.close();
-  await elsewhere.close();
-  rmSync(directory, { recursive: true, force: true });
-});
+afterEach(() => attempts.repent());
+after(() => attempts.close());
 
-function provider(of: HostileProvider = hostile, id = 'corp'): Provider {
-  const config = of.config(id, join(directory, 'ca.pem'), join(directory, 'secret'));
-  return new Provider(config, CALLBACK, () => time);
-}
-
-/** One sign-in to its end; `change` spoils the callback. */
-async function signIn(
-  at: Provider = provider(),
-  change: (callback: URL) => void = () => {},
-): Promise<Claims> {
-  const { url, state, nonce, verifier } = await at.begin();
-  assert.equal(url.searchParams.get('code_challenge_method'), 'S256');
-  hostile.nonce = nonce;
-  hostile.challenge = url.searchParams.get('code_challenge') ?? '';
-  const callback = new URL(CALLBACK);
-  callback.searchParams.set('code', 'a-code');
-  callback.searchParams.set('state', state);
-  change(callback);
-  return at.finish(callback, { state, nonce, verifier });
-}
-
-async function refused(code: LoginError['code'], change?: (callback: URL) => void): Promise<void> {
-  await assert.rejects(signIn(provider(), change), (error: unknown) => {
-    assert.ok(error instanceof LoginError, String(error));
-    assert.equal(error.code, code, String(error.cause));
-    // What people are shown holds nothing of the protocol.
-    assert.doesNotMatch(error.message, /a-code|access|eyJ|secret/);
-    return true;
-  });
-}
+const provider = (...of: Parameters<Attempts['provider']>): Provider => attempts.provider(...of);
+const signIn = (...what: Parameters<Attempts['signIn']>): Promise<Claims> => attempts.signIn(...what);
+const refused = (...what: Parameters<Attempts['refused']>): Promise<void> => attempts.refused(...what);
 
 test('an honest provider is believed', async () => {
   const claims = await signIn();
@@ -136,14 +89,14 @@ describe('mix-up: whose answer it is', () => {
     await assert.rejects(provider().begin(), { code: 'provider-unreachable' });
   });
   test('a sign-in begun at one provider and finished at another’s address', async () => {
-    const store = openEmbeddedStore(join(directory, 'state'), () => time);
+    const store = openEmbeddedStore(join(attempts.directory, 'state'), () => attempts.time);
     try {
       const providers = new Map([
         ['corp', provider()],
         ['evil', provider(elsewhere, 'evil')],
       ]);
       const sessions = { start: () => assert.fail('a session was made') } as unknown as Sessions;
-      const flow = new SignIn(providers, store as EmbeddedStore, sessions, () => time);
+      const flow = new SignIn(providers, store, sessions, () => attempts.time);
       const browser = newSecret();
       const at = new URL(await flow.begin({ provider: 'corp', browser }));
       const state = at.searchParams.get('state') ?? '';
@@ -250,7 +203,7 @@ describe('algorithms and keys', () => {
     hostile.header = { kid: 'nobody-knows' };
     for (let i = 0; i < 5; i += 1) await assert.rejects(signIn(at), { code: 'token-invalid' });
     assert.equal(hostile.asked.filter((path) => path === '/jwks').length, before);
-    time += 31_000;
+    attempts.time += 31_000;
     await assert.rejects(signIn(at), { code: 'token-invalid' });
     assert.equal(hostile.asked.filter((path) => path === '/jwks').length, before + 1);
   });
@@ -293,161 +246,3 @@ describe('audience and times', () => {
     }
   });
 });
-
-describe('who it says it is', () => {
-  test('userinfo of somebody else', async () => {
-    hostile.userinfo = { sub: 'root' };
-    await refused('token-invalid');
-  });
-  test('userinfo cannot replace what the ID token says', async () => {
-    hostile.userinfo = { iss: elsewhere.issuer, groups: ['admins'], amr: ['mfa'] };
-    const claims = await signIn();
-    assert.equal(claims['iss'], hostile.issuer);
-    assert.deepEqual(claims['groups'], ['staff']);
-  });
-  test('groups that are elsewhere, in either answer, are a refusal and not no groups', async () => {
-    const { config } = provider();
-    hostile.claims = {
-      groups: undefined,
-      _claim_names: { groups: 'src1' },
-      _claim_sources: { src1: { endpoint: elsewhere.issuer } },
-    };
-    const inToken = await signIn();
-    assert.throws(
-      () => subjectOf(inToken, config),
-      (error) => error instanceof ClaimsError && error.code === 'groups-overage',
-    );
-    hostile.claims = { groups: undefined };
-    hostile.userinfo = { _claim_names: { groups: 'src1' } };
-    const inUserInfo = await signIn();
-    assert.throws(() => subjectOf(inUserInfo, config), { code: 'groups-overage' });
-    assert.deepEqual(elsewhere.asked, []);
-  });
-  test('an address that is not verified, or not plain, does not count', async () => {
-    const { config } = provider();
-    for (const [email, email_verified] of [
-      ['ada@example.com', false],
-      ['ada@example.com', 'true'],
-      ['ada@example.com', undefined],
-      ['ada@evil@example.com', true],
-      ['"a@evil"@example.com', true],
-      ['ada@example.com\u0000', true],
-      ['ada@еxample.com', true],
-    ] as const) {
-      hostile.claims = { email, email_verified };
-      assert.equal(subjectOf(await signIn(), config).email, undefined, email);
-    }
-  });
-  test('names of ours as claims change nothing', async () => {
-    hostile.idToken = (claims) =>
-      hostile.sign(
-        JSON.parse(
-          JSON.stringify(claims).replace('{', '{"__proto__":{"groups":["admins"]},"constructor":{"x":1},'),
-        ),
-        {},
-        hostile.keys[0] as Key,
-      );
-    const subject = subjectOf(await signIn(), provider().config);
-    assert.deepEqual(subject.groups, ['corp:staff']);
-    assert.equal(({} as { groups?: unknown }).groups, undefined);
-  });
-});
-
-describe('answers that cost', () => {
-  const MIB = 1 << 20;
-  const trickle = (response: ServerResponse): true => {
-    response.writeHead(200, { 'Content-Type': 'application/json' });
-    response.write('{');
-    const timer = setInterval(() => response.write(' '), 200);
-    response.on('close', () => clearInterval(timer));
-    return true;
-  };
-  /** How each part of a sign-in fails when its answer cannot be had. */
-  const parts = [
-    ['discovery', 'provider-unreachable'],
-    ['token', 'provider-unreachable'],
-    ['jwks', 'provider-unreachable'],
-    ['userinfo', 'provider-unreachable'],
-  ] as const;
-
-  test('none at all, and one that trickles: over after seconds', async () => {
-    await Promise.all(
-      parts.flatMap(([route, code]) =>
-        [trickle, () => true as const].map(async (misdeed) => {
-          const slow = await HostileProvider.start(await certificate());
-          try {
-            slow.misdeeds[route] = misdeed;
-            const at = provider(slow);
-            const attempt = at.begin().then(({ url, state, nonce, verifier }) => {
-              [slow.nonce, slow.challenge] = [nonce, url.searchParams.get('code_challenge') ?? ''];
-              const callback = new URL(`${CALLBACK}?${new URLSearchParams({ code: 'x', state })}`);
-              return at.finish(callback, { state, nonce, verifier });
-            });
-            await assert.rejects(attempt, { code });
-          } finally {
-            await slow.close();
-          }
-        }),
-      ),
-    );
-  });
-  for (const [route, code] of parts) {
-    test(`${route}: huge, with and without saying so; compressed; sent elsewhere; no JSON; nested without end`, async () => {
-      const send =
-        (headers: Record<string, string | number>, body: Buffer | string, status = 200) =>
-        (response: ServerResponse) => {
-          response.writeHead(status, { 'Content-Type': 'application/json', ...headers });
-          response.end(body);
-          return true as const;
-        };
-      const huge = JSON.stringify({ filler: 'x'.repeat(3 * MIB) });
-      const misdeeds = [
-        ['huge', send({ 'Content-Length': huge.length }, huge)],
-        ['huge in chunks', send({}, huge)],
-        ['a gzip bomb', send({ 'Content-Encoding': 'gzip' }, gzipSync(Buffer.alloc(64 * MIB)))],
-        ['brotli', send({ 'Content-Encoding': 'br' }, randomBytes(2000))],
-        [
-          'a chain of encodings',
-          send({ 'Content-Encoding': 'gzip, gzip, identity' }, gzipSync(gzipSync('{}'))),
-        ],
-        ['elsewhere', send({ Location: `${elsewhere.issuer}/token` }, '', 302)],
-        ['elsewhere with the body', send({ Location: `${elsewhere.issuer}/token` }, '', 307)],
-        ['elsewhere by name', send({ Location: 'http://169.254.169.254/latest/meta-data' }, '', 308)],
-        ['no JSON', send({ 'Content-Type': 'text/html' }, '<html>')],
-        ['half of it', send({}, '{"issuer":')],
-        ['nested', send({}, '['.repeat(MIB - 10))],
-        ['a number', send({}, '7')],
-        ['an error of its own', send({}, '{"error":"server_error"}', 500)],
-      ] as const;
-      for (const [what, misdeed] of misdeeds) {
-        hostile.repent();
-        hostile.misdeeds[route] = misdeed;
-        await assert.rejects(signIn(), (error: unknown) => {
-          assert.ok(error instanceof LoginError, `${what}: ${error}`);
-          assert.ok(
-            [code, 'token-invalid', 'provider-refused'].includes(error.code),
-            `${what}: ${error.code}`,
-          );
-          return true;
-        });
-        assert.deepEqual(elsewhere.asked, [], what);
-      }
-    });
-  }
-  test('a sign-in given up in the middle of it all leaves nothing behind', async () => {
-    hostile.misdeeds.token = async (response) => {
-      await new Promise((resolve) => setTimeout(resolve, 50));
-      response.destroy();
-      return true;
-    };
-    const at = provider();
-    const many = await Promise.allSettled(Array.from({ length: 20 }, () => signIn(at)));
-    assert.ok(many.every(({ status }) => status === 'rejected'));
-    hostile.repent();
-    assert.equal((await signIn(at))['sub'], 'ada');
-  });
-});
-
-async function certificate(): Promise<{ cert: string; key: string }> {
-  return issueCertificate(await openAuthority(join(directory, 'ca'), 'Test', Date.now), ['localhost']);
-}
