@@ -150,6 +150,8 @@ function remedyText(remedy: Remedy): string {
     }
     case 'enrol-device':
       return 'use an enrolled device';
+    case 'mend-device':
+      return 'bring the device into the state that is asked for';
     case 'wait-until':
       return `wait until ${new Date(remedy.at).toISOString()}`;
     case 'request-access':

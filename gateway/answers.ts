@@ -1,7 +1,11 @@
 // What a client hears when its request goes no further: sign in, no, not like this, not now.
+import type { IncomingMessage } from 'node:http';
+import type { TLSSocket } from 'node:tls';
 import type { Hono } from 'hono';
+import { DEVICE_PATHS, EXPORTER, MAX_ATTESTATION } from '#connectors/wire/evidence';
 import type { Ruling } from '#gateway/access/ruling';
 import type { AppConfig } from '#gateway/config';
+import type { StandingReason } from '#gateway/context/standing';
 import { answer, isNavigation, redirect } from '#gateway/edge/answer';
 import type { Connections } from '#gateway/edge/connections';
 import { type CleanRequest, REFUSALS, type Refusal } from '#gateway/edge/front';
@@ -43,7 +47,10 @@ export class Answers {
     const { client, network } = this.#parts.connections.facts(request);
     if (site.kind === 'app')
       return serveOwn(this.#parts.doorwayApp, url, { host: clean.host, client }, request, response);
-    return serveOwn(this.#parts.portalApp, url, { client, network, session }, request, response);
+    const exporter = (): Buffer | undefined => exporterOf(request);
+    const limit = clean.path === DEVICE_PATHS.attest ? MAX_ATTESTATION : undefined;
+    const bindings = { client, network, session, exporter };
+    return serveOwn(this.#parts.portalApp, url, bindings, request, response, limit);
   }
 
   /** Not signed in: a browser is sent to the portal and comes back, a program is told. */
@@ -75,12 +82,15 @@ export class Answers {
     ruling: Ruling,
     id: string,
     app?: AppConfig,
+    device: readonly StandingReason[] = [],
   ): Promise<void> {
     const { explanation, retryAfter } = ruling;
     if (explanation === undefined) return this.notDecided({ request, response }, id);
     const path = clean.method === 'GET' ? clean.path + clean.query : '/';
     const stepUpHref = `${DOORWAY}step-up?${new URLSearchParams({ path })}`;
-    const denial = denialOf({ explanation, appName: app?.name ?? '', reference: id, stepUpHref });
+    const bindHref = `${DOORWAY}device?${new URLSearchParams({ path })}`;
+    const appName = app?.name ?? '';
+    const denial = denialOf({ explanation, appName, reference: id, stepUpHref, bindHref, device });
     const { portal } = this.#parts;
     return answer(request, response, {
       status: denialStatus(ruling),
@@ -134,6 +144,13 @@ export class Answers {
 /** Of a refusal by policy. */
 export function denialStatus({ decision }: Ruling): 403 | 429 {
   return decision.reason === 'rate-limited' ? 429 : 403;
+}
+
+/** Before TLS 1.3 the exporter does not tell every connection apart (RFC 9266). */
+function exporterOf({ socket }: IncomingMessage): Buffer | undefined {
+  const tls = socket as TLSSocket;
+  if (tls.getProtocol?.() !== 'TLSv1.3') return undefined;
+  return tls.exportKeyingMaterial(EXPORTER.length, EXPORTER.label, Buffer.alloc(0));
 }
 
 const FAILURE_STATUS: Readonly<Record<RelayFailure, number>> = {

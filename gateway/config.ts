@@ -1,6 +1,7 @@
 // The gateway's configuration: one YAML document, every key described, unknown keys refused, secrets by file only.
 import { isAbsolute, join } from 'node:path';
 import { z } from 'zod';
+import { type AttestationConfig, attestationSchema, resolveAttestationPaths } from '#gateway/attest/config';
 import type { ConnectionLimits } from '#gateway/edge/limits';
 import { CONNECTOR_NAME } from '#gateway/pki/enrolment';
 import { resolveStatePaths, type StateConfig, stateSchema } from '#gateway/state/config';
@@ -90,6 +91,7 @@ export interface GatewayConfig {
     };
   };
   readonly context: { readonly countries: readonly string[] };
+  readonly attestation: AttestationConfig;
   readonly outbox: { readonly quota: number };
   readonly siem: SiemConfig;
   readonly apps: readonly AppConfig[];
@@ -206,6 +208,7 @@ const shape = z.strictObject({
     .strictObject({ countries: z.array(file).default([]) })
     .prefault({})
     .describe('countries: CSV files of start,end,country ranges, as the @ip-location-db packages hold them.'),
+  attestation: attestationSchema.prefault({}),
   outbox: z.strictObject({ quota: size.prefault('2GiB') }).prefault({}),
   siem: siemSchema.prefault({}).describe('Where events are shipped to, at least once and in order.'),
   apps: z.array(app).min(1).max(5000),
@@ -272,6 +275,7 @@ export function resolvePaths(config: GatewayConfig, base: string): GatewayConfig
     siem: resolveSiemPaths(config.siem, at),
     ...(tls === undefined ? {} : { tls: { certificate: at(tls.certificate), key: at(tls.key) } }),
     context: { countries: context.countries.map(at) },
+    attestation: resolveAttestationPaths(config.attestation, at),
     identity: {
       ...identity,
       providers: identity.providers.map((one) => ({

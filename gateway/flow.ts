@@ -2,9 +2,9 @@
 // Nothing is forwarded before its record is kept, and whatever fails on the way is an answer, never an allow.
 import { accessRequest } from '#gateway/context/facts';
 import { type CleanRequest, inspect, type Refusal } from '#gateway/edge/front';
-import { readBearer, readCookie, SESSION_COOKIE } from '#gateway/identity/cookies';
+import { readCookie, SESSION_COOKIE } from '#gateway/identity/cookies';
+import { ProofError } from '#gateway/identity/dpop';
 import type { LiveSession } from '#gateway/identity/sessions';
-import { CLI_DOOR } from '#gateway/portal/cli';
 import { DOORWAY } from '#gateway/portal/doorway';
 import type { Log } from '#siem/log';
 import type { Recorder } from '#siem/recorder';
@@ -13,16 +13,20 @@ import { type Answers, denialStatus } from './answers.ts';
 import type { Carriage } from './carriage.ts';
 import type { AppConfig } from './config.ts';
 import type { Metrics } from './console/metrics.ts';
+import type { Standings } from './context/standing.ts';
 import type { Connections } from './edge/connections.ts';
 import type { Exchange } from './edge/exchange.ts';
 import type { Sites } from './edge/sites.ts';
 import type { Sessions } from './identity/sessions.ts';
+import type { Terminals } from './identity/terminal.ts';
 import type { Rates } from './inspect/rates.ts';
 
 export interface FlowParts {
   readonly sites: Sites;
   readonly connections: Connections;
   readonly sessions: Sessions;
+  readonly terminals: Terminals;
+  readonly standings: Standings;
   readonly rulings: Rulings;
   readonly rates: Rates;
   readonly recorder: Recorder;
@@ -77,11 +81,11 @@ export class Flow {
 
   /** A command line asks for a TCP app, with the token its person approved. */
   async #connect(exchange: Exchange, clean: CleanRequest): Promise<void> {
-    const { sites, sessions, answers } = this.#parts;
-    const { authorization, origin } = exchange.request.headers;
+    const { sites, answers } = this.#parts;
+    const { origin } = exchange.request.headers;
     // A browser always names its origin: no page may open TCP connections.
     if (origin !== undefined) return this.#refuse(exchange, 'upgrade-origin');
-    const session = await sessions.find(readBearer(authorization), CLI_DOOR);
+    const session = await this.#terminal(exchange, clean);
     if (session === undefined) {
       await this.#recordRefusal(exchange, 'not-signed-in');
       return answers.signInFirst(exchange, clean);
@@ -93,15 +97,37 @@ export class Flow {
     return answers.denied(exchange, clean, session, NOT_ENTITLED, id);
   }
 
+  /** Who acts at a command line; a proof that does not fit is nobody. */
+  async #terminal({ request }: Exchange, clean: CleanRequest): Promise<LiveSession | undefined> {
+    const { sites, terminals, recorder, connections } = this.#parts;
+    const { authorization, dpop } = request.headers;
+    const url = sites.originOf(clean.host) + clean.path;
+    const proof = typeof dpop === 'string' ? dpop : undefined;
+    try {
+      return (await terminals.find({ authorization, proof, method: clean.method, url }))?.session;
+    } catch (error) {
+      if (!(error instanceof ProofError)) throw error;
+      const { client } = connections.facts(request);
+      await recorder.record({
+        kind: 'device-session-refused',
+        code: error.code,
+        channel: 'terminal',
+        client,
+      });
+      return undefined;
+    }
+  }
+
   async #decide(
     exchange: Exchange,
     app: AppConfig,
     clean: CleanRequest,
     session: LiveSession,
   ): Promise<void> {
-    const { connections, rulings, rates, recorder, metrics, answers, carriage, now } = this.#parts;
+    const { connections, standings, rulings, rates, recorder, metrics, answers, carriage, now } = this.#parts;
     const { client, network } = connections.facts(exchange.request);
-    const input = accessRequest(session, app, clean, network, now());
+    const device = await standings.of(session, network.address);
+    const input = accessRequest(session, app, clean, network, device.facts, now());
     const ruled = rulings.rule(session, input);
     const ruling = ruled.decision.obligations?.rate === undefined ? ruled : await rates.keep(ruled, input);
     const id = recorder.newId();
@@ -123,7 +149,7 @@ export class Flow {
     );
     metrics.decided(ruling.decision.verdict);
     if (ruling.decision.verdict !== 'allow' || ruling.explanation !== undefined) {
-      return answers.denied(exchange, clean, session, ruling, id, app);
+      return answers.denied(exchange, clean, session, ruling, id, app, device.reasons);
     }
     return carriage.carry(exchange, { app, clean, session, input, ruling, id, trace, client });
   }

@@ -1,8 +1,6 @@
 // Wires a gateway from its configuration: the one place where the rooms meet. Starting either works whole or
 // leaves nothing behind; closing lets what is open finish within its grace.
-import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
-import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { Ledger } from '#siem/ledger/ledger';
@@ -22,6 +20,7 @@ import { adminListener } from './console/admin.ts';
 import { healthListener } from './console/health.ts';
 import { Metrics } from './console/metrics.ts';
 import { Countries } from './context/countries.ts';
+import { deviceVerifier, wireDevices } from './devices.ts';
 import { Connections } from './edge/connections.ts';
 import { Sites } from './edge/sites.ts';
 import { codeHash, configurationHash } from './fingerprints.ts';
@@ -31,7 +30,7 @@ import { Sessions } from './identity/sessions.ts';
 import { SignIn } from './identity/sign-in.ts';
 import { Rates } from './inspect/rates.ts';
 import { CONNECTOR_CA, shareKeys } from './keys.ts';
-import { connectorServer, peopleServer, tunnelEvents } from './listeners.ts';
+import { connectorServer, listen, peopleServer, stop, tunnelEvents } from './listeners.ts';
 import { openAssertionSigner } from './pki/assertion.ts';
 import { openAuthority } from './pki/authority.ts';
 import { EnrolmentDesk } from './pki/enrolment.ts';
@@ -151,7 +150,17 @@ async function wire(config: GatewayConfig, around: Surroundings, undo: (() => un
   );
   const sweep = setInterval(() => sessions.sweep(), SWEEP_INTERVAL).unref();
   undo.push(() => clearInterval(sweep));
-  const open: OpenExchanges = new OpenExchanges(rulings, (session) => sessions.alive(session), now);
+  const { verifier, standings } = deviceVerifier(config, store, around, undo);
+  const open: OpenExchanges = new OpenExchanges(
+    rulings,
+    (session) => sessions.alive(session),
+    now,
+    async (session, address) => (await standings.of(session, address)).facts,
+  );
+  const devices = wireDevices(verifier, {
+    ...{ config, origin: portalOrigin, sites, store, sessions, recorder, log, now },
+    review: () => open.review('posture-changed'),
+  });
   const providers = new Map(
     config.identity.providers.map((one) => [
       one.id,
@@ -183,13 +192,15 @@ async function wire(config: GatewayConfig, around: Surroundings, undo: (() => un
       recorder,
       cli: cliApp({ origin: portalOrigin, sessions, store, recorder, now }),
       originOf: (host) => sites.originOf(host),
-      cards: cardsFor({ apps: config.apps, rulings, sites, tunnels, now }),
+      devices: devices.app,
+      cards: cardsFor({ apps: config.apps, rulings, standings, sites, tunnels, now }),
     }),
     doorwayApp: doorwayApp(portalOrigin, sessions, recorder),
   });
   const carriage = new Carriage({ tunnels, signer, open, recorder, answers, now });
   const flow = new Flow({
-    ...{ sites, connections, sessions, rulings, recorder, metrics, answers, carriage, log, now },
+    ...{ sites, connections, sessions, standings, rulings, recorder, metrics, answers, carriage, log, now },
+    terminals: devices.terminals,
     rates: new Rates(store, now),
   });
 
@@ -220,6 +231,7 @@ async function wire(config: GatewayConfig, around: Surroundings, undo: (() => un
   });
   const admin = await adminListener(config.state, {
     desk,
+    devices: devices.desk,
     recorder,
     revoke,
     sessions,
@@ -273,21 +285,4 @@ async function wire(config: GatewayConfig, around: Surroundings, undo: (() => un
       })
       .catch((error: unknown) => log.error({ err: error }, 'the heartbeat was not recorded'));
   }
-}
-
-async function listen(
-  server: Server,
-  at: { host: string; port: number },
-  undo: (() => unknown)[],
-): Promise<AddressInfo> {
-  server.listen(at.port, at.host);
-  await once(server, 'listening');
-  undo.push(() => stop(server));
-  return server.address() as AddressInfo;
-}
-
-async function stop(server: Server): Promise<void> {
-  const closed = new Promise((resolve) => server.close(resolve));
-  server.closeAllConnections();
-  await closed;
 }

@@ -1,5 +1,8 @@
 // Makes the two TLS listeners with their certificates: what people reach, and what connectors dial.
 
+import { once } from 'node:events';
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { SallyportEvent } from '#siem/event';
 import type { Log } from '#siem/log';
@@ -132,4 +135,23 @@ export function tunnelEvents(
         streamsLost: streams,
       }),
   };
+}
+
+/** Listens; answers where, after port 0 was resolved. */
+export async function listen(
+  server: Server,
+  at: { host: string; port: number },
+  undo: Undo,
+): Promise<AddressInfo> {
+  server.listen(at.port, at.host);
+  await once(server, 'listening');
+  undo.push(() => stop(server));
+  return server.address() as AddressInfo;
+}
+
+/** Closes at once, with every connection. */
+export async function stop(server: Server): Promise<void> {
+  const closed = new Promise((resolve) => server.close(resolve));
+  server.closeAllConnections();
+  await closed;
 }

@@ -70,6 +70,8 @@ export type Remedy =
       readonly next?: Remedy;
     }
   | { readonly kind: 'enrol-device'; readonly next?: Remedy }
+  /** The device is known, and in a state that can be changed: its boot, its firmware, its settings. */
+  | { readonly kind: 'mend-device'; readonly next?: Remedy }
   | { readonly kind: 'wait-until'; readonly at: number; readonly next?: Remedy }
   | { readonly kind: 'request-access'; readonly next?: Remedy }
   | { readonly kind: 'none' };

@@ -76,11 +76,12 @@ function withMaxAge(remedy: Remedy & { kind: 'step-up' }, rules: AppRules): Reme
   return ages.length === 0 ? remedy : { ...remedy, maxAge: Math.min(...ages) };
 }
 
-/** All combinations, cheapest first: ask somebody, wait, enrol the device, sign in again. */
+/** All combinations, cheapest first: ask somebody, wait, enrol or mend the device, sign in again. */
 function combine(rules: AppRules, request: AccessRequest): Change[][] {
   const asks = [NO_CHANGE, requestAccess];
   const waits = [NO_CHANGE, ...waitsFor(rules, request)];
-  const enrolments = request.subject.kind === 'user' ? [NO_CHANGE, enrolDevice] : [NO_CHANGE];
+  const mending = request.device === undefined ? [] : [mendDevice];
+  const enrolments = request.subject.kind === 'user' ? [NO_CHANGE, enrolDevice, ...mending] : [NO_CHANGE];
   const logins = request.subject.kind === 'user' ? [NO_CHANGE, ...stepUps(rules)] : [NO_CHANGE];
   const all = asks.flatMap((ask) =>
     waits.flatMap((wait) => enrolments.flatMap((enrol) => logins.map((login) => [ask, wait, enrol, login]))),
@@ -119,23 +120,33 @@ function withAmr(login: Login, amr: string): Partial<Login> {
   return { amr: [...new Set([...(login.amr ?? []), amr])] };
 }
 
+const GOOD: Omit<Device, 'id' | 'quotedAt'> = {
+  attested: true,
+  secureBoot: true,
+  baseline: true,
+  sameBoot: true,
+  hardwareKey: true,
+  firmware: '999999999',
+};
+
 /** What enrolling (again) proves. A boot state, baseline or firmware known to be wrong stays wrong. */
 const enrolDevice: Change = {
   cost: 3,
   remedy: { kind: 'enrol-device' },
   apply(request) {
-    const enrolled: Device = {
-      id: 'enrolled',
-      secureBoot: true,
-      baseline: true,
-      firmware: '999999999',
-      ...request.device,
-      attested: true,
-      sameBoot: true,
-      hardwareKey: true,
-      quotedAt: request.at,
-    };
+    const proved = { attested: true, sameBoot: true, hardwareKey: true, quotedAt: request.at };
+    const enrolled: Device = { id: 'enrolled', ...GOOD, ...request.device, ...proved };
     return { ...request, device: enrolled };
+  },
+};
+
+/** What is known to be wrong with a known device is put right, and proved anew. */
+const mendDevice: Change = {
+  cost: 5,
+  remedy: { kind: 'mend-device' },
+  apply(request) {
+    const mended: Device = { ...GOOD, id: request.device?.id ?? 'mended', quotedAt: request.at };
+    return { ...request, device: mended };
   },
 };
 

@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { PolicyFileError } from '#gateway/access/policy-file';
+import { EndorsementConfigError } from '#gateway/attest/endorsements';
 import type { GatewayConfig } from '#gateway/config';
 import { type Gateway, startGateway } from '#gateway/gateway';
 import { StateError } from '#gateway/state/error';
@@ -81,7 +82,10 @@ async function serve(config: GatewayConfig, json: boolean): Promise<number> {
     });
   } catch (error) {
     const known =
-      error instanceof PolicyFileError || error instanceof StateError || error instanceof LooseModeError;
+      error instanceof PolicyFileError ||
+      error instanceof StateError ||
+      error instanceof LooseModeError ||
+      error instanceof EndorsementConfigError;
     const code = (error as NodeJS.ErrnoException).code;
     if (!known && code === undefined) throw error;
     process.stderr.write(`sallyport gateway: not started. ${(error as Error).message}\n`);

@@ -47,10 +47,11 @@ export function decodeActivateRequest(json: unknown): ActivateRequest {
 
 /** @throws {EvidenceError} */
 export function decodeEnrolReply(json: unknown): EnrolReply {
-  const at = new Reader(json, ['device', 'name']);
+  const at = new Reader(json, ['device', 'name', 'state']);
   return {
     device: at.text('device', EVIDENCE_LIMITS.token),
     name: at.text('name', EVIDENCE_LIMITS.token),
+    state: at.text('state', EVIDENCE_LIMITS.token),
   };
 }
 
@@ -93,7 +94,7 @@ const MAX_SENTENCE = 512;
 
 /** @throws {EvidenceError} */
 export function decodeAttestationReply(json: unknown): AttestationReply {
-  const at = new Reader(json, ['status', 'expiresAt', 'reasons']);
+  const at = new Reader(json, ['status', 'expiresAt', 'reasons', 'bound']);
   const expiresAt = at.member('expiresAt');
   if (typeof expiresAt !== 'number' || !Number.isSafeInteger(expiresAt)) {
     throw new EvidenceError('expiresAt: not epoch milliseconds');
@@ -107,6 +108,7 @@ export function decodeAttestationReply(json: unknown): AttestationReply {
   return {
     status,
     expiresAt,
+    ...(at.has('bound') ? { bound: at.member('bound') === true } : {}),
     reasons: reasons.map((one: unknown, index) => {
       const reason = new Reader(one, ['code', 'message', 'remedy'], `reasons.${index}.`);
       return {

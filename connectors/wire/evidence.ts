@@ -65,6 +65,8 @@ export interface ActivateRequest {
 export interface EnrolReply {
   readonly device: string;
   readonly name: string;
+  /** `pending`: an admin has to approve it first. */
+  readonly state: string;
 }
 
 export interface ChallengeRequest {
@@ -107,6 +109,8 @@ export interface AttestationReply {
   /** Epoch milliseconds after which it says nothing more. */
   readonly expiresAt: number;
   readonly reasons: readonly AppraisalReason[];
+  /** Whether the sign-in that came with the evidence is bound to the device now; absent where none came. */
+  readonly bound?: boolean;
 }
 
 /** The evidence is not of this format. `message` names the member. */

@@ -2,7 +2,7 @@
 // and closed when the answer is no longer yes.
 
 import type { LiveSession } from '#gateway/identity/sessions';
-import type { AccessRequest } from '#policy/input';
+import type { AccessRequest, Device } from '#policy/input';
 import type { Rulings } from './ruling.ts';
 
 /** How often open exchanges are decided again for the passing of time, in milliseconds. */
@@ -19,19 +19,34 @@ export interface OpenExchange {
 }
 
 /** Why an open exchange was closed by us. */
-export type StreamEnd = 'session-ended' | 'revoked' | 'policy-changed' | 'no-longer-allowed';
+export type StreamEnd =
+  | 'session-ended'
+  | 'revoked'
+  | 'policy-changed'
+  | 'posture-changed'
+  | 'no-longer-allowed';
+
+/** What is known now of the device behind a session's door. */
+type DeviceOf = (session: LiveSession, address: string) => Promise<Device | undefined>;
 
 export class OpenExchanges {
   readonly #rulings: Rulings;
   readonly #alive: (session: string) => Promise<boolean>;
+  readonly #device: DeviceOf;
   readonly #now: () => number;
   readonly #open = new Set<OpenExchange>();
   #timer: NodeJS.Timeout | undefined;
 
-  /** `alive`: whether a session still is; a failure to find out counts as no. */
-  constructor(rulings: Rulings, alive: (session: string) => Promise<boolean>, now: () => number) {
+  /** `alive`: whether a session still is; a failure to find out counts as no, one of `device` as unknown. */
+  constructor(
+    rulings: Rulings,
+    alive: (session: string) => Promise<boolean>,
+    now: () => number,
+    device: DeviceOf,
+  ) {
     this.#rulings = rulings;
     this.#alive = (session) => alive(session).catch(() => false);
+    this.#device = (session, address) => device(session, address).catch(() => undefined);
     this.#now = now;
   }
 
@@ -81,7 +96,9 @@ export class OpenExchanges {
     const since = this.#now();
     let reviewed = 0;
     for (const exchange of [...this.#open]) {
-      const input = { ...exchange.input, at: this.#now() };
+      const { device: _, ...opened } = exchange.input;
+      const device = await this.#device(exchange.session, opened.network.address);
+      const input = { ...opened, ...(device === undefined ? {} : { device }), at: this.#now() };
       const { decision } = this.#rulings.rule(exchange.session, input);
       if (decision.verdict !== 'allow') this.#close(exchange, reason, since);
       else if (!(await this.#alive(exchange.session.id))) this.#close(exchange, 'session-ended', since);

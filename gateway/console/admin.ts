@@ -5,11 +5,13 @@ import { createServer, type Server } from 'node:http';
 import { join } from 'node:path';
 import { Hono } from 'hono';
 import { z } from 'zod';
+import type { DeviceDesk } from '#gateway/attest/desk';
 import { serveOwn } from '#gateway/edge/own-pages';
 import { CONNECTOR_NAME, type EnrolmentDesk } from '#gateway/pki/enrolment';
 import type { ConnectorStatus } from '#gateway/tunnel/relay';
 import type { Recorder } from '#siem/recorder';
 import { type AccessParts, accessApp } from './access.ts';
+import { deviceAdmin } from './devices.ts';
 
 /** The socket's name within the state directory. */
 export const ADMIN_SOCKET = 'admin.sock';
@@ -29,6 +31,7 @@ class AdminSocketError extends Error {
 
 export interface AdminParts extends AccessParts {
   readonly desk: EnrolmentDesk;
+  readonly devices: DeviceDesk;
   readonly recorder: Recorder;
   /** Connectors that some app names: a token for another would open nothing. */
   readonly connectorNames: ReadonlySet<string>;
@@ -54,6 +57,7 @@ function adminApp(parts: AdminParts): Hono {
   const app = new Hono();
   app.onError((error, c) => c.json({ error: 'unavailable', message: error.message }, 503));
   app.route('/v1', accessApp(parts));
+  app.route('/v1', deviceAdmin(parts.devices));
   app.get('/v1/status', (c) => c.json(parts.status()));
   app.post('/v1/policy/reload', async (c) => {
     const problems = await parts.reloadPolicy();

@@ -4,7 +4,7 @@
 import type { AppConfig } from '#gateway/config';
 import type { CleanRequest } from '#gateway/edge/front';
 import type { LiveSession } from '#gateway/identity/sessions';
-import { type AccessRequest, INPUT_VERSION } from '#policy/input';
+import { type AccessRequest, type Device, INPUT_VERSION } from '#policy/input';
 import type { Countries } from './countries.ts';
 
 /** Facts of the client's connection: looked up once, since they cannot change while it lives. */
@@ -20,6 +20,7 @@ export function accessRequest(
   app: AppConfig,
   request: CleanRequest,
   network: NetworkFacts,
+  device: Device | undefined,
   at: number,
 ): AccessRequest {
   return {
@@ -27,6 +28,7 @@ export function accessRequest(
     at,
     subject: session.subject,
     login: session.login,
+    ...(device === undefined ? {} : { device }),
     target:
       app.protocol === 'http'
         ? { app: app.id, protocol: 'http', method: request.method, path: request.path }

@@ -2,7 +2,7 @@
 // a request gives way to the newcomer: slow strangers push each other out, and nobody who asks for something.
 import type { Socket } from 'node:net';
 import type { Server } from 'node:tls';
-import { canonicalAddress } from './address.ts';
+import { canonicalAddress, networkOf } from './address.ts';
 import type { ConnectionLimits } from './limits.ts';
 
 interface Guest {
@@ -123,15 +123,4 @@ export class Crowd {
 /** What tells two connections to one listener apart. */
 function portOf({ remoteAddress, remotePort }: Socket): string {
   return `${remoteAddress} ${remotePort}`;
-}
-
-/** An IPv6 customer is given a /64 or more: its addresses count as one. */
-function networkOf(address: string): string {
-  if (!address.includes(':')) return address;
-  const [head = '', tail] = address.split('::');
-  const groups = head === '' ? [] : head.split(':');
-  const after = tail === undefined || tail === '' ? [] : tail.split(':');
-  const zeros =
-    tail === undefined ? [] : Array<string>(Math.max(0, 8 - groups.length - after.length)).fill('0');
-  return `${[...groups, ...zeros, ...after].slice(0, 4).join(':')}::/64`;
 }

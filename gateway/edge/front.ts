@@ -67,6 +67,7 @@ const SINGLE: ReadonlySet<string> = new Set([
   'content-length',
   'content-type',
   'cookie',
+  'dpop',
   'expect',
   'host',
   'origin',

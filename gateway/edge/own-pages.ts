@@ -9,20 +9,21 @@ export interface WebApp<Bindings> {
   fetch(request: Request, bindings: Bindings): Response | Promise<Response>;
 }
 
-/** Answers `incoming` from `app`. `url` is absolute and canonical; the raw request target is not used again. */
+/** Answers `incoming`, whose body has at most `limit` bytes, from `app`. `url` is absolute and canonical; the raw request target is not used again. */
 export async function serveOwn<Bindings>(
   app: WebApp<Bindings>,
   url: string,
   bindings: Bindings,
   incoming: IncomingMessage,
   outgoing: ServerResponse,
+  limit: number = OWN_BODY,
 ): Promise<void> {
   const method = incoming.method ?? 'GET';
-  const body = method === 'GET' || method === 'HEAD' ? undefined : await readBody(incoming);
+  const body = method === 'GET' || method === 'HEAD' ? undefined : await readBody(incoming, limit);
   if (body === null) {
     outgoing.writeHead(413, { ...OWN_HEADERS, 'Content-Type': 'application/json', Connection: 'close' });
     outgoing.setTimeout(ANSWER_TIMEOUT);
-    outgoing.end(JSON.stringify({ error: 'body-too-large', message: `The body is over ${OWN_BODY} bytes.` }));
+    outgoing.end(JSON.stringify({ error: 'body-too-large', message: `The body is over ${limit} bytes.` }));
     return;
   }
   const headers = new Headers();
@@ -44,14 +45,14 @@ export async function serveOwn<Bindings>(
 }
 
 /** The body, or null if it is too large. Rejects when the client goes away. */
-function readBody(incoming: IncomingMessage): Promise<Buffer | null> {
+function readBody(incoming: IncomingMessage, limit: number): Promise<Buffer | null> {
   const { promise, resolve, reject } = Promise.withResolvers<Buffer | null>();
   const chunks: Buffer[] = [];
   let size = 0;
   // Flowing, so that the listener sees a body that trickles.
   incoming.on('data', (chunk: Buffer) => {
     size += chunk.length;
-    if (size <= OWN_BODY) chunks.push(chunk);
+    if (size <= limit) chunks.push(chunk);
     else resolve(null);
   });
   incoming.once('end', () => resolve(Buffer.concat(chunks)));

@@ -32,12 +32,6 @@ export function readCookie(header: string | undefined, name: string): string | u
   return found;
 }
 
-/** The secret of an `Authorization: Bearer` header of ours, or undefined if absent or malformed. */
-export function readBearer(header: string | undefined): string | undefined {
-  const value = header?.startsWith('Bearer ') ? header.slice('Bearer '.length) : '';
-  return VALUE.test(value) ? value : undefined;
-}
-
 /** A Set-Cookie line. `maxAge` in seconds; 0 deletes. */
 export function setCookie(name: string, value: string, maxAge: number): string {
   return `${name}=${value}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=${maxAge}`;

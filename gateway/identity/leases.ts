@@ -82,6 +82,11 @@ export class Leases {
     this.#sessions.delete(id);
   }
 
+  endDoor(hash: string): void {
+    this.#ends += 1;
+    this.#doors.delete(hash);
+  }
+
   /** Ends all, when nobody knows what was missed. */
   endAll(): void {
     this.#ends += 1;

@@ -1,9 +1,10 @@
 // Sessions: made at sign-in, used through one cookie a host, ended at once. Nothing about a person is in a cookie.
 import { randomUUID } from 'node:crypto';
 import { StateError } from '#gateway/state/error';
-import type { Destination, PersonSessions, Session, Store } from '#gateway/state/store';
+import type { Destination, DeviceBond, PersonSessions, Session, Store } from '#gateway/state/store';
 import type { Login, Subject } from '#policy/input';
 import { hashSecret, newSecret } from './cookies.ts';
+import { Doors } from './doors.ts';
 import { Leases } from './leases.ts';
 
 /** A hand-off code lives this long, in milliseconds: one redirect. */
@@ -14,6 +15,8 @@ const TOUCH_INTERVAL = 60_000;
 export interface LiveSession extends Session {
   /** The session's handle: safe to log. */
   readonly id: string;
+  /** The device that the door in use is tied to. */
+  readonly bond?: DeviceBond;
 }
 
 /** Why a session ended. */
@@ -37,6 +40,7 @@ export class Sessions {
   readonly #onEnd: SessionListener;
   readonly #revoked: (session: LiveSession) => boolean;
   readonly #leases: Leases;
+  readonly doors: Doors;
   readonly #reading = new Map<string, Promise<LiveSession | undefined>>();
 
   /** `revoked`: whether a session is void although it is still in the store. */
@@ -54,6 +58,7 @@ export class Sessions {
     this.#onEnd = onEnd;
     this.#revoked = revoked;
     this.#leases = leases;
+    this.doors = new Doors(store, leases);
   }
 
   /**
@@ -91,25 +96,18 @@ export class Sessions {
     return { ...session, id };
   }
 
-  /** A new cookie value that opens `session` on `host`, and the seconds it may live. */
+  /** A new cookie value that opens `session` on `host`, with the bond it carries, and the seconds it may live. */
   async openDoor(session: LiveSession, host: string): Promise<{ value: string; maxAge: number }> {
-    const value = newSecret();
-    await this.#store.put('door', hashSecret(value), { session: session.id, host }, session.expiresAt);
+    const value = await this.doors.open(session, host);
     return { value, maxAge: Math.max(0, Math.floor((session.expiresAt - this.#now()) / 1000)) };
   }
 
   /** The session that a cookie opens on `host`; undefined if there is none, or no longer. */
   async find(cookie: string | undefined, host: string): Promise<LiveSession | undefined> {
-    if (cookie === undefined) return undefined;
-    const hash = hashSecret(cookie);
-    let door = this.#leases.door(hash);
-    if (door === undefined) {
-      const asked = this.#leases.asking();
-      door = await this.#store.get('door', hash);
-      if (door !== undefined) this.#leases.keepDoor(hash, door, asked);
-    }
-    if (door === undefined || door.host !== host) return undefined;
-    return this.byId(door.session);
+    const door = cookie === undefined ? undefined : await this.doors.find(cookie, host);
+    if (door === undefined) return undefined;
+    const session = await this.byId(door.session);
+    return session === undefined || door.bond === undefined ? session : { ...session, bond: door.bond };
   }
 
   async byId(id: string): Promise<LiveSession | undefined> {
@@ -156,10 +154,12 @@ export class Sessions {
       this.#leases.endSession(id);
       ended(id);
     };
-    await this.#store.subscribe(ENDED, hear, () => {
+    const lost = (): void => {
       this.#leases.endAll();
       missed();
-    });
+    };
+    await this.#store.subscribe(ENDED, hear, lost);
+    await this.doors.listen(lost);
   }
 
   sweep(): void {
@@ -189,7 +189,13 @@ export class Sessions {
   async handOff(session: LiveSession, destination: Destination): Promise<string> {
     const code = newSecret();
     const expiresAt = this.#now() + HANDOFF_LIFE;
-    await this.#store.put('handoff', hashSecret(code), { session: session.id, destination }, expiresAt);
+    const bond = session.bond === undefined ? {} : { bond: session.bond };
+    await this.#store.put(
+      'handoff',
+      hashSecret(code),
+      { session: session.id, destination, ...bond },
+      expiresAt,
+    );
     return code;
   }
 
@@ -204,7 +210,9 @@ export class Sessions {
     const { destination } = handoff;
     if (destination.host !== host || destination.start !== hashSecret(start)) return undefined;
     const session = await this.byId(handoff.session);
-    return session === undefined ? undefined : { session, path: destination.path };
+    if (session === undefined) return undefined;
+    const bond = handoff.bond === undefined ? {} : { bond: handoff.bond };
+    return { session: { ...session, ...bond }, path: destination.path };
   }
 
   #over(session: LiveSession): SessionEnd | undefined {

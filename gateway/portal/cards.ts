@@ -3,6 +3,7 @@
 import type { Rulings } from '#gateway/access/ruling';
 import type { AppConfig } from '#gateway/config';
 import type { NetworkFacts } from '#gateway/context/facts';
+import type { Standings } from '#gateway/context/standing';
 import type { Sites } from '#gateway/edge/sites';
 import type { TunnelRelays } from '#gateway/tunnel/relay';
 import { INPUT_VERSION } from '#policy/input';
@@ -12,19 +13,22 @@ import type { PortalParts } from './portal.ts';
 export interface CardParts {
   readonly apps: readonly AppConfig[];
   readonly rulings: Rulings;
+  readonly standings: Standings;
   readonly sites: Sites;
   readonly tunnels: Pick<TunnelRelays, 'available'>;
   readonly now: () => number;
 }
 
 export function cardsFor(parts: CardParts): PortalParts['cards'] {
-  return ({ session, network }) =>
-    parts.apps.flatMap((app) => {
+  return async ({ session, network }) => {
+    const { facts: device } = await parts.standings.of(session, network.address);
+    return parts.apps.flatMap((app) => {
       const input = {
         version: INPUT_VERSION,
         at: parts.now(),
         subject: session.subject,
         login: session.login,
+        ...(device === undefined ? {} : { device }),
         target:
           app.protocol === 'http'
             ? ({ app: app.id, protocol: 'http', method: 'GET', path: '/' } as const)
@@ -40,6 +44,7 @@ export function cardsFor(parts: CardParts): PortalParts['cards'] {
           : { command: `sallyport connect ${app.id}` };
       return [{ name, description, ...way, state: state(app, ruling) }];
     });
+  };
 
   function state(app: AppConfig, ruling: ReturnType<Rulings['rule']>): AppCard['state'] {
     if (!parts.tunnels.available(app.id)) return 'Not reachable at the moment';
@@ -49,6 +54,8 @@ export function cardsFor(parts: CardParts): PortalParts['cards'] {
         return 'Asks for a second factor first';
       case 'enrol-device':
         return 'Asks for a known device';
+      case 'mend-device':
+        return 'Asks for a healthier device';
       case 'wait-until':
         return 'Closed at this time';
       default:

@@ -5,14 +5,13 @@ import { z } from 'zod';
 import { numberOf } from '#connectors/wire/terminal';
 import { hashSecret, newSecret } from '#gateway/identity/cookies';
 import type { Sessions } from '#gateway/identity/sessions';
+import { CLI_DOOR } from '#gateway/identity/terminal';
 import type { Store } from '#gateway/state/store';
 import type { Recorder } from '#siem/recorder';
 import { OWN_HEADERS } from './page.ts';
 import { approvePage, messagePage } from './pages.ts';
 import { crossSite, nameOf, type PortalRequest } from './portal.ts';
 
-/** The name under which a command line's door is kept; no host can be called that. */
-export const CLI_DOOR = '(command line)';
 /** A code is redeemed by the same machine at once, in milliseconds. */
 const CODE_LIFE = 60_000;
 
@@ -90,7 +89,9 @@ export function cliApp(parts: CliParts): Hono<Env> {
       { kind: 'login-succeeded', subject, login, session: id, client, userAgent },
       { durable: true },
     );
-    const door = await sessions.openDoor(session, CLI_DOOR);
+    // A command line proves its device itself.
+    const { bond: _, ...unbound } = session;
+    const door = await sessions.openDoor(unbound, CLI_DOOR);
     return c.json({ token: door.value, expiresAt, name: nameOf(session) }, 201);
   });
   return app;

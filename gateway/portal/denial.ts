@@ -1,5 +1,6 @@
 // What a refused person may know: one plain sentence, the checks they can do something about, and the way on.
 // Never a rule's id, a group's name, or that an app exists which no rule opens to them.
+import type { StandingReason } from '#gateway/context/standing';
 import type { Explanation, Remedy, Unmet } from '#policy/decision';
 
 export interface Denial {
@@ -8,6 +9,8 @@ export interface Denial {
   readonly checks: readonly { readonly met: boolean; readonly text: string; readonly criterion: string }[];
   readonly action?: { readonly label: string; readonly href: string };
   readonly remedy: Remedy['kind'];
+  /** What to do, one after the other; empty where the sentence says it all. */
+  readonly steps: readonly string[];
   /** Epoch milliseconds, for `wait-until`. */
   readonly at?: number;
   readonly reference: string;
@@ -33,6 +36,11 @@ const PLAIN: Readonly<Record<string, { readonly met: string; readonly unmet: str
   from: { met: 'Your access has begun', unmet: 'your access has not begun yet' },
   until: { met: 'Your access has not run out', unmet: 'your access has run out' },
   device: { met: 'Your device is known and healthy', unmet: 'a known and healthy device' },
+  'device.quotedWithin': {
+    met: 'Your device proved its state recently',
+    unmet: 'a recent proof of your device’s state',
+  },
+  'device.firmware': { met: 'Your device’s firmware is new enough', unmet: 'newer firmware on your device' },
   network: { met: 'You are on an accepted network', unmet: 'a network this app accepts' },
   country: { met: 'Your location is accepted', unmet: 'a location this app accepts' },
   methods: { met: 'This kind of action is open to you', unmet: 'permission for this kind of action' },
@@ -49,6 +57,10 @@ export interface DenialContext {
   readonly reference: string;
   /** Where a sign-in with a second factor begins for this page. */
   readonly stepUpHref: string;
+  /** Where a browser shows its device for this page. */
+  readonly bindHref: string;
+  /** Why no more is known of the device. */
+  readonly device: readonly StandingReason[];
 }
 
 export function denialOf(context: DenialContext): Denial {
@@ -59,6 +71,7 @@ export function denialOf(context: DenialContext): Denial {
       sentence: 'This address is not available to you. If you think it should be, ask your administrator.',
       checks: [],
       remedy: 'none',
+      steps: [],
       reference,
     };
   }
@@ -66,20 +79,70 @@ export function denialOf(context: DenialContext): Denial {
   const because = tooOften ? tooMany(appName) : explanation.decision.rule?.because;
   const nearest = explanation.nearest.find(({ effect }) => effect === 'allow');
   const { remedy } = explanation;
+  const unmet = (nearest?.unmet ?? []).map(({ criterion }) => criterion);
+  const found = unmet.some((criterion) => DEVICE_CRITERIA.has(criterion)) ? context.device : [];
+  const action = actionFor(remedy, found, context);
   return {
     title: 'Access denied',
     sentence: because ?? sentenceFor(remedy, appName),
     checks: [
-      ...(nearest?.unmet ?? []).flatMap((unmet) => plain(unmet.criterion, false)),
+      ...unmet.flatMap((criterion) => plain(criterion, false)),
+      ...found.map(({ message, code }) => ({ met: false, text: message, criterion: code })),
       ...(nearest?.met ?? []).flatMap((criterion) => plain(criterion, true)),
     ],
-    ...(remedy.kind === 'step-up'
-      ? { action: { label: 'Sign in with a second factor', href: context.stepUpHref } }
-      : {}),
+    ...(action === undefined ? {} : { action }),
     ...(remedy.kind === 'wait-until' ? { at: remedy.at } : {}),
     remedy: remedy.kind,
+    steps: stepsOf(remedy, found),
     reference,
   };
+}
+
+const DEVICE_CRITERIA: ReadonlySet<string> = new Set(['device', 'device.quotedWithin', 'device.firmware']);
+const NOT_ENROLLED =
+  'Have this device enrolled: ask your administrator for a token, then run `sallyport device enrol` on it.';
+
+/** One button, for the first step that one can begin here. */
+function actionFor(
+  remedy: Remedy,
+  found: readonly StandingReason[],
+  { stepUpHref, bindHref }: DenialContext,
+): Denial['action'] {
+  if (remedy.kind === 'step-up') return { label: 'Sign in with a second factor', href: stepUpHref };
+  const device = remedy.kind === 'enrol-device' || remedy.kind === 'mend-device';
+  return device && found.some(({ bind }) => bind === true)
+    ? { label: 'Show which device this is', href: bindHref }
+    : undefined;
+}
+
+/** The whole way to an allow. One plain step is in the sentence already. */
+function stepsOf(remedy: Remedy, found: readonly StandingReason[]): string[] {
+  const steps: string[] = [];
+  for (let one: Remedy | undefined = remedy; one !== undefined; one = 'next' in one ? one.next : undefined) {
+    steps.push(...stepFor(one, found));
+  }
+  return steps.length === 1 && found.length === 0 ? [] : [...new Set(steps)];
+}
+
+function stepFor(remedy: Remedy, found: readonly StandingReason[]): string[] {
+  switch (remedy.kind) {
+    case 'step-up':
+      return ['Sign in again with a second factor.'];
+    case 'enrol-device':
+    case 'mend-device': {
+      const mend = found.map((reason) => reason.remedy);
+      const unknown = found.length === 0 || found.some(({ code }) => code === 'not-bound');
+      return unknown
+        ? [...mend, `${mend.length === 0 ? '' : 'If it is new to your organisation: '}${NOT_ENROLLED}`]
+        : mend;
+    }
+    case 'wait-until':
+      return [`Wait until ${new Date(remedy.at).toUTCString()}.`];
+    case 'request-access':
+      return ['Ask your administrator for access, quoting the reference below.'];
+    case 'none':
+      return [];
+  }
 }
 
 function plain(criterion: Unmet['criterion'], met: boolean): Denial['checks'] {
@@ -96,7 +159,9 @@ function sentenceFor(remedy: Remedy, app: string): string {
     case 'step-up':
       return `${app} asks for a fresh sign-in with a second factor. Do that and you are in.`;
     case 'enrol-device':
-      return `${app} can only be used from a device your organisation knows. Enrol this device, then try again.`;
+      return `${app} can only be used from a device your organisation knows. Show which device this is, or enrol it, then try again.`;
+    case 'mend-device':
+      return `${app} asks for more than your device shows at the moment. Below is what was found, and what mends it.`;
     case 'wait-until':
       return `${app} is closed to you at this time. It opens ${new Date(remedy.at).toUTCString()}.`;
     case 'request-access':
@@ -118,6 +183,7 @@ export function denialJson(denial: Denial): Record<string, unknown> {
       kind: denial.remedy,
       ...(denial.action === undefined ? {} : { url: denial.action.href }),
       ...(denial.at === undefined ? {} : { at: new Date(denial.at).toISOString() }),
+      ...(denial.steps.length === 0 ? {} : { steps: denial.steps }),
     },
     reference: denial.reference,
   };

@@ -1,6 +1,7 @@
 // The few addresses of ours on every app's host, below /.sallyport/: how a session signed in at the portal gets
 // its cookie here. An app never sees a request to them.
 import { Hono } from 'hono';
+import { BROWSER_PATH } from '#connectors/wire/browser';
 import {
   BROWSER_COOKIE,
   BROWSER_COOKIE_LIFE,
@@ -23,13 +24,14 @@ export const DOORWAY = '/.sallyport/';
 /** A longer path is not carried through the sign-in; the person then lands on the app's first page. */
 const MAX_PATH = 2048;
 
-/** The redirect that begins a sign-in for an app: where to, and the cookie that ties its end to this browser. */
+/** The redirect that begins a sign-in (or another page of the portal) for an app: where to, and the cookie that ties its end to this browser. */
 export function signInRedirect(
   portal: string,
   host: string,
   path: string,
   cookies: string | undefined,
   stepUp: boolean,
+  page = '/sign-in',
 ): { readonly location: string; readonly cookie: string } {
   const start = readCookie(cookies, BROWSER_COOKIE) ?? newSecret();
   const query = new URLSearchParams({
@@ -39,7 +41,7 @@ export function signInRedirect(
     ...(stepUp ? { 'step-up': '1' } : {}),
   });
   return {
-    location: `${portal}/sign-in?${query}`,
+    location: `${portal}${page}?${query}`,
     cookie: setCookie(BROWSER_COOKIE, start, BROWSER_COOKIE_LIFE),
   };
 }
@@ -78,8 +80,23 @@ export function doorwayApp(
       );
     }
     const door = await sessions.openDoor(entered.session, host);
+    // What the old cookie opened is open by the new one, and perhaps more: a copy of the old one is not needed.
+    await sessions.doors.close(readCookie(c.req.header('cookie'), SESSION_COOKIE));
     c.header('Set-Cookie', setCookie(SESSION_COOKIE, door.value, door.maxAge));
     return c.redirect(entered.path);
+  });
+
+  app.get(`${DOORWAY}device`, (c) => {
+    const begin = signInRedirect(
+      portal,
+      c.env.host,
+      c.req.query('path') ?? '/',
+      c.req.header('cookie'),
+      false,
+      BROWSER_PATH,
+    );
+    c.header('Set-Cookie', begin.cookie);
+    return c.redirect(begin.location);
   });
 
   app.get(`${DOORWAY}step-up`, (c) => {

@@ -89,12 +89,30 @@ export function deniedPage(portal: string, who: string, denial: Denial): Promise
       html`<li class="${met ? 'met' : 'unmet'}"><span class="mark" aria-hidden="true">${met ? '✓' : '✕'}</span><span>${met ? '' : html`<strong>Missing: </strong>`}${text}</span></li>`,
   );
   const list = checks.length === 0 ? '' : html`<h2>What was checked</h2><ul class="checks">${checks}</ul>`;
+  const todo =
+    denial.steps.length === 0
+      ? ''
+      : html`<h2>What to do</h2><ol class="steps">${denial.steps.map((one) => html`<li>${one}</li>`)}</ol>`;
   const action =
     denial.action === undefined
       ? ''
       : html`<a class="button" href="${denial.action.href}">${denial.action.label}</a>`;
-  const body = html`<div class="sheet"><h1>${denial.title}</h1><p>${denial.sentence}</p>${list}<div class="actions">${action}<a class="button quiet" href="${portal}/">Your apps</a></div>${referenceOf(denial.reference)}</div>`;
+  const body = html`<div class="sheet"><h1>${denial.title}</h1><p>${denial.sentence}</p>${list}${todo}<div class="actions">${action}<a class="button quiet" href="${portal}/">Your apps</a></div>${referenceOf(denial.reference)}</div>`;
   return page({ title: denial.title, who, portal, narrow: true, body });
+}
+
+/** Asks on which of their devices a person's browser is, or says that none answers. */
+export function chooseDevicePage(
+  portal: string,
+  choices: readonly { readonly name: string; readonly href: string }[],
+): Promise<string> {
+  if (choices.length === 0) {
+    const body = html`<div class="sheet"><h1>No device answers</h1><p>None of your devices has proved its state lately. On this computer:</p><ol class="steps"><li>If it is new to your organisation, ask your administrator for a token and run <code>sallyport device enrol --token-file FILE</code>.</li><li>Run <code>sallyport login --portal ${portal}</code>.</li><li>Run <code>sallyport device agent</code> and leave it running.</li></ol><div class="actions"><a class="button" href="">Try again</a></div></div>`;
+    return page({ title: 'No device answers', portal, narrow: true, body });
+  }
+  const buttons = choices.map(({ name, href }) => html`<a class="button" href="${href}">${name}</a>`);
+  const body = html`<div class="sheet"><h1>Which device is this?</h1><p class="soft">Only the one you are sitting at can answer.</p><div class="stack">${buttons}</div></div>`;
+  return page({ title: 'Which device is this?', portal, narrow: true, body });
 }
 
 function referenceOf(reference: string | undefined): Html | string {

@@ -28,6 +28,8 @@ export interface PortalRequest {
   readonly client: Peer;
   readonly network: NetworkFacts;
   readonly session: LiveSession | undefined;
+  /** Channel binding of the TLS connection (RFC 9266); undefined where there is none. */
+  exporter(): Buffer | undefined;
 }
 
 export interface PortalParts {
@@ -40,11 +42,13 @@ export interface PortalParts {
   readonly signer: AssertionSigner;
   /** What lies below /cli. */
   readonly cli: Hono<Env>;
+  /** What lies below /device. */
+  readonly devices: Hono<Env>;
   readonly recorder: Recorder;
   /** The origin of an app's host. */
   originOf(host: string): string;
   /** The cards a person may see. */
-  cards(request: PortalRequest & { readonly session: LiveSession }): readonly AppCard[];
+  cards(request: PortalRequest & { readonly session: LiveSession }): Promise<readonly AppCard[]>;
 }
 
 type Env = { Bindings: PortalRequest };
@@ -76,11 +80,12 @@ export function portalApp(parts: PortalParts): Hono<Env> {
   app.get('/.well-known/jwks.json', (c) => c.json(parts.signer.jwks));
 
   app.route('/cli', parts.cli);
+  app.route('/device', parts.devices);
 
   app.get('/', async (c) => {
     const { session } = c.env;
     if (session === undefined) return c.redirect(`${origin}/sign-in`);
-    return c.html(await homePage(origin, nameOf(session), parts.cards({ ...c.env, session })));
+    return c.html(await homePage(origin, nameOf(session), await parts.cards({ ...c.env, session })));
   });
 
   app.get('/sign-in', async (c) => {
@@ -174,8 +179,8 @@ export function crossSite(client: Peer, host: string, target: string): RequestRe
 }
 
 /** Where a signed-in person goes next: to the app by a hand-off code, or to the portal. */
-async function onwards(
-  parts: PortalParts,
+export async function onwards(
+  parts: Pick<PortalParts, 'origin' | 'sessions' | 'originOf'>,
   session: LiveSession,
   destination: Destination | undefined,
 ): Promise<string> {
@@ -186,8 +191,8 @@ async function onwards(
 }
 
 /** A destination only if it is one of our apps and a path that the front would take: no open redirect (CWE-601). */
-function destinationOf(
-  parts: PortalParts,
+export function destinationOf(
+  parts: Pick<PortalParts, 'origin' | 'apps'>,
   host: string | undefined,
   path: string | undefined,
   start: string | undefined,

@@ -27,6 +27,42 @@ export interface Session {
 export interface Door {
   readonly session: string;
   readonly host: string;
+  readonly bond?: DeviceBond;
+}
+
+/** Ties a door to an attested device: what is known of that device holds for requests through this door. */
+export interface DeviceBond {
+  readonly device: string;
+  /** RFC 7638 thumbprint of the key in its TPM that proved the bond. */
+  readonly key: string;
+  /** Names the boot the device was in when the session met it. */
+  readonly boot?: string;
+  /** A browser's, which cannot prove the key at every request: only from this network. */
+  readonly network?: string;
+  /** Epoch milliseconds. */
+  readonly until: number;
+}
+
+/** A browser's bond under way, keyed by the hash of the challenge its device must sign; taken once. */
+export interface BrowserAsk {
+  readonly session: string;
+  /** Hash of the cookie of the browser that began it: another browser cannot finish it. */
+  readonly door: string;
+  readonly device: string;
+  readonly destination?: Destination;
+}
+
+/** Where a device last attested from, and as whom: its agent answers browsers of that person. Keyed by device id. */
+export interface DeviceAgent {
+  readonly subject: string;
+  readonly network: string;
+  /** Its loopback port; absent for an agent that answers no browsers. */
+  readonly port?: number;
+}
+
+/** A proof of possession that was used, keyed by the hash of its id (RFC 9449 section 11.1). */
+export interface UsedProof {
+  readonly at: number;
 }
 
 /** A sign-in under way at a provider, keyed by the hash of `state`; taken once. */
@@ -52,6 +88,7 @@ export interface Destination {
 export interface Handoff {
   readonly session: string;
   readonly destination: Destination;
+  readonly bond?: DeviceBond;
 }
 
 /** A person's approval of one command line, keyed by the code's hash; taken once (RFC 8252 with PKCE). */
@@ -129,6 +166,9 @@ export interface Collections {
   spentToken: SpentToken;
   revocation: Revocation;
   sharedKey: SharedKey;
+  browserAsk: BrowserAsk;
+  deviceAgent: DeviceAgent;
+  usedProof: UsedProof;
 }
 
 export type Kind = keyof Collections;

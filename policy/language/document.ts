@@ -107,7 +107,13 @@ export type RequestDocument = { readonly app: string } & Optional<{
       }>;
 }>;
 
-export type RemedyKind = 'step-up' | 'enrol-device' | 'wait-until' | 'request-access' | 'none';
+export type RemedyKind =
+  | 'step-up'
+  | 'enrol-device'
+  | 'mend-device'
+  | 'wait-until'
+  | 'request-access'
+  | 'none';
 
 /** A request with the decision it must get. */
 export type TestDocument = RequestDocument & {

@@ -165,7 +165,9 @@ const test = z.strictObject({
   ...described,
   expect: z.enum(['allow', 'deny']),
   rule: name.optional(),
-  remedy: z.enum(['step-up', 'enrol-device', 'wait-until', 'request-access', 'none']).optional(),
+  remedy: z
+    .enum(['step-up', 'enrol-device', 'mend-device', 'wait-until', 'request-access', 'none'])
+    .optional(),
 });
 
 const policy = z.strictObject({

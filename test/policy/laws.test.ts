@@ -232,11 +232,13 @@ function possibleOutcomes(request: AccessRequest, remedy: Remedy, written: Writt
   const { at, login, device } = request;
   if (remedy.kind === 'wait-until') return next({ ...request, at: remedy.at });
   if (remedy.kind === 'request-access') return next({ ...request, approved: true, ticket: 'open' });
+  const quoted = { attested: true, sameBoot: true, hardwareKey: true, quotedAt: at };
+  const good = { secureBoot: true, baseline: true, firmware: '99' };
+  if (remedy.kind === 'mend-device') return next({ ...request, device: { id: 'new', ...good, ...quoted } });
   if (remedy.kind === 'enrol-device') {
-    const quoted = { attested: true, sameBoot: true, hardwareKey: true, quotedAt: at };
     return next({
       ...request,
-      device: { id: 'new', secureBoot: true, baseline: true, firmware: '99', ...device, ...quoted },
+      device: { id: 'new', ...good, ...device, ...quoted },
     });
   }
   const fresh = {

@@ -128,6 +128,8 @@ function remedyText(remedy: Remedy): string {
     }
     case 'enrol-device':
       return `enrol the device${next}`;
+    case 'mend-device':
+      return `mend the device${next}`;
     case 'wait-until':
       return `wait until ${new Date(remedy.at).toISOString()}${next}`;
     case 'request-access':

@@ -45,7 +45,7 @@ const MESSAGES: readonly (readonly [name: string, message: object, decode: (json
     decodeEnrolChallenge,
   ],
   ['activate', { enrolment: 'e', secret: bytes(5) }, decodeActivateRequest],
-  ['enrol reply', { device: 'd', name: 'n' }, decodeEnrolReply],
+  ['enrol reply', { device: 'd', name: 'n', state: 'pending' }, decodeEnrolReply],
   ['challenge', { device: 'd' }, decodeChallengeRequest],
   ['challenge reply', { nonce: Buffer.alloc(32) }, decodeChallengeReply],
   ['attestation', attestation, decodeAttestation],

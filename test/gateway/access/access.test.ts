@@ -96,7 +96,7 @@ describe('a ruling', () => {
 
 describe('what is open', () => {
   function opened(rulings: Rulings, alive: () => Promise<boolean>, now: () => number) {
-    const open = new OpenExchanges(rulings, alive, now);
+    const open = new OpenExchanges(rulings, alive, now, async () => undefined);
     const closed: string[] = [];
     const who = session();
     open.add({ session: who, input: input(who), close: (reason) => closed.push(reason) });
@@ -138,7 +138,12 @@ describe('what is open', () => {
       time += 100;
       return false;
     };
-    const open = new OpenExchanges(rulings, slow, () => time);
+    const open = new OpenExchanges(
+      rulings,
+      slow,
+      () => time,
+      async () => undefined,
+    );
     const since: number[] = [];
     for (const who of [session(), session()]) {
       open.add({ session: who, input: input(who), close: (_reason, at) => since.push(at) });

@@ -1,6 +1,7 @@
 // What a refused person learns: what they can fix, never what they are not entitled to know.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { StandingReason } from '#gateway/context/standing';
 import { denialJson, denialOf } from '#gateway/portal/denial';
 import { deniedPage } from '#gateway/portal/pages';
 import type { Explanation } from '#policy/decision';
@@ -19,8 +20,10 @@ const explanation = (over: Partial<Explanation>): Explanation => ({
   entitled: true,
   ...over,
 });
-const context = (over: Partial<Explanation>) => ({
+const context = (over: Partial<Explanation>, device: readonly StandingReason[] = []) => ({
   explanation: explanation(over),
+  device,
+  bindHref: '/.sallyport/device?path=%2F',
   appName: 'Wiki',
   reference: '0199-ref',
   stepUpHref: '/.sallyport/step-up?path=%2F',
@@ -81,4 +84,50 @@ test('a name with markup is shown as text', async () => {
     denialOf(context({})),
   );
   assert.ok(!page.includes('<script>'));
+});
+
+const DEVICE_UNMET = [
+  { criterion: 'device', code: 'posture-mismatch', need: 'secureBoot', have: 'not secureBoot' },
+];
+const nearest = [{ rule: 'r', effect: 'allow' as const, unmet: DEVICE_UNMET, met: [] }];
+
+test('a device that is not well is told what was found and what mends it', async () => {
+  const off = { code: 'secure-boot-off', message: 'Secure boot is off.', remedy: 'Switch secure boot on.' };
+  const denial = denialOf(context({ nearest, remedy: { kind: 'mend-device' } }, [off]));
+  assert.deepEqual(denial.steps, ['Switch secure boot on.']);
+  assert.equal(denial.action, undefined);
+  const shown = await deniedPage('https://access.example.com', 'Ben', denial);
+  for (const text of ['Secure boot is off.', 'What to do', 'Switch secure boot on.'])
+    assert.ok(shown.includes(text), text);
+  assert.deepEqual(denialJson(denial)['remedy'], { kind: 'mend-device', steps: ['Switch secure boot on.'] });
+});
+
+test('a browser that showed no device gets a button for it', () => {
+  const unbound = {
+    code: 'not-bound',
+    message: 'Not known.',
+    remedy: 'Show which device this is.',
+    bind: true,
+  };
+  const denial = denialOf(context({ nearest, remedy: { kind: 'enrol-device' } }, [unbound]));
+  assert.equal(denial.action?.href, '/.sallyport/device?path=%2F');
+  assert.equal(denial.steps.length, 2);
+  assert.match(denial.steps[1] ?? '', /sallyport device enrol/);
+});
+
+test('where one change is not enough, every step is shown in order', () => {
+  const remedy = {
+    kind: 'request-access',
+    next: { kind: 'mend-device', next: { kind: 'step-up' } },
+  } as const;
+  const off = { code: 'secure-boot-off', message: 'Secure boot is off.', remedy: 'Switch secure boot on.' };
+  const { steps } = denialOf(context({ nearest, remedy }, [off]));
+  assert.equal(steps.length, 3);
+  assert.match(steps.join('|'), /^Ask your administrator.*\|Switch secure boot on\.\|Sign in again/);
+});
+
+test('what is wrong with a device is said only where a device is asked for', () => {
+  const off = { code: 'secure-boot-off', message: 'Secure boot is off.', remedy: 'Switch secure boot on.' };
+  const denial = denialOf(context({}, [off]));
+  assert.ok(!JSON.stringify(denial).includes('Secure boot'));
 });

@@ -1,0 +1,128 @@
+// The admin API's part about devices: tokens, approval, revocation, baselines. Below /v1 of the admin socket.
+import { type Context, Hono } from 'hono';
+import { z } from 'zod';
+import type { DeviceDesk } from '#gateway/attest/desk';
+import type { ListedDevice } from '#gateway/attest/device-verifier';
+import { AttestationRefusal } from '#gateway/attest/reasons';
+import type { Actor } from '#siem/event';
+
+const MAX_TOKEN_LIFE = 7 * 24 * 3_600_000;
+/** Names of devices: printable where admins and people read them. */
+const NAME = /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?$/;
+
+const by = z.string().min(1).max(128);
+const text = z.string().min(1).max(256);
+const tokenBody = z.strictObject({
+  name: z.string().regex(NAME, 'a device name is letters, digits, `.`, `_` and `-`, like anna-laptop'),
+  owner: text.optional(),
+  model: text.optional(),
+  approved: z.boolean(),
+  /** Milliseconds. */
+  life: z.int().min(1_000).max(MAX_TOKEN_LIFE),
+  ekName: z
+    .string()
+    .regex(/^[0-9a-f]{4,140}$/, 'the TPM Name of an endorsement key is written in hex')
+    .optional(),
+  by,
+});
+const deviceBody = z.strictObject({ by });
+const words = z.array(z.string().regex(/^\S{1,256}$/)).max(64);
+const learnBody = z.strictObject({
+  by,
+  minimumFirmware: z
+    .string()
+    .regex(/^\d{1,9}(\.\d{1,9}){0,7}$/, 'a firmware version is numbers and dots, like 7.2.3.1')
+    .optional(),
+  commandLine: z.strictObject({ required: words, forbidden: words }).optional(),
+});
+
+/** Mounted at `/v1` of the admin API. */
+export function deviceAdmin(desk: DeviceDesk): Hono {
+  const app = new Hono();
+  app.onError((error, c) => {
+    if (error instanceof z.ZodError) {
+      return c.json({ error: 'bad-request', message: z.prettifyError(error) }, 400);
+    }
+    if (!(error instanceof AttestationRefusal)) throw error;
+    const status = error.code === 'device-unknown' ? 404 : 409;
+    return c.json({ error: error.code, message: `${error.message} ${error.remedy}` }, status);
+  });
+
+  app.post('/device-tokens', async (c) => {
+    const { name, owner, model, approved, life, ekName, by: who } = tokenBody.parse(await json(c));
+    const grant = {
+      ...{ name, approved },
+      ...(owner === undefined ? {} : { owner }),
+      ...(model === undefined ? {} : { model }),
+    };
+    return c.json({ name, ...(await desk.grant(grant, life, operator(who), ekName)) }, 201);
+  });
+
+  app.get('/devices', async (c) => c.json({ devices: (await desk.list()).map(shown) }));
+  app.post('/devices/:device/approve', async (c) =>
+    c.json(shown(await desk.approve(await idOf(c), operator(deviceBody.parse(await json(c)).by)))),
+  );
+  app.post('/devices/:device/revoke', async (c) =>
+    c.json(shown(await desk.revoke(await idOf(c), operator(deviceBody.parse(await json(c)).by)))),
+  );
+  app.post('/devices/:device/forget', async (c) =>
+    c.json(shown(await desk.forget(await idOf(c), operator(deviceBody.parse(await json(c)).by)))),
+  );
+  app.post('/devices/:device/baseline', async (c) => {
+    const { by: who, minimumFirmware, commandLine } = learnBody.parse(await json(c));
+    const change = {
+      ...(minimumFirmware === undefined ? {} : { minimumFirmware }),
+      ...(commandLine === undefined ? {} : { commandLine }),
+    };
+    return c.json(await desk.learnBaseline(await idOf(c), operator(who), change), 201);
+  });
+
+  app.get('/baselines', async (c) => c.json({ baselines: await desk.baselines() }));
+  app.post('/baselines/:id/approve', async (c) => {
+    const { by: who } = deviceBody.parse(await json(c));
+    return baseline(c, await desk.approveBaseline(c.req.param('id'), operator(who)));
+  });
+  app.post('/baselines/:id/remove', async (c) => {
+    const { by: who } = deviceBody.parse(await json(c));
+    return baseline(c, await desk.removeBaseline(c.req.param('id'), operator(who)));
+  });
+  return app;
+
+  /** A device may be named by its id or by its name. */
+  async function idOf(c: Context): Promise<string> {
+    const wanted = c.req.param('device') ?? '';
+    const named = (await desk.list()).find(({ device, name }) => device === wanted || name === wanted);
+    if (named === undefined) throw new AttestationRefusal('device-unknown', wanted);
+    return named.device;
+  }
+}
+
+function baseline(c: Context, found: object | undefined): Response {
+  const message = 'There is no such baseline. `sallyport device baselines` lists them.';
+  return found === undefined ? c.json({ error: 'baseline-unknown', message }, 404) : c.json(found);
+}
+
+function operator(id: string): Actor {
+  return { kind: 'operator', id };
+}
+
+/** What an admin sees of a device; not its PCRs one by one. */
+function shown(one: ListedDevice): Record<string, unknown> {
+  const { device, name, owner, model, state, enrolledAt, enrolledBy, approvedAt, approvedBy, posture } = one;
+  const { endorsement, ekName } = one.binding;
+  const appraisal = posture?.appraisal;
+  return {
+    ...{ device, name, owner, model, state, enrolledAt, enrolledBy, approvedAt, approvedBy, ekName },
+    manufacturer: endorsement?.manufacturer,
+    posture: appraisal && {
+      status: appraisal.status,
+      reasons: appraisal.reasons,
+      issuedAt: appraisal.issuedAt,
+      expiresAt: appraisal.expiresAt,
+    },
+  };
+}
+
+function json(c: Context): Promise<unknown> {
+  return c.req.json().catch(() => undefined);
+}

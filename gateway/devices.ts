@@ -1,0 +1,75 @@
+// Wires what a gateway knows of devices: the verifier with its desk, standings for decisions, the doors that devices
+// open, and the portal's addresses for them.
+import type { Hono } from 'hono';
+import type { Log } from '#siem/log';
+import type { Recorder } from '#siem/recorder';
+import { DeviceDesk } from './attest/desk.ts';
+import { EndorsementFiles } from './attest/endorsement-files.ts';
+import { Verifier } from './attest/verifier.ts';
+import type { GatewayConfig } from './config.ts';
+import { Standings } from './context/standing.ts';
+import type { Sites } from './edge/sites.ts';
+import { Proofs } from './identity/dpop.ts';
+import type { Sessions } from './identity/sessions.ts';
+import { Terminals } from './identity/terminal.ts';
+import { browserApp } from './portal/browser.ts';
+import { devicesApp } from './portal/devices.ts';
+import { destinationOf, onwards, type PortalRequest } from './portal/portal.ts';
+import type { Store } from './state/store.ts';
+
+export interface DevicesParts {
+  readonly config: GatewayConfig;
+  /** The portal's origin. */
+  readonly origin: string;
+  readonly sites: Sites;
+  readonly store: Store;
+  readonly sessions: Sessions;
+  readonly recorder: Recorder;
+  readonly log: Log;
+  readonly now: () => number;
+  /** Decides everything open again. */
+  readonly review: () => Promise<void>;
+}
+
+export interface Devices {
+  readonly desk: DeviceDesk;
+  readonly terminals: Terminals;
+  /** For the portal, below /device. */
+  readonly app: Hono<{ Bindings: PortalRequest }>;
+}
+
+/** What a decision may know of devices. Throws EndorsementConfigError. */
+export function deviceVerifier(
+  { attestation }: GatewayConfig,
+  store: Store,
+  around: { readonly log: Log; readonly now: () => number },
+  undo: (() => unknown)[],
+): { readonly verifier: Verifier; readonly standings: Standings } {
+  const files = new EndorsementFiles(attestation, around.log);
+  undo.push(() => files.close());
+  const verifier = new Verifier({
+    store,
+    endorsements: () => files.current,
+    challengeLife: attestation.challenge,
+    resultLife: attestation.result,
+    pinnedKeys: attestation.pinnedKeys,
+    now: around.now,
+  });
+  return { verifier, standings: new Standings((device) => verifier.posture(device), around.now) };
+}
+
+export function wireDevices(verifier: Verifier, parts: DevicesParts): Devices {
+  const { config, origin, sites, store, sessions, recorder, now, review } = parts;
+  const desk = new DeviceDesk({ verifier, recorder, review });
+  const terminals = new Terminals(sessions, new Proofs(store, now));
+  const app = devicesApp({ origin, desk, terminals, sessions, store });
+  const ways = { origin, apps: config.apps, sessions, originOf: (host: string) => sites.originOf(host) };
+  const browsers = browserApp({
+    ...{ origin, desk, sessions, store, now },
+    life: config.attestation.browser,
+    destinationOf: (query) => destinationOf(ways, query('host'), query('path'), query('start')),
+    onwards: (session, destination) => onwards(ways, session, destination),
+  });
+  app.route('/', browsers);
+  return { desk, terminals, app };
+}
