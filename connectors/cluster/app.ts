@@ -82,6 +82,8 @@ export class App {
         })
       : netConnect(address);
     socket.setNoDelay(true);
+    // An app's machine that is gone says nothing: a stream that only listens would never know.
+    socket.setKeepAlive(true, 10_000, 3_000, 3);
     const timeout = setTimeout(() => {
       socket.destroy(new Error(`no connection within ${CONNECT_TIMEOUT / 1000} s`));
     }, CONNECT_TIMEOUT);

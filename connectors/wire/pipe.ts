@@ -1,44 +1,49 @@
-// A TCP connection's bytes over a WebSocket, with the half-close TCP has and WebSocket lacks: an empty message ends
-// one direction. Both the person's command line and the gateway speak it; each binary message is data, in order.
+// A TCP connection's bytes over a WebSocket, with what TCP has and WebSocket lacks: an empty binary message ends one
+// direction, and a text message says how many bytes were taken in all. Both the person's command line and the gateway
+// speak it. It must never stop listening: a reader that takes its time is told by credit from one that is gone.
 import { Duplex } from 'node:stream';
 import type WebSocket from 'ws';
 
-/** Largest message taken; writers send what their sockets read, which is far less. */
-export const MAX_PIPE_MESSAGE: number = 1024 * 1024;
+/** Bytes that may be on their way or unread in one direction: what a slow reader makes the other end hold. */
+export const PIPE_WINDOW: number = 512 * 1024;
+/** Largest message taken: a writer may send a whole window at once. */
+export const MAX_PIPE_MESSAGE: number = PIPE_WINDOW;
 
-/** Unread bytes at which the other end is held back. */
+/** Bytes at which whoever writes into this end is held back. */
 const HIGH_WATER = 256 * 1024;
 
-/**
- * Milliseconds between heartbeats (RFC 6455 5.5.3, unasked for). Both ends send them, since an answer would have to
- * wait behind the data of a reader that takes its time, who is slow and not gone.
- */
-const BEAT = 10_000;
+/** Milliseconds between two words of how many bytes were taken, also if there were none: a heartbeat. */
+const BEAT = 8_000;
 
-/** An end that listened this many beats and heard nothing is alone: at most 30 s. */
+/** An end that heard nothing for this many beats is alone: at most 24 s. */
 const SILENT_BEATS = 3;
+
+const COUNT = /^\d{1,15}$/;
 
 export class WebSocketPipe extends Duplex {
   readonly #ws: WebSocket;
   readonly #beat: NodeJS.Timeout;
   #ended = false;
   #silent = 0;
+  /** Bytes that came, and of those the ones whose taking the other end was told. */
+  #received = 0;
+  #told = 0;
+  /** Bytes that went, and of those the ones the other end has taken. */
+  #sent = 0;
+  #taken = 0;
+  /** What waits for credit. */
+  #waiting: Buffer | undefined;
+  #written: ((error?: Error | null) => void) | undefined;
 
   /** `beat`: milliseconds between heartbeats. */
   constructor(ws: WebSocket, beat: number = BEAT) {
     super({ readableHighWaterMark: HIGH_WATER, writableHighWaterMark: HIGH_WATER, allowHalfOpen: true });
     this.#ws = ws;
     this.#beat = setInterval(() => this.#keepAlive(), beat).unref();
-    ws.on('pong', () => {
-      this.#silent = 0;
-    });
     ws.on('message', (message: Buffer, binary: boolean) => {
       this.#silent = 0;
-      if (!binary || this.#ended) return void this.destroy(new Error('the other end broke the protocol'));
-      this.#ended = message.length === 0;
-      // After the end nobody reads on, and the close that follows must still be heard.
-      if (this.#ended) this.push(null);
-      else if (!this.push(message)) ws.pause();
+      if (binary) this.#data(message);
+      else this.#credit(message.toString('latin1'));
     });
     ws.once('close', () => {
       // Without the empty message the connection broke: what was read so far must not pass for the whole.
@@ -50,14 +55,76 @@ export class WebSocketPipe extends Duplex {
     this.once('finish', () => this.#closeIfDone());
   }
 
-  override _read(): void {
-    if (this.#ws.isPaused) this.#ws.resume();
+  #data(message: Buffer): void {
+    this.#received += message.length;
+    const late = this.#ended;
+    this.#ended ||= message.length === 0;
+    if (late || this.#received - this.#told > PIPE_WINDOW) this.#broken();
+    else if (this.#ended) this.push(null);
+    else {
+      this.push(message);
+      this.#tell(PIPE_WINDOW / 2);
+    }
   }
 
+  #credit(text: string): void {
+    const taken = COUNT.test(text) ? Number(text) : -1;
+    if (taken < this.#taken || taken > this.#sent) {
+      this.#broken();
+      return;
+    }
+    this.#taken = taken;
+    this.#send();
+  }
+
+  #broken(): void {
+    this.destroy(new Error('the other end broke the protocol'));
+  }
+
+  /** Says how many bytes were taken, if that is `least` more than the other end knows of. */
+  #tell(least: number): void {
+    const taken = this.#received - this.readableLength;
+    if (taken - this.#told < least || this.#ws.readyState !== this.#ws.OPEN) return;
+    this.#told = taken;
+    this.#ws.send(String(taken));
+  }
+
+  /** As every `Readable`; what is taken here is room for more. */
+  override read(size?: number): Buffer | null {
+    const chunk = super.read(size) as Buffer | null;
+    if (chunk !== null && !this.#ended) this.#tell(PIPE_WINDOW / 2);
+    return chunk;
+  }
+
+  override _read(): void {}
+
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
-    // An empty chunk would end the direction.
-    if (chunk.length === 0) done();
-    else this.#ws.send(chunk, { binary: true }, done);
+    // An empty message would end the direction.
+    if (chunk.length === 0) {
+      done();
+      return;
+    }
+    this.#waiting = chunk;
+    this.#written = done;
+    this.#send();
+  }
+
+  /** As much of what waits as there is credit for. */
+  #send(): void {
+    const chunk = this.#waiting;
+    const room = PIPE_WINDOW - (this.#sent - this.#taken);
+    if (chunk === undefined || room === 0) return;
+    const part = chunk.subarray(0, room);
+    this.#sent += part.length;
+    if (part.length < chunk.length) {
+      this.#waiting = chunk.subarray(room);
+      this.#ws.send(part, { binary: true });
+      return;
+    }
+    const done = this.#written;
+    this.#waiting = undefined;
+    this.#written = undefined;
+    this.#ws.send(part, { binary: true }, done);
   }
 
   override _final(done: (error?: Error | null) => void): void {
@@ -74,10 +141,9 @@ export class WebSocketPipe extends Duplex {
 
   /** Half-open TCP says nothing at all: without this a person who is gone would stay joined to the app. */
   #keepAlive(): void {
-    // Who does not listen cannot tell silence from data that waits.
-    this.#silent = this.#ws.isPaused ? 0 : this.#silent + 1;
+    this.#silent += 1;
     if (this.#silent >= SILENT_BEATS) this.destroy(new Error('the other end fell silent'));
-    else if (this.#ws.readyState === this.#ws.OPEN) this.#ws.pong();
+    else this.#tell(0);
   }
 
   #closeIfDone(): void {

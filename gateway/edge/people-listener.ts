@@ -15,6 +15,7 @@ import {
 } from './limits.ts';
 import { SlowBodies } from './slow-bodies.ts';
 import { rotateTicketKeys, speakHttp1, TLS_SETTINGS } from './tls.ts';
+import { Vanished } from './vanished.ts';
 
 export interface PeopleHandlers {
   take(exchange: Exchange): void;
@@ -52,6 +53,7 @@ export function peopleListener(
   crowd.attend(server);
   const bodies = new SlowBodies(({ socket }) => handlers.unparsable(socket, 'ERR_HTTP_REQUEST_TIMEOUT'));
   bodies.attend(server);
+  new Vanished({ clock: () => performance.now() }).attend(server);
 
   const begin = (request: IncomingMessage, response: ServerResponse): void => {
     const { socket } = request;

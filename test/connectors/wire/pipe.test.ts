@@ -1,11 +1,13 @@
 // TCP's bytes over a WebSocket: order, both half-closes, back-pressure, ends that vanish, and peers that misbehave.
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
+import { Readable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import { type TestContext, test } from 'node:test';
 import WebSocket, { WebSocketServer } from 'ws';
-import { WebSocketPipe } from '#connectors/wire/pipe';
+import { PIPE_WINDOW, WebSocketPipe } from '#connectors/wire/pipe';
 
 /** Two joined WebSockets over loopback. */
 async function sockets(t: TestContext): Promise<[WebSocket, WebSocket]> {
@@ -75,33 +77,64 @@ test('pipe: a reader that stops holds the writer back', async (t) => {
   assert.equal((await readAll(far)).length, sent);
 });
 
-test('pipe: an end that fell silent is noticed; one that beats, or is not listened to, is kept', async (t) => {
-  const [mute, ws] = await sockets(t);
-  // It answers pings but sends nothing of its own: half-open looks no better.
-  const alone = new WebSocketPipe(ws, 20);
-  const [error] = (await once(alone.resume(), 'error')) as [Error];
-  assert.match(error.message, /silent/);
-  mute.terminate();
-
+test('pipe: an end that fell silent is noticed, also by one that does not read; one that beats is kept', async (t) => {
+  for (const reads of [true, false]) {
+    const [mute, ws] = await sockets(t);
+    // It answers pings but says nothing of its own: half-open looks no better.
+    const alone = new WebSocketPipe(ws, 20);
+    if (reads) alone.resume();
+    mute.send(Buffer.alloc(PIPE_WINDOW));
+    const [error] = (await once(alone, 'error')) as [Error];
+    assert.match(error.message, /silent/);
+  }
   const [near, far] = (await sockets(t)).map((each) => new WebSocketPipe(each, 20)) as [
     WebSocketPipe,
     WebSocketPipe,
   ];
-  for (const pipe of [near, far]) pipe.on('error', () => {}).resume();
-  let beats = 0;
-  const heard = Promise.withResolvers<void>();
-  const [third, fourth] = await sockets(t);
-  third.on('pong', () => {
-    beats += 1;
-    if (beats > 10) heard.resolve();
-  });
-  const unread = new WebSocketPipe(fourth, 20);
-  unread.on('error', () => {});
-  third.send(Buffer.alloc(1024 * 1024));
-  third.send(Buffer.alloc(1024 * 1024));
-  await heard.promise;
-  assert.equal(unread.destroyed, false, 'it does not listen, so it cannot know');
+  for (const pipe of [near, far]) pipe.on('error', () => {});
+  // Nobody reads, and all credit is used up: the heartbeats still come and go.
+  const chunk = Buffer.alloc(64 * 1024);
+  while (!near.writableNeedDrain) near.write(chunk);
+  await new Promise((resolve) => setTimeout(resolve, 300));
   assert.equal(near.destroyed || far.destroyed, false);
+  assert.ok(far.readableLength <= PIPE_WINDOW);
+});
+
+test('pipe: more than the window, or credit for what was never sent, breaks the protocol', async (t) => {
+  for (const wrong of [[Buffer.alloc(PIPE_WINDOW), Buffer.alloc(1)], ['1'], ['-1'], ['']]) {
+    const [raw, ws] = await sockets(t);
+    const pipe = new WebSocketPipe(ws);
+    for (const message of wrong) raw.send(message);
+    const [error] = (await once(pipe, 'error')) as [Error];
+    assert.match(error.message, /broke the protocol/);
+  }
+});
+
+test('pipe: bytes go on for as long as they are read, in whatever portions', async (t) => {
+  const [near, far] = (await sockets(t)).map((ws) => new WebSocketPipe(ws)) as [WebSocketPipe, WebSocketPipe];
+  for (const pipe of [near, far]) pipe.on('error', () => {});
+  const random = randomOf(7);
+  const sent = createHash('sha256');
+  const read = createHash('sha256');
+  let total = 0;
+  Readable.from(
+    (function* () {
+      while (total < 32 * 1024 * 1024) {
+        const chunk = Buffer.alloc(1 + Math.floor(random() * 300_000), total % 251);
+        total += chunk.length;
+        sent.update(chunk);
+        yield chunk;
+      }
+    })(),
+  ).pipe(near);
+  let bytes = 0;
+  for await (const chunk of far as AsyncIterable<Buffer>) {
+    read.update(chunk);
+    bytes += chunk.length;
+    if (random() < 0.05) await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+  assert.equal(bytes, total);
+  assert.equal(read.digest('hex'), sent.digest('hex'));
 });
 
 /** Small, fast and repeatable (mulberry32). */
