@@ -13,7 +13,7 @@ import { Revocations } from './access/revocations.ts';
 import { Revoke } from './access/revoke.ts';
 import { Rulings } from './access/ruling.ts';
 import { OpenExchanges } from './access/streams.ts';
-import { Answers } from './answers.ts';
+import { ailmentsOf } from './ailments.ts';
 import { Carriage } from './carriage.ts';
 import type { GatewayConfig } from './config.ts';
 import { adminListener } from './console/admin.ts';
@@ -31,19 +31,16 @@ import { SignIn } from './identity/sign-in.ts';
 import { Rates } from './inspect/rates.ts';
 import { CONNECTOR_CA, shareKeys } from './keys.ts';
 import { connectorServer, listen, peopleServer, stop, tunnelEvents } from './listeners.ts';
+import { answersFor } from './pages.ts';
 import { openAssertionSigner } from './pki/assertion.ts';
 import { openAuthority } from './pki/authority.ts';
 import { EnrolmentDesk } from './pki/enrolment.ts';
-import { cardsFor } from './portal/cards.ts';
-import { cliApp } from './portal/cli.ts';
-import { doorwayApp } from './portal/doorway.ts';
-import { portalApp } from './portal/portal.ts';
 import { openStore } from './state/open.ts';
 import { requirePrivate } from './state/private-files.ts';
+import { SteadyClock } from './state/steady-clock.ts';
 import { Tunnels } from './tunnel/tunnels.ts';
 
 const HEARTBEAT_INTERVAL = 10_000;
-const NOT_RECORDING = 'events cannot be recorded, so nothing is allowed';
 /** How often sessions that nobody uses are dropped from memory, in milliseconds. */
 const SWEEP_INTERVAL = 30_000;
 
@@ -81,7 +78,9 @@ export async function startGateway(config: GatewayConfig, around: Surroundings):
 }
 
 async function wire(config: GatewayConfig, around: Surroundings, undo: (() => unknown)[]): Promise<Gateway> {
-  const { now, random, log, version, hostname } = around;
+  const { random, log, version, hostname } = around;
+  const clock = new SteadyClock(around.now);
+  const { now } = clock;
   const startedAt = now();
   mkdirSync(config.state, { recursive: true, mode: 0o700 });
   requirePrivate(config.state);
@@ -178,24 +177,10 @@ async function wire(config: GatewayConfig, around: Surroundings, undo: (() => un
   });
   await revoke.listen();
   const connections = new Connections(new Countries(config.context.countries));
-  const answers = new Answers({
-    portal: portalOrigin,
-    sites,
-    connections,
-    portalApp: portalApp({
-      origin: portalOrigin,
-      apps: config.apps,
-      providers,
-      signIn,
-      sessions,
-      signer,
-      recorder,
-      cli: cliApp({ origin: portalOrigin, sessions, store, recorder, now }),
-      originOf: (host) => sites.originOf(host),
-      devices: devices.app,
-      cards: cardsFor({ apps: config.apps, rulings, standings, sites, tunnels, now }),
-    }),
-    doorwayApp: doorwayApp(portalOrigin, sessions, recorder),
+  const answers = answersFor({
+    ...{ config, sites, connections, providers, signIn, sessions, signer, rulings, tunnels, standings },
+    ...{ revoke, store, recorder, now },
+    devices: devices.app,
   });
   const carriage = new Carriage({ tunnels, signer, open, recorder, answers, now });
   const flow = new Flow({
@@ -221,7 +206,7 @@ async function wire(config: GatewayConfig, around: Surroundings, undo: (() => un
     undo,
   );
   const health = healthListener({
-    ailments: () => [...(recorder.healthy ? [] : [NOT_RECORDING]), ...people.farewell.ailments],
+    ailments: () => [...ailmentsOf({ recorder, store, clock }), ...people.farewell.ailments],
     metrics: () =>
       metrics.text({
         ...tunnels.count,

@@ -4,6 +4,8 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:https';
 import { html, raw } from 'hono/html';
 import type { ClientMetadata, Configuration, KoaContextWithOIDC } from 'oidc-provider';
+import { Agent, fetch as undiciFetch } from 'undici';
+import { localhostAwareLookup } from '#connectors/wire/outbound';
 import { PEOPLE, type Person } from './people.ts';
 
 export interface ProviderOptions {
@@ -12,6 +14,8 @@ export interface ProviderOptions {
   readonly certificate: { readonly cert: string; readonly key: string };
   readonly client: { readonly id: string; readonly secret: string; readonly redirectUris: readonly string[] };
   readonly people?: readonly Person[];
+  /** Where it says that somebody signed out, and the PEM that this address's certificate chains to. */
+  readonly backchannel?: { readonly uri: string; readonly ca: string };
 }
 
 /** How somebody signs in: the authentication methods (RFC 8176) that each button stands for. */
@@ -71,7 +75,10 @@ async function withoutProductionWarnings<T>(make: () => Promise<T>): Promise<T> 
   }
 }
 
-function configuration({ client, issuer }: ProviderOptions, people: readonly Person[]): Configuration {
+function configuration(
+  { client, issuer, backchannel }: ProviderOptions,
+  people: readonly Person[],
+): Configuration {
   const metadata: ClientMetadata = {
     client_id: client.id,
     client_secret: client.secret,
@@ -79,6 +86,9 @@ function configuration({ client, issuer }: ProviderOptions, people: readonly Per
     post_logout_redirect_uris: client.redirectUris.map((uri) => `${new URL(uri).origin}/sign-out`),
     response_types: ['code'],
     grant_types: ['authorization_code'],
+    ...(backchannel === undefined
+      ? {}
+      : { backchannel_logout_uri: backchannel.uri, backchannel_logout_session_required: true }),
   };
   return {
     clients: [metadata],
@@ -86,7 +96,9 @@ function configuration({ client, issuer }: ProviderOptions, people: readonly Per
     features: {
       devInteractions: { enabled: false },
       rpInitiatedLogout: { enabled: true, logoutSource: signOutPage },
+      backchannelLogout: { enabled: backchannel !== undefined },
     },
+    ...(backchannel === undefined ? {} : { fetch: fetchTrusting(backchannel.ca) }),
     claims: {
       openid: ['sub', 'amr', 'auth_time'],
       profile: ['name', 'groups'],
@@ -127,6 +139,13 @@ function configuration({ client, issuer }: ProviderOptions, people: readonly Per
       context.body = `${issuer}: ${out.error}: ${out.error_description ?? ''}\n`;
     },
   };
+}
+
+/** How the provider reaches addresses of its clients: on this machine, with the authority made for it. */
+function fetchTrusting(ca: string): typeof fetch {
+  const dispatcher = new Agent({ connect: { ca, lookup: localhostAwareLookup } });
+  return ((url: string, options: object) =>
+    undiciFetch(url, { ...options, dispatcher })) as unknown as typeof fetch;
 }
 
 const STYLE =

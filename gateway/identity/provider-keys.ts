@@ -1,41 +1,47 @@
-// A provider's published keys, kept between sign-ins. A key that is new is looked up at once, so that rotation fails
-// nobody's sign-in; but a name nobody knows costs the provider one request in half a minute, however often it comes.
-import * as oidc from 'openid-client';
+// The keys an identity provider signs with. An unknown key is looked for at once, so that a provider may change its
+// keys without a failed sign-in, but not more than once in half a minute, so that nobody can make us ask for ever.
+import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTVerifyGetKey } from 'jose';
 
-/** Milliseconds after which keys are fetched anew, so that a withdrawn one is not believed for longer. */
-const LIFE = 300_000;
-/** Milliseconds between two look-ups of names that were not among the keys. */
-const LOOK_UP_INTERVAL = 30_000;
-/** Seconds after which the library looks an unknown name up: the age it is told says whether it may. */
-const LIBRARY_PATIENCE = 60;
+/** Milliseconds after which keys are asked for anew, so that a withdrawn one is not believed for longer. */
+const MAX_AGE = 5 * 60_000;
+/** At least this long lies between two looks for unknown keys, in milliseconds. */
+const PAUSE = 30_000;
 
 export class ProviderKeys {
+  readonly #load: () => Promise<JSONWebKeySet>;
   readonly #now: () => number;
-  #jwks: oidc.ExportedJWKSCache['jwks'] | undefined;
-  #fetchedAt = Number.NEGATIVE_INFINITY;
-  #lookedUpAt = Number.NEGATIVE_INFINITY;
+  #loading: Promise<JWTVerifyGetKey> | undefined;
+  #loadedAt = Number.NEGATIVE_INFINITY;
+  #lookedAt = Number.NEGATIVE_INFINITY;
 
-  constructor(now: () => number) {
+  constructor(load: () => Promise<JSONWebKeySet>, now: () => number) {
+    this.#load = load;
     this.#now = now;
   }
 
-  /** Runs one exchange with the keys that are known, and keeps those it fetched. */
-  async during<T>(configuration: oidc.Configuration, exchange: () => Promise<T>): Promise<T> {
-    const now = this.#now();
-    const mayLookUp = now - this.#lookedUpAt >= LOOK_UP_INTERVAL;
-    const known = now - this.#fetchedAt < LIFE ? this.#jwks : undefined;
-    const uat = Math.floor(Date.now() / 1000) - (mayLookUp ? LIBRARY_PATIENCE : 0);
-    if (known !== undefined) oidc.setJwksCache(configuration, { jwks: known, uat });
+  /** For jose. Throws its JWKSNoMatchingKey, or what loading threw. */
+  readonly find: JWTVerifyGetKey = async (header, token) => {
+    if (this.#now() - this.#loadedAt > MAX_AGE) this.#loading = undefined;
     try {
-      return await exchange();
-    } finally {
-      const after = oidc.getJwksCache(configuration);
-      const fetched = after !== undefined && (known === undefined || after.uat !== uat);
-      if (fetched) {
-        this.#jwks = after.jwks;
-        this.#fetchedAt = now;
-        if (known !== undefined) this.#lookedUpAt = now;
-      }
+      return await (await this.#keys())(header, token);
+    } catch (error) {
+      const unknown = error instanceof errors.JWKSNoMatchingKey;
+      if (!unknown || this.#now() - this.#lookedAt < PAUSE) throw error;
+      this.#lookedAt = this.#now();
+      this.#loading = undefined;
+      return (await this.#keys())(header, token);
     }
+  };
+
+  #keys(): Promise<JWTVerifyGetKey> {
+    if (this.#loading === undefined) {
+      const loading = this.#load().then((keys) => createLocalJWKSet(keys));
+      this.#loading = loading;
+      this.#loadedAt = this.#now();
+      loading.catch(() => {
+        if (this.#loading === loading) this.#loading = undefined;
+      });
+    }
+    return this.#loading;
   }
 }

@@ -1,9 +1,11 @@
 // The OpenID providers people sign in with: authorization code, PKCE, state, nonce and iss, by openid-client.
 import { readFileSync } from 'node:fs';
+import { type JSONWebKeySet, jwtVerify } from 'jose';
 import * as oidc from 'openid-client';
 import type { ProviderConfig } from '#gateway/config';
 import { readPrivate } from '#gateway/state/private-files';
 import type { Claims, ClaimsError } from './claims.ts';
+import { type LogoutWish, readLogoutToken } from './logout-token.ts';
 import { ProviderReplyError, providerFetch } from './provider-http.ts';
 import { ProviderKeys } from './provider-keys.ts';
 
@@ -34,6 +36,8 @@ export class LoginError extends Error {
 const TIMEOUT = 5;
 /** A failed discovery is not repeated before this, in milliseconds. */
 const DISCOVERY_PAUSE = 2_000;
+/** Seconds by which a provider's clock may differ from ours. */
+const CLOCK_TOLERANCE = 30;
 
 export interface AuthorizationRequest {
   readonly url: URL;
@@ -46,15 +50,17 @@ export class Provider {
   readonly config: ProviderConfig;
   readonly redirectUri: string;
   readonly #now: () => number;
+  readonly #fetch: oidc.CustomFetch;
   readonly #keys: ProviderKeys;
-  #discovered: Promise<Discovered> | undefined;
+  #discovered: Promise<oidc.Configuration> | undefined;
   #failedAt = Number.NEGATIVE_INFINITY;
 
   constructor(config: ProviderConfig, redirectUri: string, now: () => number) {
     this.config = config;
     this.redirectUri = redirectUri;
     this.#now = now;
-    this.#keys = new ProviderKeys(now);
+    this.#fetch = providerFetch(config.ca === undefined ? undefined : readFileSync(config.ca, 'utf8'));
+    this.#keys = new ProviderKeys(() => this.#loadKeys(), now);
   }
 
   /** The URL to send a browser to. `maxAge` in seconds asks the provider to sign the person in afresh. */
@@ -85,17 +91,20 @@ export class Provider {
   ): Promise<Claims> {
     const configuration = await this.#configuration();
     try {
-      const tokens = await this.#keys.during(configuration, () =>
-        oidc.authorizationCodeGrant(configuration, callback, {
-          expectedState: expected.state,
-          expectedNonce: expected.nonce,
-          pkceCodeVerifier: expected.verifier,
-          idTokenExpected: true,
-          ...(expected.maxAge === undefined ? {} : { maxAge: expected.maxAge }),
-        }),
-      );
+      const tokens = await oidc.authorizationCodeGrant(configuration, callback, {
+        expectedState: expected.state,
+        expectedNonce: expected.nonce,
+        pkceCodeVerifier: expected.verifier,
+        idTokenExpected: true,
+        ...(expected.maxAge === undefined ? {} : { maxAge: expected.maxAge }),
+      });
       const claims = tokens.claims();
       if (claims === undefined) throw new LoginError('token-invalid', 403, 'The provider sent no ID token.');
+      // The code flow may take an ID token on TLS's word alone; we check its signature all the same.
+      await jwtVerify(tokens.id_token ?? '', this.#keys.find, {
+        algorithms: [this.config.signingAlgorithm],
+        clockTolerance: CLOCK_TOLERANCE,
+      });
       // The library asks for this only where several are addressed (OpenID Connect Core 3.1.3.7, step 5).
       if (claims.azp !== undefined && claims.azp !== this.config.clientId)
         throw new LoginError('token-invalid', 403, 'The provider made its ID token for another client.');
@@ -104,6 +113,16 @@ export class Provider {
       return { ...details, ...claims };
     } catch (error) {
       throw asLoginError(error);
+    }
+  }
+
+  /** Whose sessions the provider wishes to end. Throws LoginError if it cannot be asked for its keys. */
+  async logoutToken(token: string): Promise<LogoutWish> {
+    try {
+      return await readLogoutToken(token, this.config, this.#keys.find, this.#now());
+    } catch (error) {
+      const sorted = asLoginError(error);
+      throw sorted.status === 503 ? sorted : error;
     }
   }
 
@@ -123,54 +142,40 @@ export class Provider {
     return oidc.fetchUserInfo(configuration, accessToken, subject);
   }
 
+  async #loadKeys(): Promise<JSONWebKeySet> {
+    const uri = (await this.#configuration()).serverMetadata().jwks_uri;
+    if (uri === undefined) throw new LoginError('token-invalid', 403, 'The provider publishes no keys.');
+    const headers = { accept: 'application/json' };
+    const reply = await this.#fetch(uri, { method: 'GET', headers, body: undefined, redirect: 'manual' });
+    if (reply.status !== 200) throw unreachable(this.config.name, undefined);
+    return (await reply.json()) as JSONWebKeySet;
+  }
+
   async #configuration(): Promise<oidc.Configuration> {
     if (this.#discovered === undefined) {
       if (this.#now() - this.#failedAt < DISCOVERY_PAUSE) throw unreachable(this.config.name, undefined);
-      this.#discovered = discover(this.config);
+      this.#discovered = discover(this.config, this.#fetch);
       this.#discovered.catch(() => {
         this.#discovered = undefined;
         this.#failedAt = this.#now();
       });
     }
     try {
-      return configured(await this.#discovered, this.config);
+      return await this.#discovered;
     } catch (cause) {
       throw unreachable(this.config.name, cause);
     }
   }
 }
 
-/** What a provider says of itself, and the means to talk to it. */
-interface Discovered {
-  readonly metadata: oidc.ServerMetadata;
-  readonly authentication: oidc.ClientAuth;
-  readonly fetch: oidc.CustomFetch;
-}
-
-async function discover(config: ProviderConfig): Promise<Discovered> {
-  const ca = config.ca === undefined ? undefined : readFileSync(config.ca, 'utf8');
+async function discover(config: ProviderConfig, fetch: oidc.CustomFetch): Promise<oidc.Configuration> {
   const secret = config.clientSecret === undefined ? undefined : readPrivate(config.clientSecret.file);
   const authentication = secret === undefined ? oidc.None() : oidc.ClientSecretBasic(secret);
-  const fetch = providerFetch(ca);
-  const found = await oidc.discovery(new URL(config.issuer), config.clientId, undefined, authentication, {
+  const metadata = { id_token_signed_response_alg: config.signingAlgorithm };
+  return oidc.discovery(new URL(config.issuer), config.clientId, metadata, authentication, {
     [oidc.customFetch]: fetch,
     timeout: TIMEOUT,
   });
-  return { metadata: found.serverMetadata(), authentication, fetch };
-}
-
-/** A configuration for one exchange: the library keeps keys with it, and for how long is ours to say. */
-function configured(
-  { metadata, authentication, fetch }: Discovered,
-  config: ProviderConfig,
-): oidc.Configuration {
-  const expected = { id_token_signed_response_alg: config.signingAlgorithm };
-  const configuration = new oidc.Configuration(metadata, config.clientId, expected, authentication);
-  configuration[oidc.customFetch] = fetch;
-  configuration.timeout = TIMEOUT;
-  // The code flow may take an ID token on TLS's word alone; we check its signature all the same.
-  oidc.enableNonRepudiationChecks(configuration);
-  return configuration;
 }
 
 function unreachable(name: string, cause: unknown): LoginError {

@@ -8,6 +8,8 @@ import type { LiveSession, Sessions } from './sessions.ts';
 /** A person has this long to sign in at the provider, in milliseconds. */
 const PENDING_LIFE = 10 * 60_000;
 const MAX_PARAMETER = 2048;
+/** Longer names of a provider's session are not kept: it then ends a person's sessions, not one. */
+const MAX_SID = 256;
 
 export interface Begin {
   readonly provider: string;
@@ -82,7 +84,9 @@ export class SignIn {
       ...(maxAge === undefined ? {} : { maxAge }),
     });
     const { subject, login } = this.#identity(claims, provider);
-    const session = await this.#sessions.start(subject, login, clientAddress);
+    const sid =
+      typeof claims['sid'] === 'string' && claims['sid'].length <= MAX_SID ? claims['sid'] : undefined;
+    const session = await this.#sessions.start(subject, login, clientAddress, sid);
     if (previous !== undefined) await this.#sessions.end(previous.id, 'superseded');
     return { session, ...(pending.destination === undefined ? {} : { destination: pending.destination }) };
   }

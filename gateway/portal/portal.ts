@@ -44,6 +44,8 @@ export interface PortalParts {
   readonly cli: Hono<Env>;
   /** What lies below /device. */
   readonly devices: Hono<Env>;
+  /** What lies below /backchannel-logout. */
+  readonly backchannel: Hono<Env>;
   readonly recorder: Recorder;
   /** The origin of an app's host. */
   originOf(host: string): string;
@@ -81,6 +83,7 @@ export function portalApp(parts: PortalParts): Hono<Env> {
 
   app.route('/cli', parts.cli);
   app.route('/device', parts.devices);
+  app.route('/backchannel-logout', parts.backchannel);
 
   app.get('/', async (c) => {
     const { session } = c.env;

@@ -10,6 +10,8 @@ export interface PartOptions {
   readonly cwd: string;
   /** Takes stdout and stderr. */
   readonly log: string;
+  /** Instead of this process's own. */
+  readonly env?: NodeJS.ProcessEnv;
 }
 
 export interface Ended {
@@ -26,10 +28,13 @@ export class Part {
   #output = '';
   #over = false;
 
-  constructor(name: string, command: string, args: readonly string[], { cwd, log }: PartOptions) {
+  constructor(name: string, command: string, args: readonly string[], { cwd, log, env }: PartOptions) {
     this.name = name;
     this.#log = log;
-    const child = spawn(command, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(command, args, {
+      ...{ cwd, stdio: ['ignore', 'pipe', 'pipe'] as const },
+      ...(env === undefined ? {} : { env }),
+    });
     this.#child = child;
     this.pid = child.pid ?? -1;
     const { promise, resolve } = Promise.withResolvers<Ended>();

@@ -1,0 +1,40 @@
+// Puts together what people see of the gateway itself: the portal, the doorway on each app's host, and the answers to
+// requests that go no further.
+import { Answers } from './answers.ts';
+import type { GatewayConfig } from './config.ts';
+import type { Connections } from './edge/connections.ts';
+import type { Sites } from './edge/sites.ts';
+import { type BackchannelParts, backchannelApp } from './portal/backchannel.ts';
+import { type CardParts, cardsFor } from './portal/cards.ts';
+import { cliApp } from './portal/cli.ts';
+import { doorwayApp } from './portal/doorway.ts';
+import { type PortalParts, portalApp } from './portal/portal.ts';
+
+export interface PagesParts
+  extends Omit<BackchannelParts, 'host'>,
+    Pick<PortalParts, 'signIn' | 'signer' | 'devices'>,
+    Pick<CardParts, 'rulings' | 'tunnels' | 'standings'> {
+  readonly config: GatewayConfig;
+  readonly sites: Sites;
+  readonly connections: Connections;
+}
+
+export function answersFor(parts: PagesParts): Answers {
+  const { config, sites, connections, sessions, recorder } = parts;
+  const { origin, hostname: host } = new URL(config.portal);
+  return new Answers({
+    portal: origin,
+    sites,
+    connections,
+    portalApp: portalApp({
+      ...parts,
+      origin,
+      apps: config.apps,
+      backchannel: backchannelApp({ ...parts, host }),
+      cli: cliApp({ ...parts, origin }),
+      originOf: (name) => sites.originOf(name),
+      cards: cardsFor({ ...parts, apps: config.apps }),
+    }),
+    doorwayApp: doorwayApp(origin, sessions, recorder),
+  });
+}
