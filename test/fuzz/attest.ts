@@ -160,6 +160,20 @@ function signed({ tpm, evidence }: Subject, dice: Dice): Attestation {
   }
 }
 
+const SECURE = bootEvents();
+const INSECURE = bootEvents({ secureBoot: Buffer.of(0) });
+
+/** The log of a device without secure boot that tells it otherwise: digests as measured, types and data rewritten. */
+function relabelled(dice: Dice): Buffer {
+  const events = INSECURE.map((event, index): BootEvent => {
+    const told: BootEvent = { ...event, measured: event.measured ?? event.data };
+    if (dice.chance(0.3)) return { ...told, data: SECURE[index]?.data ?? event.data };
+    if (dice.chance(0.1)) return { ...told, type: dice.pick(SECURE).type };
+    return dice.chance(0.1) ? { ...told, data: mutant(event.data, dice) } : told;
+  });
+  return writeLog(events).log;
+}
+
 export async function run(options: FuzzOptions): Promise<FuzzFigures> {
   const dice = new Dice(options.seed);
   const tally = new Tally(options);
@@ -197,7 +211,7 @@ export async function run(options: FuzzOptions): Promise<FuzzFigures> {
     },
     () => {
       // The device is honest about its TPM and lies about its log: it may lose by it, but never gain.
-      const log = mutant(insecure.evidence.eventLog, dice);
+      const log = dice.chance(0.5) ? mutant(insecure.evidence.eventLog, dice) : relabelled(dice);
       const evidence = insecure.evidenceOf(log, insecure.evidence.pcrs);
       trial(
         () => log,
