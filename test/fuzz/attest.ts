@@ -1,31 +1,19 @@
 // Corpus: evidence of TPMs, broken in its bytes, half of it signed by the device's own key afterwards. None is taken
 // for what it is not: not as this device's, not as a better state than it has, not as another maker's word.
-import {
-  type Attestation,
-  attestationBinding,
-  EvidenceError,
-  encodeEvidence,
-} from '#connectors/wire/evidence';
+import { type Attestation, encodeEvidence } from '#connectors/wire/evidence';
 import { decodeAttestation } from '#connectors/wire/evidence-decoder';
-import { appraise } from '#gateway/attest/appraise';
-import { authenticate } from '#gateway/attest/authenticate';
-import { EndorsementConfigError, Endorsements } from '#gateway/attest/endorsements';
+import { Endorsements } from '#gateway/attest/endorsements';
 import { checkAttestationKey, checkEndorsementKey } from '#gateway/attest/key-roles';
 import { makeCredential } from '#gateway/attest/make-credential';
 import { type PublicArea, parsePublicArea } from '#gateway/attest/public-area';
-import { attesterOf } from '#gateway/attest/quote';
-import { AttestationRefusal } from '#gateway/attest/reasons';
-import type { Baseline, DeviceRecord } from '#gateway/attest/records';
 import { type BootEvent, bootEvents, writeLog } from '#test/gateway/attest/boot-log';
 import { EndorsementCa } from '#test/gateway/attest/endorsement-ca';
-import { attestBytes, nameOf, SoftwareTpm } from '#test/gateway/attest/software-tpm';
+import { SoftwareTpm } from '#test/gateway/attest/software-tpm';
+import { AttestingDevice, NONCE, NOW, passes } from './bed/device.ts';
 import { mutateBytes, mutateText } from './bed/mutate.ts';
 import { Dice, type FuzzFigures, type FuzzOptions, Tally } from './bed/tally.ts';
 
-const NOW = Date.UTC(2026, 5, 1);
 const YEAR = 365 * 86_400_000;
-const NONCE = Buffer.alloc(32, 5);
-const EXPORTER = Buffer.alloc(32, 9);
 const WORDS = [
   '"',
   '{',
@@ -44,81 +32,6 @@ const WORDS = [
   '\\u0000',
   '-',
 ];
-
-/** A device whose state is approved, and what it sends. */
-class Subject {
-  readonly tpm: SoftwareTpm;
-  readonly evidence: Attestation;
-  readonly record: DeviceRecord;
-  readonly #endorsements: Endorsements;
-  readonly #baseline: Baseline;
-
-  constructor(tpm: SoftwareTpm, events: readonly BootEvent[], ca: EndorsementCa) {
-    this.tpm = tpm;
-    this.#endorsements = new Endorsements({ roots: [ca.certificate] });
-    const { log, pcrs } = writeLog(events);
-    this.evidence = this.evidenceOf(log, pcrs.sha256.slice(0, 8));
-    const ek = parsePublicArea(tpm.ekPublic);
-    this.record = {
-      ...{ name: 'device', model: 'model', enrolledAt: NOW, enrolledBy: 'admin', approvedAt: NOW },
-      binding: {
-        ekName: ek.name.toString('hex'),
-        akName: nameOf(tpm.akPublic).toString('hex'),
-        akPublic: tpm.akPublic.toString('base64url'),
-        endorsement: this.#endorsements.check(ca.endorse(tpm.ek.publicKey), ek, NOW),
-      },
-    };
-    const allowed = this.evidence.pcrs.map((pcr) => [pcr.toString('hex')]);
-    this.#baseline = { model: 'model', pcrs: allowed, createdAt: NOW, createdBy: 'admin', approvedAt: NOW };
-  }
-
-  evidenceOf(eventLog: Buffer, pcrs: readonly Buffer[], quoted?: (bytes: Buffer) => Buffer): Attestation {
-    const { tpm } = this;
-    const keySpki = tpm.session.publicKey.export({ format: 'der', type: 'spki' });
-    const extraData = attestationBinding({ nonce: NONCE, eventLog, keySpki, exporter: EXPORTER });
-    const said = attestBytes(tpm.quoteFields(extraData, pcrs));
-    const quote = quoted === undefined ? said : quoted(said);
-    const certifyInfo = attestBytes(tpm.certifyFields(extraData));
-    return {
-      ...{
-        device: 'device',
-        nonce: NONCE,
-        exporter: EXPORTER,
-        quoted: quote,
-        signature: tpm.sign(quote),
-        pcrs,
-      },
-      eventLog,
-      key: { public: tpm.sessionPublic, certifyInfo, certifySignature: tpm.sign(certifyInfo) },
-    };
-  }
-
-  /** Facts of the evidence, or undefined if it is not this device's. */
-  judge(evidence: Attestation): ReturnType<typeof appraise>['appraisal']['facts'] | undefined {
-    const { binding } = this.record;
-    const ak = parsePublicArea(Buffer.from(binding.akPublic, 'base64url'));
-    const attester = attesterOf(ak, Buffer.from(binding.ekName, 'hex'));
-    const authenticated = passes(() => authenticate(evidence, attester, { exporter: EXPORTER }, undefined));
-    if (authenticated === undefined) return undefined;
-    const { pcrs, eventLog } = evidence;
-    return appraise({
-      ...{ device: 'device', record: this.record, authenticated, pcrs, eventLog },
-      ...{ last: undefined, boot: undefined, endorsements: this.#endorsements },
-      ...{ baselines: [this.#baseline], now: NOW, life: 60_000 },
-    }).appraisal.facts;
-  }
-}
-
-/** What `check` returns, or undefined if it refuses; anything else it throws is a crash. */
-function passes<T>(check: () => T): T | undefined {
-  try {
-    return check();
-  } catch (error) {
-    if (error instanceof AttestationRefusal || error instanceof EvidenceError) return undefined;
-    if (error instanceof EndorsementConfigError) return undefined;
-    throw error;
-  }
-}
 
 /** Every mutant is another than its original: what comes back the same is mutated again. */
 function mutant(bytes: Buffer, dice: Dice): Buffer {
@@ -148,7 +61,7 @@ function altered(evidence: Attestation, dice: Dice): Attestation {
 const FREE = 25;
 
 /** A quote that the TPM was made to sign, and that says something else where that matters. */
-function signed({ tpm, evidence }: Subject, dice: Dice): Attestation {
+function signed({ tpm, evidence }: AttestingDevice, dice: Dice): Attestation {
   const free = 4 + 2 + 2 + tpm.akQualified.length + 2 + 32;
   for (;;) {
     const quoted = mutant(evidence.quoted, dice);
@@ -179,10 +92,10 @@ export async function run(options: FuzzOptions): Promise<FuzzFigures> {
   const tally = new Tally(options);
   const ca = new EndorsementCa('Maker');
   const subjects = [
-    new Subject(new SoftwareTpm('p256', 'ecc'), bootEvents(), ca),
-    new Subject(new SoftwareTpm('rsa', 'rsa'), bootEvents(), ca),
+    new AttestingDevice(new SoftwareTpm('p256', 'ecc'), bootEvents(), ca),
+    new AttestingDevice(new SoftwareTpm('rsa', 'rsa'), bootEvents(), ca),
   ];
-  const insecure = new Subject(new SoftwareTpm(), bootEvents({ secureBoot: Buffer.of(0) }), ca);
+  const insecure = new AttestingDevice(new SoftwareTpm(), bootEvents({ secureBoot: Buffer.of(0) }), ca);
   const endorsements = new Endorsements({ roots: [ca.certificate] });
   let accepted = 0;
   const trial = (bytes: () => Buffer, holds: () => boolean): void => {
@@ -194,7 +107,7 @@ export async function run(options: FuzzOptions): Promise<FuzzFigures> {
     });
   };
 
-  const trials: readonly ((subject: Subject) => void)[] = [
+  const trials: readonly ((subject: AttestingDevice) => void)[] = [
     (subject) => {
       const evidence = altered(subject.evidence, dice);
       trial(

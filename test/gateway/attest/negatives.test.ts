@@ -4,8 +4,9 @@ import { after, before, describe, test } from 'node:test';
 import { AttestationRefusal } from '#gateway/attest/reasons';
 import { TPM_NEEDS } from '#test/connectors/device/swtpm';
 import { requires } from '#test/requires';
+import type { Honest } from './bad-case.ts';
 import { BAD_ENROLMENTS } from './bad-enrolments.ts';
-import { BAD_EVIDENCE, type Honest } from './bad-evidence.ts';
+import { BAD_EVIDENCE } from './bad-evidence.ts';
 import { Laboratory } from './laboratory.ts';
 import { attestBytes, SoftwareTpm } from './software-tpm.ts';
 

@@ -1,0 +1,92 @@
+// A device whose evidence a corpus breaks, and the verifier's pure parts judging it without a store.
+import { type Attestation, attestationBinding, EvidenceError } from '#connectors/wire/evidence';
+import { appraise } from '#gateway/attest/appraise';
+import { authenticate } from '#gateway/attest/authenticate';
+import { EndorsementConfigError, Endorsements } from '#gateway/attest/endorsements';
+import { parsePublicArea } from '#gateway/attest/public-area';
+import { attesterOf } from '#gateway/attest/quote';
+import { AttestationRefusal } from '#gateway/attest/reasons';
+import type { Baseline, DeviceRecord } from '#gateway/attest/records';
+import type { Device } from '#policy/input';
+import { type BootEvent, writeLog } from '#test/gateway/attest/boot-log';
+import type { EndorsementCa } from '#test/gateway/attest/endorsement-ca';
+import { attestBytes, nameOf, type SoftwareTpm } from '#test/gateway/attest/software-tpm';
+
+export const NOW: number = Date.UTC(2026, 5, 1);
+export const NONCE: Buffer = Buffer.alloc(32, 5);
+const EXPORTER = Buffer.alloc(32, 9);
+
+/** A device whose state is approved, and what it sends. */
+export class AttestingDevice {
+  readonly tpm: SoftwareTpm;
+  readonly evidence: Attestation;
+  readonly record: DeviceRecord;
+  readonly #endorsements: Endorsements;
+  readonly #baseline: Baseline;
+
+  constructor(tpm: SoftwareTpm, events: readonly BootEvent[], ca: EndorsementCa) {
+    this.tpm = tpm;
+    this.#endorsements = new Endorsements({ roots: [ca.certificate] });
+    const { log, pcrs } = writeLog(events);
+    this.evidence = this.evidenceOf(log, pcrs.sha256.slice(0, 8));
+    const ek = parsePublicArea(tpm.ekPublic);
+    this.record = {
+      ...{ name: 'device', model: 'model', enrolledAt: NOW, enrolledBy: 'admin', approvedAt: NOW },
+      binding: {
+        ekName: ek.name.toString('hex'),
+        akName: nameOf(tpm.akPublic).toString('hex'),
+        akPublic: tpm.akPublic.toString('base64url'),
+        endorsement: this.#endorsements.check(ca.endorse(tpm.ek.publicKey), ek, NOW),
+      },
+    };
+    const allowed = this.evidence.pcrs.map((pcr) => [pcr.toString('hex')]);
+    this.#baseline = { model: 'model', pcrs: allowed, createdAt: NOW, createdBy: 'admin', approvedAt: NOW };
+  }
+
+  evidenceOf(eventLog: Buffer, pcrs: readonly Buffer[], quoted?: (bytes: Buffer) => Buffer): Attestation {
+    const { tpm } = this;
+    const keySpki = tpm.session.publicKey.export({ format: 'der', type: 'spki' });
+    const extraData = attestationBinding({ nonce: NONCE, eventLog, keySpki, exporter: EXPORTER });
+    const said = attestBytes(tpm.quoteFields(extraData, pcrs));
+    const quote = quoted === undefined ? said : quoted(said);
+    const certifyInfo = attestBytes(tpm.certifyFields(extraData));
+    return {
+      ...{
+        device: 'device',
+        nonce: NONCE,
+        exporter: EXPORTER,
+        quoted: quote,
+        signature: tpm.sign(quote),
+        pcrs,
+      },
+      eventLog,
+      key: { public: tpm.sessionPublic, certifyInfo, certifySignature: tpm.sign(certifyInfo) },
+    };
+  }
+
+  /** Facts of the evidence, or undefined if it is not this device's. */
+  judge(evidence: Attestation): Device | undefined {
+    const { binding } = this.record;
+    const ak = parsePublicArea(Buffer.from(binding.akPublic, 'base64url'));
+    const attester = attesterOf(ak, Buffer.from(binding.ekName, 'hex'));
+    const authenticated = passes(() => authenticate(evidence, attester, { exporter: EXPORTER }, undefined));
+    if (authenticated === undefined) return undefined;
+    const { pcrs, eventLog } = evidence;
+    return appraise({
+      ...{ device: 'device', record: this.record, authenticated, pcrs, eventLog },
+      ...{ last: undefined, boot: undefined, endorsements: this.#endorsements },
+      ...{ baselines: [this.#baseline], now: NOW, life: 60_000 },
+    }).appraisal.facts;
+  }
+}
+
+/** What `check` returns, or undefined if it refuses; anything else it throws is a crash. */
+export function passes<T>(check: () => T): T | undefined {
+  try {
+    return check();
+  } catch (error) {
+    if (error instanceof AttestationRefusal || error instanceof EvidenceError) return undefined;
+    if (error instanceof EndorsementConfigError) return undefined;
+    throw error;
+  }
+}
