@@ -51,6 +51,7 @@ export const parts: readonly Part[] = [
     program: 'go',
     suites: 'siem/ledger: another implementation of transparency logs',
   },
+  { package: 'slowhttptest', program: 'slowhttptest', suites: 'fault: slow strangers' },
   { package: 'nmap', program: 'nmap', suites: 'gateway/edge: what TLS a stranger finds' },
   {
     package: 'swtpm',
