@@ -1,7 +1,9 @@
 // The vocabulary of refusals: every code has a text of its own kind, and none says more than it may.
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { AttestationRefusal, REASON_CODES, reasonOf } from '#gateway/attest/reasons';
+import { PAGE, reasonsReference } from './reasons-reference.ts';
 
 test('every reason says what is wrong and what mends it, in whole sentences', () => {
   for (const code of REASON_CODES) {
@@ -20,4 +22,12 @@ test('a refusal carries its code, its remedy and the device', () => {
   assert.equal(refusal.device, 'laptop-7');
   assert.equal(refusal.message, reasonOf('token-used').message);
   assert.equal(refusal.remedy, reasonOf('token-used').remedy);
+});
+
+test('the page of reasons is up to date', () => {
+  assert.equal(
+    readFileSync(PAGE, 'utf8'),
+    reasonsReference(),
+    'run node test/gateway/attest/write-reasons.ts',
+  );
 });
