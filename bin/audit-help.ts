@@ -22,12 +22,13 @@ Example: sallyport audit verify --state state
 const PROVE_HELP = `Usage: sallyport audit prove <event id> (--state DIR | --config FILE) [--out FILE]
 
 Writes a proof that one event is in its log, for somebody who has nothing but the log's key, and beside it the event
-itself, byte for byte as it was shipped.
+itself, byte for byte as it was shipped. The proof is a C2SP tlog-proof, gzipped if the name of its file ends in .gz:
+gunzip it for other tools that read these.
 
 Options:
   --state DIR    The state directory
   --config FILE  The gateway's configuration; names the state directory
-  --out FILE     Where to write (default: <event id>.tlog-proof); the event goes to the same name with .json
+  --out FILE     Where to write (default: <event id>.tlog-proof.gz); the event goes to <event id>.json
 
 Exit codes: 0 written, 1 no such event or it is not in the log yet, 2 wrong usage.
 
@@ -45,7 +46,7 @@ Options:
 
 Exit codes: 0 the event is in the log, 1 it is not, or not as it is, 2 wrong usage.
 
-Example: sallyport audit verify-proof event.tlog-proof --key "$(cat gw1-decisions.vkey)"
+Example: sallyport audit verify-proof event.tlog-proof.gz --key "$(cat gw1-decisions.vkey)"
 `;
 
 const KEY_HELP = `Usage: sallyport audit key (--state DIR | --config FILE) [--json]

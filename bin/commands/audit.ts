@@ -10,7 +10,7 @@ import { readVerifier } from '#siem/ledger/key';
 import { LOGS } from '#siem/ledger/kinds';
 import { NoteError, type NoteVerifier, parseVerifier } from '#siem/ledger/note';
 import { proveRecord } from '#siem/ledger/prove';
-import { checkProof, parseProof } from '#siem/ledger/tlog-proof';
+import { checkProof, formatProof, packProof, parseProof, unpackProof } from '#siem/ledger/tlog-proof';
 import { uuid7Time } from '#siem/uuid7';
 import { AdminError, callAdmin } from '../admin-client.ts';
 import { HELP, SUBCOMMANDS } from '../audit-help.ts';
@@ -157,8 +157,8 @@ async function prove(state: string, name: string | undefined, { out }: Options):
     );
     return EXIT.no;
   }
-  const file = out ?? `${id}.tlog-proof`;
-  writeFileSync(file, proven.proof);
+  const file = out ?? `${id}.tlog-proof.gz`;
+  writeFileSync(file, file.endsWith('.gz') ? packProof(proven.proof) : formatProof(proven.proof));
   writeFileSync(eventFileOf(file), proven.record, { mode: 0o600 });
   process.stdout.write(
     `leaf ${proven.index} of the ${proven.log} log; proof in ${file}, event in ${eventFileOf(file)}\n`,
@@ -167,7 +167,7 @@ async function prove(state: string, name: string | undefined, { out }: Options):
 }
 
 function eventFileOf(proof: string): string {
-  return `${proof.replace(/\.tlog-proof$/, '')}.json`;
+  return `${proof.replace(/\.tlog-proof(\.gz)?$/, '')}.json`;
 }
 
 function verifyProof(file: string | undefined, { key, event, json }: Options): number {
@@ -185,7 +185,7 @@ function verifyProof(file: string | undefined, { key, event, json }: Options): n
     return usage((error as Error).message);
   }
   try {
-    const proof = parseProof(readFileSync(file, 'utf8'));
+    const proof = parseProof(unpackProof(readFileSync(file)));
     const { size } = checkProof(proof, recordIn(eventFile), verifier);
     process.stdout.write(
       json

@@ -12,7 +12,7 @@ import { NoteError } from './note.ts';
 import { inclusionProof } from './proof.ts';
 import { TILE_WIDTH } from './tile.ts';
 import { readIn, TileReader } from './tile-reader.ts';
-import { formatProof } from './tlog-proof.ts';
+import type { TlogProof } from './tlog-proof.ts';
 
 export interface Proven {
   readonly log: LogName;
@@ -20,8 +20,7 @@ export interface Proven {
   readonly index: number;
   /** The record, byte for byte as it was logged and shipped. */
   readonly record: Buffer;
-  /** In the format of C2SP tlog-proof. */
-  readonly proof: string;
+  readonly proof: TlogProof;
 }
 
 /**
@@ -43,7 +42,7 @@ export async function proveRecord(state: string, id: string): Promise<Proven | u
     );
   }
   const hashes = inclusionProof(index, size, reader.node);
-  return { log, index, record, proof: formatProof({ index, hashes, checkpoint: note }) };
+  return { log, index, record, proof: { index, hashes, checkpoint: note } };
 }
 
 /** Changes are kept in their log when the outbox has them no more. */

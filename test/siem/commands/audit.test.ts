@@ -6,6 +6,7 @@ import { appendFileSync, copyFileSync, existsSync, readFileSync, writeFileSync }
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { gunzipSync, gzipSync } from 'node:zlib';
 import { live, stateFor } from '../ledger/part.ts';
 
 const main = join(import.meta.dirname, '../../../bin/main.ts');
@@ -73,8 +74,9 @@ test('prove writes what verify-proof takes with nothing but a key', async (t) =>
   for (const [log, id = ''] of [
     ['changes', ids[0]],
     ['decisions', ids[100]],
+    ['decisions', ids[200]],
   ] as const) {
-    const file = join(state, `${log}.tlog-proof`);
+    const file = join(state, `${log}.tlog-proof${id === ids[200] ? '.gz' : ''}`);
     const proven = await audit('prove', id, '--state', state, '--out', file);
     assert.equal(proven.code, 0, proven.err);
     assert.ok(existsSync(join(state, `${log}.json`)));
@@ -82,12 +84,33 @@ test('prove writes what verify-proof takes with nothing but a key', async (t) =>
     assert.equal(good.code, 0, good.err);
     assert.match(good.out, new RegExp(`^the event is leaf \\d+ of access.example.com/gw1/${log}`));
 
+    const text = id === ids[200] ? gunzipSync(readFileSync(file)) : readFileSync(file);
+    assert.match(text.toString('utf8'), /^c2sp\.org\/tlog-proof@v1\nindex \d+\n/, 'what other tools read');
+
     const other = log === 'changes' ? keys.decisions : keys.changes;
     assert.equal((await audit('verify-proof', file, '--key', other)).code, 1, 'the key of another log');
     appendFileSync(join(state, `${log}.json`), ' ');
     const bad = await audit('verify-proof', file, '--key', keys[log]);
     assert.equal(bad.code, 1);
     assert.match(bad.err, /the record is not what was logged/);
+  }
+  for (const [name, bytes] of [
+    ['torn.tlog-proof.gz', readFileSync(join(state, 'decisions.tlog-proof.gz')).subarray(0, 200)],
+    ['huge.tlog-proof.gz', gzipSync(Buffer.alloc(200_000_000))],
+    ['other.tlog-proof.gz', gzipSync('hello\n')],
+  ] as const) {
+    writeFileSync(join(state, name), bytes);
+    const event = join(state, 'decisions.json');
+    const { code, err } = await audit(
+      'verify-proof',
+      join(state, name),
+      '--key',
+      keys.decisions,
+      '--event',
+      event,
+    );
+    assert.equal(code, 1, name);
+    assert.match(err, /this is no proof/);
   }
   const nobody = await audit('prove', '019cb830-5000-7a00-8000-000000000001', '--state', state);
   assert.equal(nobody.code, 1);

@@ -5,6 +5,7 @@ import { copyFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { proveRecord } from '#siem/ledger/prove';
+import { formatProof } from '#siem/ledger/tlog-proof';
 import { requires } from '../../requires.ts';
 import { live, stateFor } from './part.ts';
 
@@ -21,7 +22,7 @@ test('Go opens keys, checkpoints, tiles and proofs, and finds the log consistent
   await live(state, 500);
   const proven = await proveRecord(state, id);
   assert.ok(proven !== undefined);
-  writeFileSync(join(state, 'proof'), proven.proof);
+  writeFileSync(join(state, 'proof'), formatProof(proven.proof));
   writeFileSync(join(state, 'record'), proven.record);
 
   const module = stateFor(t);
