@@ -1,5 +1,6 @@
 // What a configuration says about shipping events. Credentials are named by file and never written in it.
 import { z } from 'zod';
+import type { SaslMechanism } from './sinks/kafka.ts';
 
 const sinkName = z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, {
   error: 'expected a name of lower-case letters, digits and "-", like soc',
@@ -13,14 +14,25 @@ function isSafeUrl(text: string): boolean {
   if (!URL.canParse(text)) return false;
   const { protocol, hostname, username, password, search, hash } = new URL(text);
   if (username !== '' || password !== '' || search !== '' || hash !== '') return false;
-  const local = hostname === 'localhost' || hostname === '[::1]' || hostname.startsWith('127.');
-  return protocol === 'https:' || (protocol === 'http:' && local);
+  return protocol === 'https:' || (protocol === 'http:' && isLocal(hostname));
 }
+
+function isLocal(hostname: string): boolean {
+  return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname);
+}
+
+const broker = z.string().regex(/^(\[[0-9a-fA-F:.]+\]|[a-zA-Z0-9.-]+):\d{1,5}$/, {
+  error: 'expected host:port of a broker, like kafka-1.example:9093',
+});
 
 const file = z.string().min(1);
 const secret = z.strictObject({
   file: file.describe('A file with mode 0600 that holds nothing but the secret.'),
 });
+const certificate = z
+  .strictObject({ file, key: file })
+  .optional()
+  .describe('For receivers that ask who we are.');
 const ca = file.optional().describe('PEM of the authorities to trust instead of the system’s.');
 
 interface Named {
@@ -29,6 +41,11 @@ interface Named {
 
 interface CredentialFile {
   readonly file: string;
+}
+
+interface ClientCertificate {
+  readonly file: string;
+  readonly key: string;
 }
 
 interface Trusting {
@@ -43,7 +60,7 @@ export type SinkConfig =
         type: 'syslog';
         host: string;
         port: number;
-        certificate?: { readonly file: string; readonly key: string } | undefined;
+        certificate?: ClientCertificate | undefined;
         format: 'ecs' | 'cef';
       })
   | (Named &
@@ -55,7 +72,16 @@ export type SinkConfig =
         acknowledge: boolean;
       })
   | (Named & Trusting & { type: 'otlp'; url: string; authorization?: CredentialFile | undefined })
-  | (Named & Trusting & { type: 'webhook'; url: string; secret: CredentialFile });
+  | (Named & Trusting & { type: 'webhook'; url: string; secret: CredentialFile })
+  | (Named &
+      Trusting & {
+        type: 'kafka';
+        brokers: readonly string[];
+        topic: string;
+        tls: boolean;
+        certificate?: ClientCertificate | undefined;
+        sasl?: { mechanism: SaslMechanism; username: string; password: CredentialFile } | undefined;
+      });
 
 const sinkSchema: z.ZodType<SinkConfig> = z.discriminatedUnion('type', [
   z.strictObject({
@@ -80,10 +106,7 @@ const sinkSchema: z.ZodType<SinkConfig> = z.discriminatedUnion('type', [
     host: z.string().min(1),
     port: z.int().min(1).max(65_535).default(6514),
     ca,
-    certificate: z
-      .strictObject({ file, key: file })
-      .optional()
-      .describe('For receivers that ask who we are.'),
+    certificate,
     format: z.enum(['ecs', 'cef']).default('ecs'),
   }),
   z.strictObject({
@@ -112,6 +135,27 @@ const sinkSchema: z.ZodType<SinkConfig> = z.discriminatedUnion('type', [
     secret: secret.describe('Signs each delivery with HMAC-SHA256.'),
     ca,
   }),
+  z
+    .strictObject({
+      name: sinkName,
+      type: z.literal('kafka'),
+      brokers: z.array(broker).min(1).max(32),
+      topic: z.string().regex(/^[a-zA-Z0-9._-]{1,249}$/, { error: 'expected the name of a topic' }),
+      tls: z.boolean().default(true).describe('False only for brokers on this machine.'),
+      ca,
+      certificate,
+      sasl: z
+        .strictObject({
+          mechanism: z.enum(['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512']).default('SCRAM-SHA-512'),
+          username: z.string().min(1),
+          password: secret,
+        })
+        .optional(),
+    })
+    .refine(({ tls, brokers }) => tls || brokers.every((one) => isLocal(one.replace(/:\d+$/, ''))), {
+      path: ['tls'],
+      error: 'only brokers on this machine may be spoken to without TLS, like 127.0.0.1:9092',
+    }),
 ]);
 
 export interface SiemConfig {
@@ -144,6 +188,7 @@ const FILES: ReadonlySet<string> = new Set(['ca', 'file', 'key', 'path']);
 /** The same with every file name made absolute by `resolve`. */
 export function resolveSiemPaths(config: SiemConfig, resolve: (file: string) => string): SiemConfig {
   const walk = (value: unknown): unknown => {
+    if (Array.isArray(value)) return value.map(walk);
     if (typeof value !== 'object' || value === null) return value;
     const members = Object.entries(value).map(([name, member]) => [
       name,

@@ -3,6 +3,7 @@ import { readFileSync, statSync } from 'node:fs';
 import type { SinkConfig } from '../config.ts';
 import { ElasticsearchSink } from './elasticsearch.ts';
 import { FilesSink } from './files.ts';
+import { KafkaSink } from './kafka.ts';
 import { OtlpSink } from './otlp.ts';
 import type { Sink } from './sink.ts';
 import { SplunkSink } from './splunk.ts';
@@ -30,6 +31,11 @@ export function readCredential(file: string): string {
 /** Throws CredentialError or a file system error for a sink that cannot work as configured. */
 export function createSink(config: SinkConfig, now: () => number): Sink {
   switch (config.type) {
+    case 'kafka': {
+      const { sasl } = config;
+      if (sasl === undefined) return new KafkaSink({ ...config, sasl });
+      return new KafkaSink({ ...config, sasl: { ...sasl, password: readCredential(sasl.password.file) } });
+    }
     case 'elasticsearch': {
       const apiKey = config.apiKey === undefined ? undefined : readCredential(config.apiKey.file);
       return new ElasticsearchSink({ ...config, apiKey });
