@@ -61,6 +61,11 @@ export class Carriage {
     return traceOf(request);
   }
 
+  /** While the gateway is young: what to wait for before anything is decided for the app. */
+  coming(app: AppConfig): Promise<void> | undefined {
+    return this.#parts.tunnels.coming(app.id);
+  }
+
   async carry(exchange: Exchange, allowed: Allowed): Promise<void> {
     const { open, answers, now } = this.#parts;
     const { app } = allowed;

@@ -56,7 +56,7 @@ export class Flow {
   }
 
   async #take(exchange: Exchange): Promise<void> {
-    const { sites, connections, sessions, answers } = this.#parts;
+    const { sites, connections, sessions, answers, carriage } = this.#parts;
     const { request } = exchange;
     const inspected = inspect(request, connections.serverName(request));
     if (!inspected.ok) return this.#refuse(exchange, inspected.refusal);
@@ -65,6 +65,8 @@ export class Flow {
     if (site === undefined) return this.#refuse(exchange, 'host-not-served');
 
     if (site.kind === 'portal' && exchange.upgradeHead !== undefined) return this.#connect(exchange, clean);
+    const coming = site.kind === 'app' ? carriage.coming(site.app) : undefined;
+    if (coming !== undefined) await coming;
     const session = await sessions.find(readCookie(request.headers.cookie, SESSION_COOKIE), clean.host);
     if (site.kind === 'portal' || clean.path.startsWith(DOORWAY)) {
       return answers.ownPage(exchange, site, clean, session);

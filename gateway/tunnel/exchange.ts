@@ -66,6 +66,10 @@ export class Exchange implements StreamHandler, Relay {
       this.#resolve = resolve;
     });
     res.on('close', () => this.#clientGone());
+    if (res.destroyed) {
+      this.#clientGone();
+      return;
+    }
     try {
       this.#head = encodeRequest(forward.method, forward.path, forward.headers);
     } catch (error) {

@@ -107,6 +107,11 @@ export interface TunnelRelays {
   accept(ws: WebSocket, peer: TunnelPeer): void;
   /** Whether some connected, not draining tunnel serves the app. */
   available(app: string): boolean;
+  /**
+   * A gateway that has just started, and whose connectors have not found it again: resolves when one that serves the app
+   * has, or when it is no longer likely. Undefined when there is nothing to wait for.
+   */
+  coming(app: string): Promise<void> | undefined;
   connectors(): readonly ConnectorStatus[];
   /** Cuts all tunnels of a connector at once; says how many there were. */
   disconnect(connector: string, why: string): number;

@@ -10,6 +10,7 @@ import { Session } from '#connectors/wire/session';
 import type { Budget } from '#connectors/wire/session-options';
 import { IGNORE, type StreamHandler } from '#connectors/wire/stream';
 import { overWebSocket, type Transport } from '#connectors/wire/transport';
+import { Arrivals } from './arrivals.ts';
 import { type Choose, Exchange } from './exchange.ts';
 import { Plain } from './plain.ts';
 import type { ConnectorStatus, ForwardHead, Relay, RelayOptions, TunnelPeer, TunnelRelays } from './relay.ts';
@@ -48,6 +49,7 @@ export class Tunnels implements TunnelRelays {
   readonly #tunnels = new Set<Tunnel>();
   readonly #byApp = new Map<string, Serving>();
   readonly #ticker: NodeJS.Timeout;
+  #arrivals: Arrivals | undefined;
   #draining = false;
   #drained: (() => void) | undefined;
 
@@ -55,6 +57,9 @@ export class Tunnels implements TunnelRelays {
     this.#options = options;
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
     this.#clock = options.clock ?? (() => performance.now());
+    this.#arrivals = new Arrivals(() => {
+      this.#arrivals = undefined;
+    });
     this.#ticker = setInterval(() => this.tick(), TICK_MS).unref();
   }
 
@@ -118,6 +123,7 @@ export class Tunnels implements TunnelRelays {
       }
       tunnel.routes.set(app, serving.add(tunnel));
     }
+    this.#arrivals?.here(apps);
     this.#options.onConnect(tunnel.status());
     if (this.#draining) session.goAway();
     return tunnel;
@@ -132,6 +138,10 @@ export class Tunnels implements TunnelRelays {
   /** Whoever chooses for one request of an app. */
   #chooser(app: string, stick: string | undefined): Choose {
     return (tried, replayable) => this.#byApp.get(app)?.choose({ tried, replayable, stick });
+  }
+
+  coming(app: string): Promise<void> | undefined {
+    return this.#arrivals?.of(app);
   }
 
   available(app: string): boolean {
@@ -210,5 +220,6 @@ export class Tunnels implements TunnelRelays {
     }
     for (const session of [...this.#sessions.keys()]) session.end('going-away', 'the gateway stops');
     clearInterval(this.#ticker);
+    this.#arrivals?.end();
   }
 }

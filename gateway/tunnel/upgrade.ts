@@ -58,6 +58,10 @@ export class Upgrade implements StreamHandler, Relay {
     socket.pause();
     socket.on('error', () => {});
     socket.on('close', () => this.#clientGone());
+    if (socket.destroyed) {
+      this.#clientGone();
+      return;
+    }
     this.#open(app, forward, choose);
   }
 

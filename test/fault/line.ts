@@ -1,6 +1,6 @@
 // A TCP proxy that breaks lines on purpose: silent (bytes vanish, nothing closes), slow, or cut.
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
-import type { TestContext } from 'node:test';
+import type { Cleanup } from '#test/story/tunnel/processes';
 
 export interface Line {
   readonly port: number;
@@ -10,7 +10,7 @@ export interface Line {
   silence(): void;
 }
 
-export async function line(t: TestContext, target: number): Promise<Line> {
+export async function line(t: Cleanup, target: number): Promise<Line> {
   const pairs: [Socket, Socket][] = [];
   const server = createServer((inbound) => {
     const outbound = connect(target, '127.0.0.1');

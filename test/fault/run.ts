@@ -32,5 +32,8 @@ const versions = { node: process.versions.node, ...report.versions };
 console.log(
   `${report.table}\n\n${report.held ? 'the promise held' : 'THE PROMISE DID NOT HOLD'}; ${machine}`,
 );
-if (json) console.log(JSON.stringify({ name, machine, versions, figures: report.figures }));
+if (json) {
+  const { figures, faults } = report;
+  console.log(JSON.stringify({ name, machine, versions, figures, faults }));
+}
 process.exit(report.held ? 0 : 1);
