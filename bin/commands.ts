@@ -45,6 +45,11 @@ export const commands: readonly Command[] = [
     load: () => import('./commands/ssh-config.ts'),
   },
   {
+    name: 'device',
+    summary: 'Prove with a TPM which machine this is, and look after devices',
+    load: () => import('./commands/device.ts'),
+  },
+  {
     name: 'gateway',
     summary: 'Run a gateway: listeners for people, for connectors, for health',
     load: () => import('./commands/gateway.ts'),

@@ -1,4 +1,5 @@
 // For commands that act for the person signed in on this computer: their credentials, or one line why not.
+import { existsSync } from 'node:fs';
 import { ConnectError } from '#connectors/device/connect';
 import {
   type Credentials,
@@ -6,11 +7,15 @@ import {
   credentialsFile,
   readCredentials,
 } from '#connectors/device/credentials';
+import { type DeviceState, deviceFile, KeyStoreError, readDevice } from '#connectors/device/key-store';
+import { TpmError } from '#connectors/device/tpm/error';
 import { portalAgent } from '#connectors/device/transport';
 import { EXIT } from './exit.ts';
 
 export interface SignedIn {
   readonly credentials: Credentials;
+  /** This machine's enrolment, whose key proves each connection. */
+  readonly device?: DeviceState;
   readonly agent: ReturnType<typeof portalAgent>;
 }
 
@@ -18,9 +23,11 @@ export interface SignedIn {
 export function signedIn(command: string): SignedIn | undefined {
   try {
     const credentials = readCredentials(credentialsFile(process.env), Date.now());
-    return { credentials, agent: portalAgent(credentials.ca) };
+    const file = deviceFile(credentialsFile(process.env));
+    const device = existsSync(file) ? { device: readDevice(file) } : {};
+    return { credentials, ...device, agent: portalAgent(credentials.ca) };
   } catch (error) {
-    if (!(error instanceof CredentialsError)) throw error;
+    if (!(error instanceof CredentialsError || error instanceof KeyStoreError)) throw error;
     process.stderr.write(`sallyport ${command}: ${error.message}\n`);
     return undefined;
   }
@@ -28,6 +35,10 @@ export function signedIn(command: string): SignedIn | undefined {
 
 /** One line on stderr for a connection that was not made; the exit code that goes with it. */
 export function explainRefusal(command: string, error: unknown): number {
+  if (error instanceof TpmError) {
+    process.stderr.write(`sallyport ${command}: ${error.message}\n`);
+    return EXIT.no;
+  }
   if (!(error instanceof ConnectError)) throw error;
   const reference = error.reference === undefined ? '' : ` (reference ${error.reference})`;
   process.stderr.write(`sallyport ${command}: ${error.message}${reference}\n`);

@@ -39,9 +39,9 @@ export async function run(argv: readonly string[]): Promise<number> {
   }
   const person = signedIn('connect');
   if (person === undefined) return EXIT.no;
-  const { credentials, agent } = person;
+  const { credentials, agent, device } = person;
   try {
-    const connect = () => connectTo(app, credentials, agent);
+    const connect = () => connectTo(app, credentials, agent, device);
     const onRefused = (error: Error): void => void explainRefusal('connect', error);
     const { address, server } = await forward({ ...listen, connect, onRefused });
     const at = { app, address: address.address, port: address.port };

@@ -1,10 +1,10 @@
 // `sallyport login`: lets this command line act for a person, approved in their browser.
-import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { credentialsFile, writeCredentials } from '#connectors/device/credentials';
 import { LoginError, login } from '#connectors/device/login';
 import { portalAgent } from '#connectors/device/transport';
 import { EXIT } from '../exit.ts';
+import { openBrowser } from '../open-browser.ts';
 import { readOptions } from '../usage.ts';
 
 export const help: string = `Usage: sallyport login --portal URL [--ca FILE] [--no-browser] [--json]
@@ -64,12 +64,4 @@ export async function run(argv: readonly string[]): Promise<number> {
     process.stderr.write(`sallyport login: ${error.message}\n`);
     return EXIT.no;
   }
-}
-
-/** Best effort: the address is printed anyway. */
-function openBrowser(url: string): void {
-  const opener = process.platform === 'darwin' ? 'open' : 'xdg-open';
-  spawn(opener, [url], { stdio: 'ignore', detached: true })
-    .on('error', () => undefined)
-    .unref();
 }

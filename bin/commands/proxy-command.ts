@@ -24,7 +24,7 @@ export async function run(argv: readonly string[]): Promise<number> {
   const person = signedIn('proxy-command');
   if (person === undefined) return EXIT.no;
   try {
-    const pipe = await connectTo(app, person.credentials, person.agent);
+    const pipe = await connectTo(app, person.credentials, person.agent, person.device);
     process.stdin.pipe(pipe);
     pipe.pipe(process.stdout);
     let broken: Error | undefined;

@@ -5,6 +5,8 @@ import WebSocket from 'ws';
 import { MAX_PIPE_MESSAGE, WebSocketPipe } from '../wire/pipe.ts';
 import { CONNECT_PATH, CONNECT_SUBPROTOCOL } from '../wire/terminal.ts';
 import type { Credentials } from './credentials.ts';
+import type { DeviceState } from './key-store.ts';
+import { provenHeaders } from './proof.ts';
 import { parsed } from './transport.ts';
 
 const HANDSHAKE_TIMEOUT = 20_000;
@@ -22,13 +24,19 @@ export class ConnectError extends Error {
   }
 }
 
-/** Opens a connection to `app`. Throws ConnectError. */
-export function connectTo(app: string, credentials: Credentials, agent: Agent): Promise<Duplex> {
+/** Opens a connection to `app`, from a device of this portal with its proof. Throws ConnectError, TpmError. */
+export async function connectTo(
+  app: string,
+  credentials: Credentials,
+  agent: Agent,
+  device?: DeviceState,
+): Promise<Duplex> {
   const url = new URL(CONNECT_PATH + encodeURIComponent(app), credentials.portal);
+  const authorization = await authorized(url.href, credentials, device);
   url.protocol = 'wss:';
   const ws = new WebSocket(url, CONNECT_SUBPROTOCOL, {
     agent,
-    headers: { authorization: `Bearer ${credentials.token}`, accept: 'application/json' },
+    headers: { ...authorization, accept: 'application/json' },
     perMessageDeflate: false,
     maxPayload: MAX_PIPE_MESSAGE,
     handshakeTimeout: HANDSHAKE_TIMEOUT,
@@ -49,6 +57,15 @@ export function connectTo(app: string, credentials: Credentials, agent: Agent): 
       });
     });
   });
+}
+
+async function authorized(
+  url: string,
+  { portal, token }: Credentials,
+  device: DeviceState | undefined,
+): Promise<Record<string, string>> {
+  if (device === undefined || device.portal !== portal) return { authorization: `Bearer ${token}` };
+  return provenHeaders(device, { method: 'GET', url, token }, Date.now());
 }
 
 function refusal(status: number, body: unknown, portal: string): ConnectError {

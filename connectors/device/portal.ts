@@ -86,8 +86,9 @@ function send({ portal, agent, step, query = '', headers }: PortalCall, content:
           outgoing.destroy();
         });
     };
-    if (socket.getProtocol()?.startsWith('TLS') === true) ready();
-    else socket.once('secureConnect', ready);
+    // Before the handshake is over there is no Finished message; behind a proxy it may be over already.
+    if (socket.getFinished() === undefined) socket.once('secureConnect', ready);
+    else ready();
   });
   outgoing.once('response', (reply) => {
     let text = '';

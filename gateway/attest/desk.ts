@@ -114,7 +114,9 @@ export class DeviceDesk {
     });
     const worst = appraisal.reasons[0];
     const news = before?.reasons.map(({ code }) => code).join() !== reasons.join();
-    if (status === 'contraindicated' && worst !== undefined && news) {
+    // Before an admin approved it a device has nothing to lose.
+    const counts = !reasons.includes('device-not-approved');
+    if (status === 'contraindicated' && worst !== undefined && news && counts) {
       const { message } = worst;
       await recorder.record({ kind: 'device-posture-failed', device, status, reasons, message, ...who });
     }

@@ -29,6 +29,7 @@ const deviceBody = z.strictObject({ by });
 const words = z.array(z.string().regex(/^\S{1,256}$/)).max(64);
 const learnBody = z.strictObject({
   by,
+  openPcrs: z.array(z.int('a PCR is a number').min(0).max(7)).max(8).optional(),
   minimumFirmware: z
     .string()
     .regex(/^\d{1,9}(\.\d{1,9}){0,7}$/, 'a firmware version is numbers and dots, like 7.2.3.1')
@@ -69,8 +70,9 @@ export function deviceAdmin(desk: DeviceDesk): Hono {
     c.json(shown(await desk.forget(await idOf(c), operator(deviceBody.parse(await json(c)).by)))),
   );
   app.post('/devices/:device/baseline', async (c) => {
-    const { by: who, minimumFirmware, commandLine } = learnBody.parse(await json(c));
+    const { by: who, openPcrs, minimumFirmware, commandLine } = learnBody.parse(await json(c));
     const change = {
+      ...(openPcrs === undefined ? {} : { openPcrs }),
       ...(minimumFirmware === undefined ? {} : { minimumFirmware }),
       ...(commandLine === undefined ? {} : { commandLine }),
     };

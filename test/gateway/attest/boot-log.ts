@@ -143,6 +143,18 @@ export function writeLog(events: readonly BootEvent[], banks: readonly Bank[] = 
   return { log: Buffer.concat(parts), pcrs };
 }
 
+/** What a firmware extends the SHA-256 bank of a real TPM with, in order. */
+export function measuredBy(events: readonly BootEvent[]): { pcr: number; digest: Buffer }[] {
+  return events
+    .filter(({ type }) => type !== TYPE.NO_ACTION)
+    .map(({ pcr, data, measured }) => ({
+      pcr,
+      digest: createHash('sha256')
+        .update(measured ?? data)
+        .digest(),
+    }));
+}
+
 function zeros(bank: Bank): Buffer[] {
   return Array.from({ length: 16 }, () => Buffer.alloc(createHash(bank).digest().length));
 }

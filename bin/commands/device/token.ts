@@ -1,0 +1,56 @@
+// `sallyport device token`: lets one device enrol.
+import { writeWhole } from '#gateway/state/private-files';
+import { EXIT } from '../../exit.ts';
+import { readOptions } from '../../usage.ts';
+import { askGateway } from './admin.ts';
+
+const UNITS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000 };
+
+export async function run(argv: readonly string[]): Promise<number> {
+  const parsed = readOptions('device token', argv, {
+    config: { type: 'string' },
+    name: { type: 'string' },
+    owner: { type: 'string' },
+    model: { type: 'string' },
+    approved: { type: 'boolean', default: false },
+    life: { type: 'string', default: '1h' },
+    'ek-name': { type: 'string' },
+    out: { type: 'string' },
+    json: { type: 'boolean', default: false },
+  });
+  if (parsed === undefined) return EXIT.usage;
+  const {
+    config,
+    name,
+    owner,
+    model,
+    approved,
+    life: lifeText,
+    'ek-name': ekName,
+    out,
+    json,
+  } = parsed.values;
+  const match = /^([1-9][0-9]{0,5})([smh])$/.exec(lifeText);
+  if (name === undefined || match === null || parsed.positionals.length > 0) {
+    process.stderr.write(
+      'sallyport device token: give --config FILE and --name NAME; --life is written 90s, 15m or 2h.\n',
+    );
+    return EXIT.usage;
+  }
+  const life = Number(match[1]) * (UNITS[match[2] ?? ''] ?? 0);
+  const body = { name, owner, model, approved, life, ekName };
+  const answer = await askGateway({
+    command: 'token',
+    config,
+    method: 'POST',
+    path: '/v1/device-tokens',
+    body,
+  });
+  if (typeof answer === 'number') return answer;
+  const { token, ...rest } = answer;
+  if (out !== undefined) writeWhole(out, `${String(token)}\n`);
+  if (json) process.stdout.write(`${JSON.stringify(out === undefined ? answer : { ...rest, out })}\n`);
+  else if (ekName !== undefined) process.stdout.write(`${name} may enrol without a token.\n`);
+  else if (out === undefined) process.stdout.write(`${String(token)}\n`);
+  return EXIT.ok;
+}
