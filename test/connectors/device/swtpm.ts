@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -160,11 +160,6 @@ export class SoftwareTpm {
     await link.close();
     assert.equal(response.readUInt32BE(6), 0, `TPM command ${code.toString(16)}`);
   }
-}
-
-/** Bytes of a PEM file's certificates, together. */
-export function pemOf(...files: readonly string[]): string {
-  return files.map((file) => readFileSync(file, 'utf8')).join('');
 }
 
 /** swtpm's control port is the one after its own. */
