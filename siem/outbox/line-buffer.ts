@@ -1,15 +1,31 @@
-// Turns a record into the bytes of its line, always in the same memory: a line is written before the next one is made.
+// Collects records as the bytes of their lines, always in the same memory: they are written before more are made.
 import { type EcsDocument, encodeLine, type NumberedLine } from '../ecs/document.ts';
 import { OutboxError } from './error.ts';
 import { MAX_LINE_BYTES } from './segment.ts';
 
 const NEWLINE = 0x0a;
+/** Lines beyond this many bytes are better written in a second go. */
+const FULL = 256 * 1024;
 
 export class LineBuffer {
-  readonly #bytes = Buffer.allocUnsafeSlow(MAX_LINE_BYTES);
+  readonly #memory = Buffer.allocUnsafeSlow(FULL + MAX_LINE_BYTES);
+  #length = 0;
 
-  /** The line with its newline; the next call overwrites it. Throws OutboxError `unencodable`. */
-  encode(record: EcsDocument | NumberedLine, sequence: number): Buffer {
+  get length(): number {
+    return this.#length;
+  }
+
+  get full(): boolean {
+    return this.#length > FULL;
+  }
+
+  /** What was collected; the next `add` after `cut(0)` overwrites it. */
+  get bytes(): Buffer {
+    return this.#memory.subarray(0, this.#length);
+  }
+
+  /** Adds one line with its newline; only while not full. Throws OutboxError `unencodable`, and adds nothing. */
+  add(record: EcsDocument | NumberedLine, sequence: number): void {
     let line: string;
     try {
       line = lineOf(record, sequence);
@@ -20,9 +36,14 @@ export class LineBuffer {
     if (length >= MAX_LINE_BYTES) {
       throw new OutboxError('unencodable', `a record of ${length} bytes is longer than ${MAX_LINE_BYTES}`);
     }
-    this.#bytes.write(line);
-    this.#bytes[length] = NEWLINE;
-    return this.#bytes.subarray(0, length + 1);
+    this.#memory.write(line, this.#length);
+    this.#memory[this.#length + length] = NEWLINE;
+    this.#length += length + 1;
+  }
+
+  /** Takes back what was added after the first `length` bytes. */
+  cut(length: number): void {
+    this.#length = length;
   }
 }
 

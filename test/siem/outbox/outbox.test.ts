@@ -94,6 +94,14 @@ describe('segments', () => {
     assert.deepEqual(await sequences(directory), upTo(50));
   });
 
+  test('keep their size when many records come at once', async (t) => {
+    const directory = directoryFor(t);
+    const outbox = openOutbox(t, directory, { segmentBytes: 4_096 });
+    await Promise.all(upTo(200).map(() => outbox.append(document({ filler: 300 }))));
+    assert.ok(listSegments(directory).every(({ bytes }) => bytes <= 4_096));
+    assert.deepEqual(await sequences(directory), upTo(200));
+  });
+
   test('live in a directory made for their owner only, and one that others can read is refused', async (t) => {
     const directory = join(directoryFor(t), 'outbox');
     await new Outbox({ directory, now: Date.now }).close();
@@ -194,6 +202,20 @@ describe('the quota', () => {
     for (let index = 0; index < 100; index++) await outbox.append(document({ filler: 300 }));
     assert.equal(outbox.standing.sequence, 100);
     assert.ok(outbox.standing.bytes <= 16_384);
+  });
+
+  test('refuses what no longer goes in of what came at once, and numbers the rest without a gap', async (t) => {
+    const directory = directoryFor(t);
+    const outbox = openOutbox(t, directory, { segmentBytes: 4_096, quotaBytes: 16_384 });
+    outbox.keepFrom('sink', 0);
+    const settled = await Promise.allSettled(upTo(100).map(() => outbox.append(document({ filler: 300 }))));
+    const kept = settled.filter(({ status }) => status === 'fulfilled').length;
+    assert.ok(kept > 10 && kept < 100, `${kept} kept`);
+    assert.equal(outbox.standing.refused, 100 - kept);
+    assert.deepEqual(await sequences(directory), upTo(kept));
+    outbox.keepFrom('sink', 3);
+    await outbox.append(document());
+    assert.equal(outbox.standing.sequence, kept + 1);
   });
 
   test('refuses when a sink still needs them, says so, and recovers by itself', async (t) => {
