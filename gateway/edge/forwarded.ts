@@ -3,84 +3,10 @@ import { randomFillSync } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { ASSERTION_HEADER } from '#gateway/pki/assertion';
 import { trailerPairs } from '#gateway/tunnel/head';
+import { fold, headerName, speaksForUs } from './header-name.ts';
 
 /** Prefix of our own cookies: no app may read or set them. */
 export const OWN_COOKIE_PREFIX = '__Host-sallyport';
-
-/** RFC 9110 section 7.6.1, and what travels with it in practice. */
-const HOP_BY_HOP: ReadonlySet<string> = new Set([
-  'connection',
-  'keep-alive',
-  'proxy-connection',
-  'proxy-authenticate',
-  'proxy-authorization',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-  'expect',
-  'http2-settings',
-]);
-
-/**
- * Names, folded, by which gateways tell apps who the user is or where the request came from. A client's copy
- * never passes, whether or not we send one ourselves.
- */
-const SPEAKS_FOR_US: ReadonlySet<string> = new Set([
-  'forwarded',
-  'via',
-  'x-real-ip',
-  'x-client-ip',
-  'true-client-ip',
-  'x-cluster-client-ip',
-  'x-original-url',
-  'x-original-uri',
-  'x-original-host',
-  'x-original-method',
-  'x-rewrite-url',
-  'x-request-id',
-  'x-http-method-override',
-  'x-method-override',
-  'x-http-method',
-  'x-user',
-  'x-username',
-  'x-userid',
-  'x-user-id',
-  'x-user-email',
-  'x-email',
-  'x-groups',
-  'x-roles',
-  'x-remote-user',
-  'remote-user',
-  'remote-groups',
-  'remote-email',
-  'remote-name',
-  'x-webauth-user',
-  'x-ssl-client-cert',
-  'ssl-client-cert',
-  'x-client-cert',
-  'client-cert',
-  'client-cert-chain',
-]);
-const SPEAKS_FOR_US_PREFIXES: readonly string[] = [
-  'x-forwarded-',
-  'x-sallyport-',
-  'x-goog-',
-  'x-pomerium-',
-  'cf-access-',
-  'cf-connecting-',
-  'x-auth-request-',
-  'x-authentik-',
-  'x-envoy-',
-  'x-ms-client-principal',
-  'x-amzn-oidc-',
-  'x-ssl-client-',
-];
-
-/** Back ends that map headers to variables see `-`, `_` and `.` as one character, and no case. */
-function fold(name: string): string {
-  return name.toLowerCase().replaceAll(/[_.]/g, '-');
-}
 
 export interface Provenance {
   /** Canonical address of the client's socket. */
@@ -99,9 +25,8 @@ export function forwardHeaders(request: IncomingMessage, from: Provenance, upgra
   const raw = request.rawHeaders;
   for (let i = 0; i < raw.length; i += 2) {
     const name = raw[i] ?? '';
-    const folded = fold(name);
-    if (HOP_BY_HOP.has(folded) || named.has(folded) || speaksForUs(folded) || folded === 'traceparent')
-      continue;
+    const { folded, passes } = headerName(name);
+    if (!passes || named.has(folded)) continue;
     const value = folded === 'host' ? host : (raw[i + 1] ?? '');
     if (folded === 'cookie') {
       const kept = withoutOwnCookies(value);
@@ -143,10 +68,6 @@ function connectionTokens(connection: string | undefined): ReadonlySet<string> {
   return new Set(tokens.filter((token) => token !== 'host' && token !== 'content-length'));
 }
 const NONE: ReadonlySet<string> = new Set();
-
-function speaksForUs(folded: string): boolean {
-  return SPEAKS_FOR_US.has(folded) || SPEAKS_FOR_US_PREFIXES.some((prefix) => folded.startsWith(prefix));
-}
 
 /** A Cookie header without our own cookies, '' if nothing is left. */
 export function withoutOwnCookies(cookie: string): string {

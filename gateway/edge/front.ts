@@ -1,6 +1,7 @@
 // The strict front: refuses every request that two parties could read in two ways, before anything else looks
 // at it. Pure; what it returns is the only form of the request that later rooms use and that is forwarded.
 import type { IncomingMessage } from 'node:http';
+import { headerName } from './header-name.ts';
 import { MAX_HEADERS, MAX_HOST } from './limits.ts';
 import { canonicalTarget } from './target.ts';
 
@@ -56,32 +57,9 @@ export type Inspected =
   | { readonly ok: true; readonly request: CleanRequest }
   | { readonly ok: false; readonly refusal: Refusal };
 
-const TOKEN = /^[!#$%&'*+.^`|~0-9A-Za-z-]+$/;
 /** Visible ASCII, obs-text and tab. Anything else in a value is somebody trying to end the line early. */
 const FIELD_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 const HOST = /^([a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*)(?::([0-9]{1,5}))?$/i;
-
-/** Headers that our own decision reads or that frame the message: two of them are two readings. */
-const SINGLE: ReadonlySet<string> = new Set([
-  'authorization',
-  'content-length',
-  'content-type',
-  'cookie',
-  'dpop',
-  'expect',
-  'host',
-  'origin',
-  'referer',
-  'sec-fetch-dest',
-  'sec-fetch-mode',
-  'sec-fetch-site',
-  'sec-websocket-key',
-  'sec-websocket-version',
-  'traceparent',
-  'transfer-encoding',
-  'upgrade',
-  'user-agent',
-]);
 
 /** CONNECT and TRACE have no place at a gateway; what Node's parser does not know it refuses itself. */
 const METHODS: ReadonlySet<string> = new Set([
@@ -131,14 +109,12 @@ function checkHeaders(raw: readonly string[]): Refusal | undefined {
   if (raw.length > MAX_HEADERS * 2) return 'header-count';
   const seen = new Set<string>();
   for (let i = 0; i < raw.length; i += 2) {
-    const name = raw[i] ?? '';
-    // `_` is refused whole: back ends that map headers to variables fold it onto `-`.
-    if (!TOKEN.test(name) || name.includes('_')) return 'header-name';
+    const name = headerName(raw[i] ?? '');
+    if (!name.wellFormed) return 'header-name';
     if (!FIELD_VALUE.test(raw[i + 1] ?? '')) return 'header-value';
-    const lower = name.toLowerCase();
-    if (!SINGLE.has(lower)) continue;
-    if (seen.has(lower)) return lower === 'host' ? 'host-duplicate' : 'header-duplicate';
-    seen.add(lower);
+    if (!name.single) continue;
+    if (seen.has(name.lower)) return name.lower === 'host' ? 'host-duplicate' : 'header-duplicate';
+    seen.add(name.lower);
   }
   return undefined;
 }
