@@ -2,12 +2,15 @@
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import type { Cleanup } from '#test/story/tunnel/processes';
 
+/** Which bytes vanish: those of whoever dialled, those of whoever was dialled, or all. */
+export type Direction = 'inward' | 'outward' | 'both';
+
 export interface Line {
   readonly port: number;
   /** Connections made so far. */
   connections(): number;
   /** From now on bytes of connections that are open vanish; new connections work. */
-  silence(): void;
+  silence(direction?: Direction): void;
 }
 
 export async function line(t: Cleanup, target: number): Promise<Line> {
@@ -32,9 +35,10 @@ export async function line(t: Cleanup, target: number): Promise<Line> {
   return {
     port: (server.address() as AddressInfo).port,
     connections: () => pairs.length,
-    silence() {
-      for (const pair of pairs) {
-        for (const socket of pair) {
+    silence(direction = 'both') {
+      for (const [inbound, outbound] of pairs) {
+        const mute = { inward: [inbound], outward: [outbound], both: [inbound, outbound] }[direction];
+        for (const socket of mute) {
           // Reads on, so that the sender's writes succeed as they do into a dead network's buffers.
           socket
             .removeAllListeners('data')

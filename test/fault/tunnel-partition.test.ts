@@ -1,36 +1,24 @@
-// The line between gateway and connector goes silent without a close: both notice within 20 seconds, requests on it
-// are answered, and a new line is found.
+// The line between gateway and connector goes silent, all of it or half: both ends notice in time.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ask } from '#test/gateway/tunnel/bed';
-import { startApp, startConnector, startGateway } from '#test/story/tunnel/processes';
-import { line } from './line.ts';
+import { silent } from './tunnel-silent.ts';
 
-test('a silent line is noticed within 20 s at both ends', async (t) => {
-  const app = await startApp(t, (req, res) => {
-    if (req.url !== '/hang') res.end('ok');
+test('a partition is noticed within 20 s at both ends', { timeout: 90_000 }, async (t) => {
+  const { held, required, measured } = await silent(t, {
+    direction: 'both',
+    within: 20_000,
+    name: 'partition',
   });
-  const gateway = await startGateway(t);
-  const between = await line(t, gateway.connectors);
-  const up = gateway.lines.next('connected', 'one');
-  const token = await gateway.token('one');
-  const connector = startConnector(t, { name: 'one', gatewayPort: between.port, app, token });
-  await up;
-  assert.equal((await ask(gateway.people, { path: '/' })).status, 200);
-  const connections = between.connections();
-  between.silence();
-  const started = performance.now();
-  const back = gateway.lines.next('connected', 'one');
-  const [{ reason }, answer] = await Promise.all([
-    gateway.lines.next('disconnected', 'one'),
-    ask(gateway.people, { path: '/hang', method: 'POST' }),
-  ]);
-  const noticed = performance.now() - started;
-  assert.match(String(reason), /nothing heard for 8 s/);
-  assert.deepEqual([answer.status, answer.body], [502, 'connector-lost']);
-  assert.ok(noticed < 20_000, `noticed after ${noticed} ms`);
-  await back;
-  assert.match(connector.text(), /tunnel lost: nothing heard/);
-  assert.ok(between.connections() > connections);
-  assert.equal((await ask(gateway.people, { path: '/' })).status, 200);
+  t.diagnostic(measured);
+  assert.ok(held, `required: ${required}; measured: ${measured}`);
 });
+
+for (const direction of ['inward', 'outward'] as const) {
+  test(`a half-open line (${direction} bytes vanish) is closed within 30 s`, {
+    timeout: 90_000,
+  }, async (t) => {
+    const { held, required, measured } = await silent(t, { direction, within: 30_000, name: 'half_open' });
+    t.diagnostic(measured);
+    assert.ok(held, `required: ${required}; measured: ${measured}`);
+  });
+}
