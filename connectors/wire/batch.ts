@@ -23,6 +23,11 @@ export class Batch {
     this.#transport = transport;
   }
 
+  /** Frames wait for the end of this turn: one more goes along for nothing. */
+  get pending(): boolean {
+    return this.#scheduled;
+  }
+
   /** Makes room for `size` contiguous bytes in the slab. */
   #reserve(size: number): void {
     if (this.#slab.length - this.#to < size) {

@@ -105,7 +105,12 @@ export class Route {
   }
 }
 
+/** Streams that a tunnel may have more than another one, and still be the one for a request that goes along with others. */
+const ALONG = 16;
+
+/** Requests of one turn leave together: spread over all tunnels, each would cost a write of its own at both ends. */
 function beats({ session }: Tunnel, { session: best }: Tunnel): boolean {
   if (session.silent !== best.silent) return best.silent;
-  return session.streams < best.streams;
+  const ahead = session.batch.pending === best.batch.pending ? 0 : session.batch.pending ? ALONG : -ALONG;
+  return session.streams < best.streams + ahead;
 }

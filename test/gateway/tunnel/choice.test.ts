@@ -5,6 +5,8 @@ import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Stream, StreamHandler } from '#connectors/wire/stream';
 import { IGNORE } from '#connectors/wire/stream';
+import { Route } from '#gateway/tunnel/route';
+import type { Tunnel } from '#gateway/tunnel/tunnel';
 import { ask, type Bed, bed } from './bed.ts';
 
 const ok = (_req: unknown, res: { end(body: string): void }): void => res.end('ok');
@@ -96,10 +98,27 @@ test('choice: streams count for a connector, however many tunnels they are on', 
   const under = Array.from({ length: 8 }, () => ask(one.port, { path: '/' }));
   while (held.length < 8) await new Promise(setImmediate);
   const streams = Object.groupBy(one.tunnels.connectors(), ({ connector }) => connector);
-  const counts = Object.values(streams).map((tunnels) => tunnels?.map((tunnel) => tunnel.streams));
-  assert.deepEqual(counts, [[2, 2], [4]]);
+  const counts = Object.values(streams).map((tunnels) =>
+    tunnels?.reduce((sum, tunnel) => sum + tunnel.streams, 0),
+  );
+  assert.deepEqual(counts, [4, 4]);
   for (const stream of held) stream.head(200, '', ['Content-Length', '0'], true);
   await Promise.all(under);
+});
+
+test('choice: of one connector the tunnel that sends in this turn anyway takes more along, up to a measure', () => {
+  const tunnel = (streams: number, pending: boolean): Tunnel =>
+    ({ session: { ready: true, silent: false, streams, batch: { pending } } }) as unknown as Tunnel;
+  const chosen = (...tunnels: Tunnel[]): number => {
+    const route = new Route('one', 'run', Date.now);
+    for (const one of tunnels) route.add(one);
+    return tunnels.indexOf(route.tunnel([]) as Tunnel);
+  };
+  assert.equal(chosen(tunnel(3, false), tunnel(2, false)), 1, 'the one with fewer streams');
+  assert.equal(chosen(tunnel(0, false), tunnel(5, true)), 1, 'the one that sends');
+  assert.equal(chosen(tunnel(5, true), tunnel(0, false)), 0, 'in whatever order');
+  assert.equal(chosen(tunnel(0, false), tunnel(40, true)), 0, 'not when it is much busier');
+  assert.equal(chosen(tunnel(3, true), tunnel(2, true)), 1, 'both send');
 });
 
 test('choice: a connector that does not reach its app is left alone, and tried with a request that can be sent again', async (t) => {
