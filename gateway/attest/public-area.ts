@@ -3,6 +3,7 @@ import { createPublicKey, hash, type KeyObject } from 'node:crypto';
 import { ALG, ATTRIBUTE, CURVE, type Hash, hashOf } from './algorithms.ts';
 import { Reader } from './reader.ts';
 import { AttestationRefusal } from './reasons.ts';
+import { isRoca } from './roca.ts';
 
 /** `hash` is absent where the scheme is NULL. */
 export interface Scheme {
@@ -98,6 +99,7 @@ function readRsa(reader: Reader): RsaPublic {
   const last = modulus.at(-1) ?? 0;
   // An even modulus, or one with leading zeros, is no product of two primes of its size.
   if (modulus.length !== 256 || first < 0x80 || last % 2 === 0) throw new AttestationRefusal('key-size');
+  if (isRoca(modulus)) throw new AttestationRefusal('key-roca');
   return { type: 'rsa', modulus };
 }
 

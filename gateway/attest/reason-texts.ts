@@ -61,6 +61,10 @@ export const TEXTS: Readonly<Record<ReasonCode, readonly [message: string, remed
   'key-size': ['A key has a size that is not accepted.', 'Use an RSA 2048 or NIST P-256 or P-384 key.'],
   'key-exponent': ['An RSA key has an unusual exponent.', NEW_KEY],
   'key-off-curve': ['A key is not a point on its curve.', FORGED],
+  'key-roca': [
+    'The TPM made an RSA key that can be broken (ROCA, CVE-2017-15361).',
+    "Install the maker's update for the TPM, or enrol with its ECC key.",
+  ],
   'key-reserved-bits': ['A key has reserved attributes.', FORGED],
   'ek-template': ['The endorsement key does not follow a template of the TCG.', UPDATE],
   'ak-not-restricted': ['The attestation key would sign anything.', NEW_KEY],

@@ -39,6 +39,7 @@ export type ReasonCode =
   | 'key-size'
   | 'key-exponent'
   | 'key-off-curve'
+  | 'key-roca'
   | 'key-reserved-bits'
   | 'ek-template'
   | 'ak-not-restricted'

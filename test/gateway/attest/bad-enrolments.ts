@@ -60,6 +60,18 @@ const rsaArea = (change: (area: Buffer) => Buffer) => (): { akPublic: Buffer } =
 /** Offsets in the public area of an RSA AK: type, nameAlg, attributes, policy, symmetric and scheme come before. */
 const KEY_BITS = 2 + 2 + 4 + 2 + 2 + 4;
 
+/** A number of 2048 bits whose remainders are those of 65537 ** 77, as all keys of the broken generator have some. */
+function rocaModulus(): Buffer {
+  const primorial = [...Array(168).keys()]
+    .slice(2)
+    .filter((n) => [2, 3, 5, 7, 11, 13].every((prime) => n === prime || n % prime !== 0))
+    .reduce((product, prime) => product * BigInt(prime), 1n);
+  let power = 1n;
+  for (let n = 0; n < 77; n += 1) power = (power * 65537n) % primorial;
+  const near = (1n << 2047n) + (1n << 2000n);
+  return Buffer.from((near - (near % primorial) + power).toString(16), 'hex');
+}
+
 const KEYS: readonly BadEnrolment[] = [
   sent('key off its curve', 'key-off-curve', (tpm) => ({ akPublic: offCurve(Buffer.from(tpm.akPublic)) })),
   sent('reserved attribute bit', 'key-reserved-bits', ak(RESTRICTED_SIGNING | 0x80000000)),
@@ -79,6 +91,11 @@ const KEYS: readonly BadEnrolment[] = [
     'RSA key with exponent 3',
     'key-exponent',
     rsaArea((area) => Buffer.concat([area.subarray(0, KEY_BITS + 2), u32(3), area.subarray(KEY_BITS + 6)])),
+  ),
+  sent(
+    'RSA key that can be broken',
+    'key-roca',
+    rsaArea((area) => Buffer.concat([area.subarray(0, -256), rocaModulus()])),
   ),
   sent('AK not restricted', 'ak-not-restricted', ak(without(1 << 16))),
   sent('AK not fixedTPM', 'ak-not-fixed-tpm', ak(without(1 << 1))),

@@ -38,12 +38,13 @@ export class Laboratory {
   endorsements: Endorsements = new Endorsements({ roots: [this.ca.certificate] });
   time: number = Date.UTC(2026, 5, 1);
   readonly #directory: string;
+  readonly #options: VerifierOptions;
   #names = 0;
 
   constructor(options: Partial<VerifierOptions> = {}) {
     this.#directory = mkdtempSync(join(tmpdir(), 'sallyport-attest-'));
     this.store = openEmbeddedStore(join(this.#directory, 'state'), () => this.time);
-    this.verifier = new Verifier({
+    this.#options = {
       store: this.store,
       endorsements: () => this.endorsements,
       challengeLife: 60_000,
@@ -51,7 +52,13 @@ export class Laboratory {
       pinnedKeys: false,
       now: () => this.time,
       ...options,
-    });
+    };
+    this.verifier = this.another();
+  }
+
+  /** Another gateway with the same store. */
+  another(): Verifier {
+    return new Verifier(this.#options);
   }
 
   async close(): Promise<void> {

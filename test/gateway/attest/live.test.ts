@@ -13,13 +13,20 @@ import { EK_NAMES, live, readRecording, replayRecording } from './recording.ts';
 import { nameOf, SoftwareTpm } from './software-tpm.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'sallyport-live-'));
-after(() => rmSync(root, { recursive: true, force: true }));
+const skip = requires(...TPM_NEEDS);
+let ran = 0;
+after(() => {
+  rmSync(root, { recursive: true, force: true });
+  console.log(
+    `attest: live TPM suite ${skip === false ? `ran: ${ran} of ${EK_NAMES.length} with swtpm` : skip}`,
+  );
+});
 
 for (const ek of EK_NAMES) {
   test(`a recorded TPM with an EK of ${ek} is judged as it was`, () => replayRecording(readRecording(ek)));
 }
 
-describe('live TPMs', { skip: requires(...TPM_NEEDS) }, () => {
+describe('live TPMs', { skip }, () => {
   for (const ek of EK_NAMES) {
     test(`one with an EK of ${ek} enrols, attests, reboots, changes, is swapped and cleared`, async () => {
       const maker = new TpmMaker(join(root, `${ek}-ca`));
@@ -27,6 +34,7 @@ describe('live TPMs', { skip: requires(...TPM_NEEDS) }, () => {
       const other = await maker.make(join(root, `${ek}-2`));
       try {
         await live(ek, maker, tpm, other);
+        ran += 1;
       } finally {
         await tpm.off();
         await other.off();

@@ -2,8 +2,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { AttestationRefusal } from '#gateway/attest/reasons';
-import { TPM_NEEDS } from '#test/connectors/device/swtpm';
-import { requires } from '#test/requires';
 import type { Honest } from './bad-case.ts';
 import { BAD_ENROLMENTS } from './bad-enrolments.ts';
 import { BAD_EVIDENCE } from './bad-evidence.ts';
@@ -33,9 +31,7 @@ describe('refused, each for its own reason', () => {
   });
   after(async () => {
     await lab.close();
-    const live = requires(...TPM_NEEDS);
     console.log(`attest: negatives refused ${refused} of ${TOTAL}`);
-    console.log(`attest: live TPM suite ${live === false ? 'runs, with swtpm' : live}`);
   });
 
   for (const { name, code, enrol } of BAD_ENROLMENTS) {

@@ -166,34 +166,6 @@ describe('a device', () => {
     }
   });
 
-  test('of fifty that use one token, exactly one enrols', async () => {
-    const token = await lab.token();
-    const outcomes = await Promise.allSettled(
-      Array.from({ length: 50 }, () => {
-        const tpm = new SoftwareTpm();
-        const ekCertificate = lab.ca.endorse(tpm.ek.publicKey);
-        return lab.verifier.enrol({ token, ekCertificate, ekPublic: tpm.ekPublic, akPublic: tpm.akPublic });
-      }),
-    );
-    assert.equal(outcomes.filter(({ status }) => status === 'fulfilled').length, 1);
-    for (const outcome of outcomes) {
-      if (outcome.status === 'rejected') refusal('token-used')(outcome.reason);
-    }
-  });
-
-  test('one TPM with fifty tokens is one device', async () => {
-    const tpm = new SoftwareTpm();
-    const outcomes = await Promise.allSettled(Array.from({ length: 50 }, () => lab.enrol(tpm)));
-    assert.equal(outcomes.filter(({ status }) => status === 'fulfilled').length, 1);
-    for (const outcome of outcomes) {
-      if (outcome.status === 'rejected') refusal('ek-enrolled')(outcome.reason);
-    }
-    const names = (await lab.store.list('deviceName')).filter(
-      ([, { device }]) => device === outcomeDevice(outcomes),
-    );
-    assert.equal(names.length, 1, 'a name is held by a device that was not written');
-  });
-
   test('that restarts goes on, but not in the boot its session began in', async () => {
     const { device, tpm } = await lab.ready();
     const before = await lab.attest(device, tpm);
@@ -270,7 +242,3 @@ describe('a device', () => {
     await assert.rejects(lab.verifier.learnBaseline(device, 'admin'), refusal('posture-missing'));
   });
 });
-
-function outcomeDevice(outcomes: readonly PromiseSettledResult<{ device: string }>[]): string | undefined {
-  return outcomes.flatMap((one) => (one.status === 'fulfilled' ? [one.value.device] : []))[0];
-}
