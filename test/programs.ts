@@ -52,6 +52,7 @@ export const parts: readonly Part[] = [
     suites: 'siem/ledger: another implementation of transparency logs',
   },
   { package: 'slowhttptest', program: 'slowhttptest', suites: 'fault: slow strangers' },
+  { package: 'haproxy', program: 'haproxy', suites: 'story: another reading of the same bytes' },
   { package: 'nmap', program: 'nmap', suites: 'gateway/edge: what TLS a stranger finds' },
   {
     package: 'swtpm',

@@ -28,6 +28,8 @@ const silent = (): void => {};
 export interface FuzzInstallation {
   readonly app: WitnessApp;
   readonly portal: string;
+  /** The port of the people's listener. */
+  readonly people: number;
   readonly visitor: Visitor;
   /** The cookie of somebody who may read below /open. */
   readonly cookie: string;
@@ -50,7 +52,10 @@ rules:
   - { id: shut, deny: wiki, paths: ["/open/shut/**"] }
 `;
 
-export async function startFuzzInstallation(): Promise<FuzzInstallation> {
+/** `before`: starts what stands before the app, given the app's port; answers its own. */
+export async function startFuzzInstallation(
+  before: (app: number) => Promise<number> = async (app) => app,
+): Promise<FuzzInstallation> {
   const directory = mkdtempSync(join(tmpdir(), 'sallyport-fuzz-'));
   const complaints: string[] = [];
   const complain = (fields: object, message: string): void => {
@@ -105,7 +110,7 @@ apps:
       ...{ version: '0', hostname: 'fuzz', log, now: Date.now, random: Math.random },
     });
     undo.push(() => gateway.close('over', 0));
-    const connector = await connect(at('state'), directory, connectors, app.port, log);
+    const connector = await connect(at('state'), directory, connectors, await before(app.port), log);
     undo.push(() => connector.close(0));
     const visitor = new Visitor(authority.certificate);
     undo.push(() => visitor.close());
@@ -114,7 +119,7 @@ apps:
     // Signing in has left connections open whose timers would outlive the bed.
     const cookie = visitor.cookieHeader(HOST);
     return {
-      ...{ app, portal, visitor, cookie, server, close },
+      ...{ app, portal, people, visitor, cookie, server, close },
       complaints,
       events: reader(at('state/outbox')),
       line: (servername = HOST) => {

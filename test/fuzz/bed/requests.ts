@@ -92,7 +92,7 @@ const BYTES: readonly string[] = [
   ],
 ];
 
-const LINES: readonly string[] = [
+export const LINES: readonly string[] = [
   ...[
     'Transfer-Encoding: chunked',
     'Transfer-Encoding: xchunked',
