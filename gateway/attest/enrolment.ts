@@ -15,7 +15,7 @@ import type { DeviceBinding, DeviceGrant, DeviceRecord } from './records.ts';
 const TOKEN_PREFIX = 'sallyport-device.';
 const SECRET_SIZE = 32;
 /** How long an unanswered challenge is remembered after its end, so that a late answer is told from a second one. */
-export const REMEMBERED: number = 10 * 60_000;
+export const REMEMBERED: number = 60_000;
 
 export interface EnrolmentSettings {
   readonly store: Store;
