@@ -20,7 +20,8 @@ import type { Flow } from './flow.ts';
 import { DEVELOPMENT_CA } from './keys.ts';
 import { type Authority, openAuthority } from './pki/authority.ts';
 import type { EnrolmentDesk } from './pki/enrolment.ts';
-import { certificateFromFiles, issueCertificate, keepRenewed } from './pki/server-certificate.ts';
+import { type Expiring, FileCertificate } from './pki/file-certificate.ts';
+import { issueCertificate, keepRenewed } from './pki/server-certificate.ts';
 import type { TunnelRelays } from './tunnel/relay.ts';
 import type { TunnelsOptions } from './tunnel/tunnels.ts';
 
@@ -59,7 +60,13 @@ export async function peopleServer(parts: PeopleParts, undo: Undo): Promise<Peop
     },
   };
   if (config.tls !== undefined) {
-    const server = peopleListener(certificateFromFiles(config.tls), config.limits, handlers);
+    const files = new FileCertificate({
+      ...{ files: config.tls, log, now },
+      onExpiring: (expiring) => warn(recorder, log, expiring),
+    });
+    const server = peopleListener(files.current, config.limits, handlers);
+    const timer = files.follow(server, TLS_SETTINGS);
+    undo.push(() => clearInterval(timer));
     return { server, farewell: new Farewell(server), developmentCa: undefined };
   }
   const ca = await openAuthority(join(config.state, DEVELOPMENT_CA.directory), DEVELOPMENT_CA.name, now);
@@ -68,6 +75,16 @@ export async function peopleServer(parts: PeopleParts, undo: Undo): Promise<Peop
   const timer = keepRenewed(server, ca, sites.hosts, notAfter, TLS_SETTINGS, now);
   undo.push(() => clearInterval(timer));
   return { server, farewell: new Farewell(server), developmentCa: ca.certificate };
+}
+
+function warn(recorder: Recorder, log: Log, { notAfter, days }: Expiring): void {
+  log.warn(
+    { notAfter: new Date(notAfter).toISOString() },
+    `the certificate for people ends within ${days} days`,
+  );
+  recorder
+    .record({ kind: 'certificate-expiring', certificate: 'people', notAfter, days })
+    .catch((error: unknown) => log.error({ err: error }, 'a warning was not recorded'));
 }
 
 export interface ConnectorParts {

@@ -319,6 +319,17 @@ export interface Heartbeat {
   readonly policyHash?: Optional<string>;
 }
 
+/** A certificate of the gateway will end soon. Sent 30 days, 7 days and a day before. */
+export interface CertificateExpiring {
+  readonly kind: 'certificate-expiring';
+  /** `people`: the one that browsers see. */
+  readonly certificate: string;
+  /** Epoch milliseconds. */
+  readonly notAfter: number;
+  /** 30, 7 or 1. */
+  readonly days: number;
+}
+
 /** Recording failed for a while (disk full, quota, I/O error), and works again. Nothing was allowed meanwhile. */
 export interface RecordingInterrupted {
   readonly kind: 'recording-interrupted';
@@ -372,6 +383,7 @@ export type SallyportEvent =
   | GatewayStopped
   | Heartbeat
   | RecordingInterrupted
+  | CertificateExpiring
   | LedgerCheckpoint
   | SiemTest
   | DeviceEvent;

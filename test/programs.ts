@@ -33,6 +33,11 @@ export const parts: readonly Part[] = [
     program: 'redis-server',
     suites: 'gateway/state, fault, bench: state of several gateways',
   },
+  {
+    package: 'faketime',
+    program: '/usr/lib/*/faketime/libfaketime.so.1',
+    suites: 'fault: a clock that is set',
+  },
   { package: 'git', program: 'git', suites: 'story: a clone through the gateway' },
   {
     package: 'postgresql',

@@ -14,6 +14,8 @@ export interface ProviderOptions {
   readonly certificate: { readonly cert: string; readonly key: string };
   readonly client: { readonly id: string; readonly secret: string; readonly redirectUris: readonly string[] };
   readonly people?: readonly Person[];
+  /** Private keys it signs with; some of its own if left out. */
+  readonly jwks?: { readonly keys: readonly object[] };
   /** Where it says that somebody signed out, and the PEM that this address's certificate chains to. */
   readonly backchannel?: { readonly uri: string; readonly ca: string };
 }
@@ -76,7 +78,7 @@ async function withoutProductionWarnings<T>(make: () => Promise<T>): Promise<T> 
 }
 
 function configuration(
-  { client, issuer, backchannel }: ProviderOptions,
+  { client, issuer, backchannel, jwks }: ProviderOptions,
   people: readonly Person[],
 ): Configuration {
   const metadata: ClientMetadata = {
@@ -92,6 +94,7 @@ function configuration(
   };
   return {
     clients: [metadata],
+    ...(jwks === undefined ? {} : { jwks: jwks as NonNullable<Configuration['jwks']> }),
     pkce: { required: () => true },
     features: {
       devInteractions: { enabled: false },

@@ -87,7 +87,7 @@ export class Revocations {
 
   /** True for a request in the name of, or from, anything that was revoked, and for any while that is not known. */
   covers(session: LiveSession, { device }: AccessRequest): boolean {
-    if (performance.now() - this.#readAt > LEASE) return true;
+    if (performance.now() - this.#readAt > LEASE + REFRESH_INTERVAL) return true;
     if (this.#known.size === 0) return false;
     return (
       this.coversSession(session) ||

@@ -39,7 +39,7 @@ export class EmbeddedStore extends Updating implements Store {
     this.#db = db;
     this.#now = now;
     this.#counts = new Counts(now);
-    this.#get = db.prepare('SELECT value, expires FROM record WHERE kind = ? AND key = ? AND expires > ?');
+    this.#get = db.prepare('SELECT value, expires FROM record WHERE kind = ? AND key = ?');
     this.#put = db.prepare(
       'INSERT INTO record (kind, key, value, expires) VALUES (?, ?, ?, ?) ' +
         'ON CONFLICT (kind, key) DO UPDATE SET value = excluded.value, expires = excluded.expires',
@@ -56,7 +56,7 @@ export class EmbeddedStore extends Updating implements Store {
   }
 
   async get<K extends Kind>(kind: K, key: string): Promise<Collections[K] | undefined> {
-    return parse(this.#get.get(kind, key, this.#now()));
+    return this.#live<K>(kind, key);
   }
 
   async put<K extends Kind>(kind: K, key: string, value: Collections[K], expiresAt?: number): Promise<void> {
@@ -69,10 +69,18 @@ export class EmbeddedStore extends Updating implements Store {
     key: string,
     change: (current: Collections[K] | undefined) => Change<K>,
   ): Promise<boolean> {
-    const next = change(parse(this.#get.get(kind, key, this.#now())));
+    const next = change(this.#live<K>(kind, key));
     if (next === undefined) return false;
     await this.put(kind, key, next.value, next.expiresAt);
     return true;
+  }
+
+  /** What was found expired is gone for good: a clock that is set back later must not bring it back. */
+  #live<K extends Kind>(kind: K, key: string): Collections[K] | undefined {
+    const row = this.#get.get(kind, key);
+    if (row === undefined || Number(row['expires']) > this.#now()) return parse(row);
+    this.#take.get(kind, key);
+    return undefined;
   }
 
   async take<K extends Kind>(kind: K, key: string): Promise<Collections[K] | undefined> {

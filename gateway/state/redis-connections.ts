@@ -8,8 +8,8 @@ import { StateError } from './error.ts';
 import { readPrivate } from './private-files.ts';
 
 /** Milliseconds. Together they keep a hung server from holding a request longer than this. */
-const CONNECT_TIMEOUT = 1_500;
-const ANSWER_TIMEOUT = 1_500;
+const CONNECT_TIMEOUT = 1_000;
+const ANSWER_TIMEOUT = 1_000;
 const LONGEST_PAUSE = 500;
 /** How long a starting gateway waits for Redis. */
 const START_TIMEOUT = 10_000;

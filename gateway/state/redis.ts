@@ -14,7 +14,7 @@ const REDIS_LAYOUT = 1;
 /** How often Redis is asked whether it still speaks for the installation, in milliseconds. */
 const BEAT_INTERVAL = 1_000;
 /** How long a write waits for its replicas, in milliseconds. */
-const REPLICA_TIMEOUT = 1_000;
+const REPLICA_TIMEOUT = 700;
 const SWEEP_INTERVAL = 60_000;
 /** Records read or swept in one command. */
 const BATCH = 500;

@@ -1,5 +1,13 @@
 // How a gateway's life signs read in ECS: start, stop, heartbeat, and the times when nothing could be recorded.
-import type { GatewayStarted, GatewayStopped, Heartbeat, RecordingInterrupted, SiemTest } from '../event.ts';
+import type {
+  CertificateExpiring,
+  GatewayStarted,
+  GatewayStopped,
+  Heartbeat,
+  RecordingInterrupted,
+  SiemTest,
+} from '../event.ts';
+import { isoTime } from './document.ts';
 import type { Entries, Mapping } from './mapping.ts';
 import { actorFields } from './parts.ts';
 
@@ -101,8 +109,25 @@ function siemTest(event: SiemTest): Mapping {
   };
 }
 
+function certificateExpiring({ certificate, notAfter, days }: CertificateExpiring): Mapping {
+  return {
+    action: 'certificate-expiring',
+    category: ['configuration'],
+    type: ['info'],
+    outcome: 'success',
+    code: `within-${days}-days`,
+    message: `The certificate for ${certificate} ends within ${days} ${days === 1 ? 'day' : 'days'}`,
+    own: { certificate: { use: certificate, not_after: isoTime(notAfter) } },
+  };
+}
+
 export const healthEntries: Entries<
-  'gateway-started' | 'gateway-stopped' | 'heartbeat' | 'recording-interrupted' | 'siem-test'
+  | 'gateway-started'
+  | 'gateway-stopped'
+  | 'heartbeat'
+  | 'recording-interrupted'
+  | 'certificate-expiring'
+  | 'siem-test'
 > = {
   'gateway-started': {
     about: 'A gateway process started.',
@@ -118,6 +143,11 @@ export const healthEntries: Entries<
     about: 'Sent at a fixed interval, with the standing of the outbox and of each sink.',
     dataset: 'sallyport.health',
     map: heartbeat,
+  },
+  'certificate-expiring': {
+    about: 'A certificate of the gateway will end soon; sent 30 days, 7 days and a day before.',
+    dataset: 'sallyport.health',
+    map: certificateExpiring,
   },
   'recording-interrupted': {
     about: 'Recording failed for a while (disk full, quota, I/O error) and works again.',

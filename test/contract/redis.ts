@@ -90,15 +90,22 @@ export interface Sentinels {
   primary(): Promise<number | undefined>;
 }
 
-/** A primary with two replicas, watched by three Sentinels that give it a second. */
-export async function sentinels(scope: Scope): Promise<Sentinels> {
+/**
+ * A primary with two replicas, watched by three Sentinels that give it a second. `through`: another port by which
+ * replicas, Sentinels and whoever asks them reach the primary.
+ */
+export async function sentinels(
+  scope: Scope,
+  through: (port: number) => Promise<number> = async (port) => port,
+): Promise<Sentinels> {
   const directory = directoryFor(scope);
   const ports = await freePorts(6);
   const [first = 0] = ports;
+  const seen = await through(first);
   const limits = ['--min-replicas-to-write', '1', '--min-replicas-max-lag', '2', '--repl-timeout', '5'];
   const prompt = ['--repl-diskless-sync-delay', '0'];
   const servers = ports.slice(0, 3).map((port, index) => {
-    const replica = index === 0 ? [] : ['--replicaof', '127.0.0.1', String(first)];
+    const replica = index === 0 ? [] : ['--replicaof', '127.0.0.1', String(seen)];
     return launch(scope, directory, port, ['--port', String(port), ...replica, ...limits, ...prompt]);
   });
   await until('the replicas follow', async () =>
@@ -111,7 +118,7 @@ export async function sentinels(scope: Scope): Promise<Sentinels> {
       file,
       [
         `port ${port}`,
-        `sentinel monitor ${name} 127.0.0.1 ${first} 2`,
+        `sentinel monitor ${name} 127.0.0.1 ${seen} 2`,
         `sentinel down-after-milliseconds ${name} 1000`,
         `sentinel failover-timeout ${name} 4000`,
         `sentinel parallel-syncs ${name} 2`,

@@ -11,7 +11,7 @@ export interface Finding {
   readonly measured: string;
   readonly held: boolean;
   /** Units in the key. */
-  readonly figures: Readonly<Record<string, number>>;
+  readonly figures?: Readonly<Record<string, number>>;
 }
 
 export interface FaultReport {

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { Agent, request } from 'undici';
+import { callAdmin } from '#bin/admin-client';
 import { type Part, until } from '#test/story/part';
 import { eventsIn, type Recorded } from '#test/story/record';
 
@@ -121,6 +122,12 @@ export class FleetGateway {
     ]);
     const { code } = await part.ended;
     return { code, output: part.output };
+  }
+
+  /** Revokes over the admin socket, without a command's start; the answer's status. */
+  async revoke(kind: string, id: string): Promise<number> {
+    const wish = { kind, id, by: 'fault' };
+    return (await callAdmin(join(this.directory, 'state'), 'POST', '/v1/revocations', wish)).status;
   }
 
   async metric(name: string): Promise<number | undefined> {

@@ -84,7 +84,7 @@ export class Fleet {
     const authority = await openAuthority(join(first, 'development-ca'), 'Fleet', Date.now);
     this.ca = authority.certificate;
     await this.startProvider();
-    this.#undo.push(() => closed(this.provider));
+    this.#undo.push(() => closed(this.provider).catch(() => undefined));
     for (let index = 0; index < count; index += 1) {
       const gateway = new FleetGateway(this, index, health[index] ?? 0);
       this.gateways.push(gateway);
@@ -118,6 +118,10 @@ export class Fleet {
       ...this.#options.provider,
       ...more,
     });
+  }
+
+  async stopProvider(): Promise<void> {
+    await closed(this.provider);
   }
 
   #write({ directory, address, health, index }: FleetGateway): void {

@@ -252,6 +252,12 @@ export const examples: { readonly [K in EventKind]: EventOf<K> } = {
     sessions: 120,
     policyHash,
   },
+  'certificate-expiring': {
+    kind: 'certificate-expiring',
+    certificate: 'people',
+    notAfter: at + 6 * 86_400_000,
+    days: 7,
+  },
   'recording-interrupted': {
     kind: 'recording-interrupted',
     code: 'no-space',

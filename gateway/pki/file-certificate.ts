@@ -1,0 +1,108 @@
+// A certificate that the operator keeps in files: taken up anew when it changes, without a connection being lost, and
+// warned of before it ends.
+import { X509Certificate } from 'node:crypto';
+import { statSync } from 'node:fs';
+import { createSecureContext, type SecureContextOptions, type Server } from 'node:tls';
+import type { Log } from '#siem/log';
+import { certificateFromFiles, type ServerCertificate } from './server-certificate.ts';
+
+const DAY = 86_400_000;
+/** Days before its end at which a certificate is warned of, each once. */
+export const WARNINGS: readonly number[] = [30, 7, 1];
+/** How often files and clock are looked at, in milliseconds. */
+const CHECK_INTERVAL = 10_000;
+
+/** The certificate cannot be shown to anybody. `message` says what to do. */
+export class CertificateError extends Error {
+  readonly code: 'certificate-expired' | 'certificate-unreadable';
+  constructor(code: CertificateError['code'], message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+export interface Expiring {
+  /** Epoch milliseconds. */
+  readonly notAfter: number;
+  /** The warning's: 30, 7 or 1. */
+  readonly days: number;
+}
+
+export interface FileCertificateOptions {
+  readonly files: { readonly certificate: string; readonly key: string };
+  readonly log: Log;
+  readonly now: () => number;
+  readonly onExpiring: (expiring: Expiring) => void;
+}
+
+export class FileCertificate {
+  readonly #options: FileCertificateOptions;
+  #warned = Number.POSITIVE_INFINITY;
+  #changed: string;
+  current: ServerCertificate & { readonly notAfter: number };
+
+  /** Throws CertificateError. */
+  constructor(options: FileCertificateOptions) {
+    this.#options = options;
+    this.#changed = this.#stamp();
+    this.current = this.#read();
+  }
+
+  /** Keeps `server` showing what is in the files. Stop it with clearInterval. */
+  follow(server: Server, settings: SecureContextOptions): NodeJS.Timeout {
+    this.check();
+    return setInterval(() => this.check(server, settings), CHECK_INTERVAL).unref();
+  }
+
+  /** Takes up a changed certificate if it is good, and warns of one that will end. */
+  check(server?: Server, settings: SecureContextOptions = {}): void {
+    const { log, files } = this.#options;
+    try {
+      const stamp = this.#stamp();
+      if (stamp !== this.#changed) {
+        const fresh = this.#read();
+        server?.setSecureContext({ ...settings, cert: fresh.cert, key: fresh.key });
+        this.#changed = stamp;
+        this.current = fresh;
+        this.#warned = Number.POSITIVE_INFINITY;
+        log.info({ certificate: files.certificate }, 'the certificate was renewed');
+      }
+    } catch (error) {
+      log.error({ err: error }, 'the changed certificate is not used; the one before it stays');
+    }
+    this.#warn();
+  }
+
+  #warn(): void {
+    const { now, onExpiring } = this.#options;
+    const { notAfter } = this.current;
+    const left = (notAfter - now()) / DAY;
+    const days = WARNINGS.findLast((one) => left <= one);
+    if (days === undefined || days >= this.#warned) return;
+    this.#warned = days;
+    onExpiring({ notAfter, days });
+  }
+
+  #stamp(): string {
+    const { certificate, key } = this.#options.files;
+    return [certificate, key].map((file) => statSync(file).mtimeMs).join(' ');
+  }
+
+  #read(): ServerCertificate & { readonly notAfter: number } {
+    const { files, now } = this.#options;
+    const read = certificateFromFiles(files);
+    let notAfter: number;
+    try {
+      createSecureContext(read);
+      notAfter = Date.parse(new X509Certificate(read.cert).validTo);
+    } catch (cause) {
+      const message = `${files.certificate} and ${files.key} are no certificate and its key: ${(cause as Error).message}`;
+      throw new CertificateError('certificate-unreadable', message, { cause });
+    }
+    if (notAfter <= now()) {
+      const message = `${files.certificate} has expired on ${new Date(notAfter).toISOString()}: renew it`;
+      throw new CertificateError('certificate-expired', message);
+    }
+    return { ...read, notAfter };
+  }
+}

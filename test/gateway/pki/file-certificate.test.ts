@@ -1,0 +1,109 @@
+// A certificate in files: warned of before it ends, taken up anew while it serves, refused when it is no good.
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { connect, createServer as createTlsServer, type TLSSocket } from 'node:tls';
+import { type Authority, openAuthority } from '#gateway/pki/authority';
+import { type Expiring, FileCertificate } from '#gateway/pki/file-certificate';
+import type { Log } from '#siem/log';
+
+const DAY = 86_400_000;
+const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined } as unknown as Log;
+
+async function bed(t: TestContext) {
+  const directory = mkdtempSync(join(tmpdir(), 'sallyport-certificate-'));
+  t.after(() => rmSync(directory, { recursive: true }));
+  const files = { certificate: join(directory, 'cert.pem'), key: join(directory, 'key.pem') };
+  const authority: Authority = await openAuthority(join(directory, 'ca'), 'Test', Date.now);
+  let written = 0;
+  const state = { now: Date.now(), warned: [] as Expiring[] };
+  return {
+    files,
+    state,
+    authority,
+    async write(life: number): Promise<void> {
+      const { certificate, key } = await authority.issueServer(['localhost'], life);
+      written += 1;
+      for (const [file, text] of [
+        [files.certificate, certificate],
+        [files.key, key],
+      ] as const) {
+        writeFileSync(file, text, { mode: 0o600 });
+        utimesSync(file, written, written);
+      }
+    },
+    open: () =>
+      new FileCertificate({
+        files,
+        log: quiet,
+        now: () => state.now,
+        onExpiring: (expiring) => state.warned.push(expiring),
+      }),
+  };
+}
+
+test('is warned of 30 days, 7 days and a day before its end, once each', async (t) => {
+  const { write, open, state } = await bed(t);
+  await write(40 * DAY);
+  const certificate = open();
+  for (let day = 0; day < 40; day += 1) {
+    certificate.check();
+    certificate.check();
+    state.now += DAY;
+  }
+  assert.deepEqual(
+    state.warned.map(({ days }) => days),
+    [30, 7, 1],
+  );
+});
+
+test('is taken up anew when it changes, and connections that are up go on', async (t) => {
+  const { write, open, state, authority } = await bed(t);
+  await write(5 * DAY);
+  const certificate = open();
+  const inner = createServer((_request: IncomingMessage, response: ServerResponse) => response.end('ok'));
+  const server = createTlsServer(certificate.current, (socket) => inner.emit('connection', socket));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(() => server.close());
+  const { port } = server.address() as { port: number };
+  const dial = (): Promise<TLSSocket> =>
+    new Promise((resolve, reject) => {
+      const options = { port, host: '127.0.0.1', servername: 'localhost', ca: authority.certificate };
+      const socket = connect(options, () => resolve(socket));
+      socket.once('error', reject);
+      t.after(() => socket.destroy());
+    });
+  const before = await dial();
+  certificate.check(server);
+  assert.deepEqual(
+    state.warned.map(({ days }) => days),
+    [7],
+  );
+  await write(90 * DAY);
+  certificate.check(server);
+  const after = await dial();
+  assert.notEqual(
+    after.getPeerX509Certificate()?.serialNumber,
+    before.getPeerX509Certificate()?.serialNumber,
+  );
+  const answered = new Promise((resolve) => before.once('data', resolve));
+  before.write('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n');
+  assert.match(String(await answered), /^HTTP\/1\.1 200/);
+});
+
+test('that ended, or is none, is refused; a bad change leaves the one before', async (t) => {
+  const { write, open, files, state } = await bed(t);
+  await write(DAY);
+  state.now += 2 * DAY;
+  assert.throws(open, { code: 'certificate-expired' });
+  state.now -= 2 * DAY;
+  const certificate = open();
+  const { cert } = certificate.current;
+  writeFileSync(files.certificate, 'not a certificate');
+  certificate.check();
+  assert.equal(certificate.current.cert, cert);
+  assert.throws(open, { code: 'certificate-unreadable' });
+});
