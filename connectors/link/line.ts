@@ -58,8 +58,8 @@ export class Line {
     return this.#current !== undefined;
   }
 
-  tick(): void {
-    for (const session of [...this.#sessions]) session.tick();
+  tick(second: number): void {
+    for (const session of [...this.#sessions]) session.tick(second);
   }
 
   /** Dials anew, for example with another certificate, and lets the tunnel there is go after that. */

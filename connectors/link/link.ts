@@ -33,6 +33,7 @@ export class Link {
   readonly #lines: readonly { readonly gateway: URL; readonly line: Line }[];
   readonly #renewal: Renewal;
   readonly #ticker: NodeJS.Timeout;
+  #seconds = 0;
 
   constructor(options: LinkOptions) {
     const { gateways, tunnels, name, log, now, random } = options;
@@ -59,7 +60,8 @@ export class Link {
   }
 
   #tick(): void {
-    for (const { line } of this.#lines) line.tick();
+    this.#seconds += 1;
+    for (const { line } of this.#lines) line.tick(this.#seconds);
     this.#renewal.tick();
   }
 

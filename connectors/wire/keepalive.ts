@@ -11,7 +11,7 @@ const EARLY_PINGS = 2;
 export class KeepAlive {
   readonly #limits: Limits;
   readonly #send: (payload: Buffer) => void;
-  #sincePing = 0;
+  #early = EARLY_PINGS;
   /** Seconds of silence since an unanswered ping; -1 while none is out. */
   #silent = -1;
   #serial = 0;
@@ -35,19 +35,18 @@ export class KeepAlive {
   ping(): void {
     if (this.#silent < 0) this.#silent = 0;
     this.#serial = (this.#serial + 1) >>> 0;
-    this.#sincePing = this.#serial <= EARLY_PINGS ? this.#limits.pingSeconds - 1 : 0;
     const payload = Buffer.alloc(8);
     payload.writeUInt32BE(this.#serial, 4);
     this.#send(payload);
   }
 
-  /** Called each second. False: the peer is dead. */
-  tick(): boolean {
+  /** Called each second, with its number. False: the peer is dead. */
+  tick(second: number): boolean {
     this.#pinged = 0;
     if (this.#silent >= 0) this.#silent += 1;
     if (this.#silent > this.#limits.pongSeconds) return false;
-    this.#sincePing += 1;
-    if (this.#sincePing >= this.#limits.pingSeconds) this.ping();
+    if (this.#early > 0 || second % this.#limits.pingSeconds === 0) this.ping();
+    this.#early -= 1;
     return true;
   }
 

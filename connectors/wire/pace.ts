@@ -9,6 +9,8 @@ import type { Limits } from './limits.ts';
 const QUIET = 64 * 1024;
 /** The smallest of so many round trips is believed: what disturbs one of them only adds to it. */
 const TRIPS = 3;
+/** Milliseconds that are always allowed for a trip: turns of the event loops at both ends, which a ping does not meet. */
+const TURNS = 3;
 /** Milliseconds that one rate sample takes at least. */
 const RATE_INTERVAL = 10;
 /** Share of the best rate kept at each sample: a rate once seen is forgotten within a second or two. */
@@ -30,7 +32,9 @@ export class Pace {
   /** Bytes per millisecond. */
   #rate = 0;
   #sampleAt = 0;
-  #sampleBytes = 0;
+  /** Acknowledged before the sample, and what is when it ends. */
+  #sampleFrom = 0;
+  #sampleTo = 0;
 
   /** `clock`: monotonic milliseconds. */
   constructor(limits: Limits, clock: () => number) {
@@ -60,18 +64,24 @@ export class Pace {
     this.#acked += bytes;
     if (this.#acked > this.#sent) return false;
     this.#pingWhenQuiet();
-    this.#sampleBytes += bytes;
+    this.#sample();
+    return true;
+  }
+
+  /**
+   * A sample lasts until all that was in flight at its beginning has arrived. On a line that is shared, bytes come in
+   * clumps: over less than that, a clump at the line's rate would count as ours.
+   */
+  #sample(): void {
     const now = this.#clock();
     const elapsed = now - this.#sampleAt;
-    const interval = Math.max(RATE_INTERVAL, this.#rtt ?? RATE_INTERVAL);
-    if (elapsed >= interval) {
-      // A sample that spans a pause of the source says nothing about the line.
-      if (elapsed < 4 * interval) this.#rate = Math.max(this.#rate * RATE_DECAY, this.#sampleBytes / elapsed);
-      this.#sampleAt = now;
-      this.#sampleBytes = 0;
-      this.#cap = Math.min(this.#max, Math.max(this.#min, 2 * this.#rate * (this.#rtt ?? 0)));
-    }
-    return true;
+    if (this.#acked < this.#sampleTo || elapsed < RATE_INTERVAL) return;
+    this.#rate = Math.max(this.#rate * RATE_DECAY, (this.#acked - this.#sampleFrom) / elapsed);
+    this.#sampleAt = now;
+    this.#sampleFrom = this.#acked;
+    this.#sampleTo = this.#sent;
+    const wanted = 2 * this.#rate * Math.max(TURNS, this.#rtt ?? 0);
+    this.#cap = Math.min(this.#max, Math.max(this.#min, wanted));
   }
 
   /** Measures the round trip: lets the line run down and has `ping` send one. Ends with `ponged`. */

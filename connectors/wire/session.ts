@@ -135,8 +135,8 @@ export class Session implements FrameSink {
     this.#closed(code, why);
   }
 
-  /** Called each second (`TICK_MS`): keep-alive, idle streams, unused memory. */
-  tick(): void {
+  /** Called each `TICK_MS`. `second`: the same for tunnels that share a line, which measure it together. */
+  tick(second: number = this.#seconds + 1): void {
     if (this.#state === 'closed') return;
     this.#seconds += 1;
     this.batch.tick();
@@ -145,7 +145,7 @@ export class Session implements FrameSink {
       if (this.#seconds > this.limits.helloSeconds) this.end('silent', 'no hello in time');
       return;
     }
-    if (!this.#keepAlive.tick()) {
+    if (!this.#keepAlive.tick(second)) {
       this.end('silent', `nothing heard for ${this.limits.pongSeconds} s after a ping`);
       return;
     }

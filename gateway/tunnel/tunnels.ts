@@ -50,6 +50,7 @@ export class Tunnels implements TunnelRelays {
   readonly #byApp = new Map<string, Serving>();
   readonly #ticker: NodeJS.Timeout;
   #arrivals: Arrivals | undefined;
+  #seconds = 0;
   #draining = false;
   #drained: (() => void) | undefined;
 
@@ -65,7 +66,11 @@ export class Tunnels implements TunnelRelays {
 
   /** Once a second: keep-alive and idle streams. */
   tick(): void {
-    for (const session of [...this.#sessions.keys()]) session.tick();
+    this.#seconds += 1;
+    // All tunnels of a connector in the same second, but not those of all connectors.
+    for (const [session, connector] of [...this.#sessions]) {
+      session.tick(this.#seconds + (connector.codePointAt(connector.length - 1) ?? 0));
+    }
   }
 
   accept(ws: WebSocket, peer: TunnelPeer): void {
