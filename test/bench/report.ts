@@ -3,6 +3,8 @@
 export interface BenchOptions {
   /** Says what is being done; never part of the result. */
   progress(line: string): void;
+  /** The one part to run, of a benchmark that has parts. */
+  readonly only: string | undefined;
   /** A folder for CPU profiles of what is measured; the figures are then not comparable. */
   readonly profile: string | undefined;
 }

@@ -16,32 +16,44 @@ const names = globSync('*.ts', { cwd: here })
 
 function usage(problem: string): never {
   console.error(
-    `bench: ${problem}\nUsage: npm run bench -- NAME [--json] [--profile FOLDER], where NAME is one of: ${names.join(' ')}`,
+    `bench: ${problem}\nUsage: npm run bench -- NAME [--json] [--only PART] [--profile FOLDER], where NAME is one of: ${names.join(' ')}`,
   );
   process.exit(2);
 }
 
-function argumentsOf(argv: string[]): { name: string; json: boolean; profile: string | undefined } {
+interface Arguments {
+  readonly name: string;
+  readonly json: boolean;
+  readonly only: string | undefined;
+  readonly profile: string | undefined;
+}
+
+function argumentsOf(argv: string[]): Arguments {
   try {
     const { values, positionals } = parseArgs({
       args: argv,
-      options: { json: { type: 'boolean', default: false }, profile: { type: 'string' } },
+      options: {
+        json: { type: 'boolean', default: false },
+        only: { type: 'string' },
+        profile: { type: 'string' },
+      },
       allowPositionals: true,
     });
     const [name, ...more] = positionals;
     if (name === undefined || more.length > 0) usage('give one name');
-    return { name, json: values.json, profile: values.profile && resolve(values.profile) };
+    const { json, only, profile } = values;
+    return { name, json, only, profile: profile && resolve(profile) };
   } catch (error) {
     return usage((error as Error).message);
   }
 }
 
-const { name, json, profile } = argumentsOf(process.argv.slice(2));
+const { name, json, only, profile } = argumentsOf(process.argv.slice(2));
 const file = join(here, `${name}.ts`);
 if (!names.includes(name) || !existsSync(file)) usage(`there is no benchmark "${name}"`);
 
 const { run }: { run(options: BenchOptions): Promise<BenchReport> } = await import(pathToFileURL(file).href);
-const report = await run({ progress: (line) => process.stderr.write(`${line}\n`), profile });
+const report = await run({ progress: (line) => process.stderr.write(`${line}\n`), only, profile });
 const machine = `${availableParallelism()} x ${cpus()[0]?.model.trim() ?? 'unknown'}, ${type()} ${release()}`;
 const versions = { node: process.versions.node, ...report.versions };
 console.log(

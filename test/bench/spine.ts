@@ -8,6 +8,8 @@ import { RULES } from './spine/documents.ts';
 import { type SpineInstallation, startSpine, type Target } from './spine/installation.ts';
 import { type Measured, measure } from './spine/measure.ts';
 import { BULK_BYTES } from './spine/nginx.ts';
+import { within } from './spine/product.ts';
+import { cpu, inTurns, mid, ratio, rps } from './spine/turns.ts';
 
 const CONNECTIONS = 64;
 const ROUNDS = 4;
@@ -18,37 +20,7 @@ const BULK_SECONDS = 2;
 const HALF_ROUNDS = 3;
 const HALF_SECONDS = 2;
 
-type Turns<Name extends string> = Readonly<Record<Name, readonly Measured[]>>;
-
-/** Measures each target once a round, in turns, so that what else the machine does falls on all of them. */
-async function inTurns<Name extends string>(
-  names: readonly Name[],
-  rounds: number,
-  one: (name: Name) => Promise<Measured>,
-): Promise<Turns<Name>> {
-  const taken = Object.fromEntries(names.map((name) => [name, [] as Measured[]])) as Record<Name, Measured[]>;
-  for (let round = 0; round < rounds; round += 1) {
-    for (const name of names) taken[name].push(await one(name));
-  }
-  return taken;
-}
-
-/** The median of the ratios of each round. */
-function ratio(
-  ours: readonly Measured[],
-  theirs: readonly Measured[],
-  of: (one: Measured) => number,
-): number {
-  return median(ours.map((one, round) => of(one) / of(theirs[round] as Measured)));
-}
-
-const rps = ({ rps: value }: Measured): number => value;
-const cpu =
-  (part: string) =>
-  ({ cpuUs }: Measured): number =>
-    cpuUs[part] ?? 0;
 const bytesPerSecond = ({ requests, seconds }: Measured): number => (requests * BULK_BYTES) / seconds;
-const mid = (taken: readonly Measured[], of: (one: Measured) => number): number => median(taken.map(of));
 
 export async function run({ progress, profile }: BenchOptions): Promise<BenchReport> {
   for (const program of ['nginx', 'wrk']) {
@@ -56,12 +28,7 @@ export async function run({ progress, profile }: BenchOptions): Promise<BenchRep
       throw new Error(`${program} is needed: npm run test:deps installs it`);
   }
   progress('starting: app, nginx, undici proxy, gateway, connector; signing in');
-  const installation = await startSpine(profile);
-  try {
-    return await measureAll(installation, progress);
-  } finally {
-    await installation.close();
-  }
+  return within(async (directory, undo) => measureAll(await startSpine(directory, undo, profile), progress));
 }
 
 async function measureAll(
@@ -111,9 +78,7 @@ async function measureAll(
     connector_cpu_us_per_request: mid(full.sallyport, cpu('connector')),
     nginx_cpu_us_per_request: mid(full.nginx, cpu('proxy')),
     undici_proxy_cpu_us_per_request: mid(full.undici, cpu('proxy')),
-    ratio_nginx_tls_gateway_cpu: median(
-      full.sallyport.map((one, round) => cpu('gateway')(one) / cpu('proxy')(full.nginx[round] as Measured)),
-    ),
+    ratio_nginx_tls_gateway_cpu: ratio(full.sallyport, full.nginx, cpu('gateway'), cpu('proxy')),
     saturated_p50_ms: mid(full.sallyport, ({ p50Ms }) => p50Ms),
     saturated_p99_ms: mid(full.sallyport, ({ p99Ms }) => p99Ms),
     half_load_rps: mid(half.sallyport, rps),

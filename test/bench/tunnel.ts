@@ -1,61 +1,82 @@
-// The tunnel alone, without policy and record, beside nginx as a TLS reverse proxy in the same run.
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { startConnector, startGateway } from '#test/story/tunnel/processes';
+// The data plane in figures: the whole product beside its rivals, what it keeps in memory for those who are idle or
+// slow, a long line, and revocation. `--only PART` runs one part.
+import { spawnSync } from 'node:child_process';
+import { createRequire } from 'node:module';
+import { findProgram } from '../requires.ts';
 import { type BenchOptions, type BenchReport, rounded, tableOf } from './report.ts';
-import { childrenOf, load, startNginx } from './tunnel/nginx.ts';
+import { idle } from './tunnel/idle.ts';
+import { line } from './tunnel/line.ts';
+import { requests } from './tunnel/requests.ts';
+import { revoke } from './tunnel/revoke.ts';
+import { slow } from './tunnel/slow.ts';
 
-const SIZES = [
-  ['small', '/', 64],
-  ['64kb', '/64k', 32],
-  ['10mb', '/10m', 8],
-] as const;
+type Figures = Readonly<Record<string, number>>;
 
-export async function run({ progress }: BenchOptions): Promise<BenchReport> {
-  const steps: (() => void)[] = [];
-  const cleanup = { after: (step: () => void): void => void steps.unshift(step) };
-  const directory = mkdtempSync(join(tmpdir(), 'sallyport-bench-'));
-  // nginx reads its files as another user when it is started by root.
-  chmodSync(directory, 0o755);
-  cleanup.after(() => rmSync(directory, { recursive: true, force: true }));
-  try {
-    const gateway = await startGateway(cleanup, { scheme: 'https' });
-    const nginx = await startNginx(cleanup, directory, gateway.certificate);
-    const up = gateway.lines.next('connected', 'one');
-    const token = await gateway.token('one');
-    const app = `http://127.0.0.1:${nginx.app}`;
-    const connector = startConnector(cleanup, { name: 'one', gatewayPort: gateway.connectors, app, token });
-    await up;
-    const pid = connector.child.pid as number;
-    const ours = { gateway: [gateway.child.pid as number], connector: [...childrenOf(pid), pid] };
-    const figures: Record<string, number> = {};
-    const rows = [
-      ['', 'rps', 'p50 ms', 'p99 ms', 'gateway us', 'connector us', 'nginx rps', 'nginx us', 'ratio'],
-    ];
-    for (const [name, path, connections] of SIZES) {
-      progress(`${name}: tunnel, then nginx, ${connections} connections`);
-      const tunnel = await load(`https://127.0.0.1:${gateway.people}${path}`, connections, ours);
-      const proxy = await load(`https://127.0.0.1:${nginx.proxy}${path}`, connections, {
-        nginx: nginx.proxyPids,
-      });
-      if (tunnel.errors + proxy.errors > 0)
-        throw new Error(`${name}: ${tunnel.errors} and ${proxy.errors} errors`);
-      const row = {
-        rps: tunnel.rps,
-        p50_ms: tunnel.p50,
-        p99_ms: tunnel.p99,
-        gateway_cpu_us: tunnel.cpu['gateway'] ?? Number.NaN,
-        connector_cpu_us: tunnel.cpu['connector'] ?? Number.NaN,
-        nginx_rps: proxy.rps,
-        nginx_cpu_us: proxy.cpu['nginx'] ?? Number.NaN,
-        ratio_nginx_tls_rps: tunnel.rps / proxy.rps,
-      };
-      for (const [figure, value] of Object.entries(row)) figures[`${name}_${figure}`] = rounded(value);
-      rows.push([name, ...Object.values(row).map((value) => String(rounded(value)))]);
-    }
-    return { versions: {}, figures, table: tableOf(rows) };
-  } finally {
-    for (const step of steps) step();
+const PARTS: Readonly<Record<string, (options: BenchOptions) => Promise<Figures>>> = {
+  requests: ({ progress, profile }) => requests(progress, profile),
+  idle: ({ progress }) => idle(progress),
+  line: ({ progress }) => line(progress),
+  slow: ({ progress }) => slow(progress),
+  revoke: ({ progress }) => revoke(progress),
+};
+
+/** What each of the main figures has to reach. */
+const TARGETS: readonly (readonly [figure: string, bound: 'at least' | 'at most', value: number])[] = [
+  ['ratio_nginx_tls_rps', 'at least', 0.4],
+  ['ratio_nginx_tls_gateway_cpu', 'at most', 2],
+  ['ratio_own_bare_rps', 'at least', 0.75],
+  ['ratio_nginx_tls_10mb_down', 'at least', 0.6],
+  ['ratio_nginx_tls_10mb_up', 'at least', 0.6],
+  ['ratio_nginx_64kb_gateway_cpu', 'at most', 1.5],
+  ['added_p99_ms_half_load', 'at most', 5],
+  ['kb_per_idle_tunnel', 'at most', 100],
+  ['kb_per_idle_stream', 'at most', 10],
+  ['kb_per_idle_tls_user', 'at most', 60],
+  ['hol_small_p50_ms', 'at most', 43],
+  ['hol_small_p99_ms', 'at most', 57],
+  ['slow_reader_gateway_kb', 'at most', 1024],
+  ['slow_reader_connector_kb', 'at most', 1024],
+  ['ratio_slow_reader_others_p99', 'at most', 1.2],
+  ['revoke_p99_ms', 'at most', 2000],
+];
+
+export async function run(options: BenchOptions): Promise<BenchReport> {
+  const { only } = options;
+  const chosen = only === undefined ? Object.values(PARTS) : [PARTS[only]];
+  const figures: Record<string, number> = {};
+  for (const part of chosen) {
+    if (part === undefined) throw new Error(`there is no part "${only}": ${Object.keys(PARTS).join(', ')}`);
+    Object.assign(figures, await part(options));
   }
+  const measured = Object.fromEntries(Object.entries(figures).map(([name, value]) => [name, rounded(value)]));
+  return { versions: versions(), figures: measured, table: table(measured) };
+}
+
+function table(measured: Figures): string {
+  const targets = TARGETS.flatMap(([figure, bound, value]) => {
+    const found = measured[figure];
+    if (found === undefined) return [];
+    const met = bound === 'at least' ? found >= value : found <= value;
+    return [[figure, String(found), `${bound} ${value}`, met ? 'met' : 'missed']];
+  });
+  const named = new Set(TARGETS.map(([figure]) => figure));
+  const rest = Object.entries(measured).filter(([figure]) => !named.has(figure));
+  const others = rest.map(([figure, value]) => [figure, String(value), '', '']);
+  return tableOf([['', 'measured', 'wanted', ''], ...targets, ...others]);
+}
+
+function versions(): Record<string, string> {
+  const said = (program: string, args: string[]): string => {
+    const { stdout, stderr } = spawnSync(findProgram(program) ?? program, args, { encoding: 'utf8' });
+    return /\d+\.\d+(?:\.\d+|p\d+)?/.exec(`${stderr}${stdout}`)?.[0] ?? 'missing';
+  };
+  const { version: undici }: { version: string } = createRequire(import.meta.url)('undici/package.json');
+  return {
+    nginx: said('nginx', ['-v']),
+    haproxy: said('haproxy', ['-v']),
+    openssh: said('ssh', ['-V']),
+    wrk: said('wrk', ['-v']),
+    undici,
+    openssl: process.versions.openssl,
+  };
 }

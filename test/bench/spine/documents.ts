@@ -16,15 +16,14 @@ export const RULES = 1000;
 const APPS = 125;
 const GROUPS = 60;
 
-export const PERSON: Person = {
-  id: 'ada',
-  name: 'Ada Ferrara',
-  email: 'ada@example.com',
-  groups: ['staff', 'team3', 'team14', 'team15', 'team9', 'team26'],
-  about: 'engineer',
-};
+/** Somebody who may use the app. */
+export function person(id: string): Person {
+  const groups = ['staff', 'team3', 'team14', 'team15', 'team9', 'team26'];
+  return { id, name: 'Ada Ferrara', email: `${id}@example.com`, groups, about: 'engineer' };
+}
 
-export function gatewayDocument(ports: SpinePorts): string {
+/** `connectors`: names of the connectors that may serve the app. */
+export function gatewayDocument(ports: SpinePorts, connectors: readonly string[]): string {
   return `version: 1
 name: bench
 state: ./state
@@ -34,6 +33,8 @@ listen:
   people: 127.0.0.1:${ports.people}
   connectors: 127.0.0.1:${ports.connectors}
   health: 127.0.0.1:${ports.health}
+# Everybody here has the same address.
+limits: { perAddress: 20000 }
 identity:
   providers:
     - id: corp
@@ -43,14 +44,15 @@ identity:
       clientSecret: { file: ./client-secret }
       ca: ./state/development-ca/ca.pem
 apps:
-  - { id: app0, name: App, host: ${HOST}, connectors: [${CONNECTOR}] }
+  - { id: app0, name: App, host: ${HOST}, connectors: [${connectors.join(', ')}] }
 `;
 }
 
-export function connectorDocument(ports: SpinePorts): string {
+/** `line`: the port at which the gateway's listener for connectors is reached. */
+export function connectorDocument(ports: SpinePorts, line: number): string {
   return `version: 1
 name: ${CONNECTOR}
-gateway: https://localhost:${ports.connectors}
+gateway: https://localhost:${line}
 state: ./connector-state
 apps:
   app0: { url: "http://127.0.0.1:${ports.app}" }

@@ -46,6 +46,7 @@ function start(name: string, directory: string, workers: number, http: string): 
 export async function startApp(directory: string, port: number): Promise<Part> {
   mkdirSync(join(directory, 'html'), { recursive: true });
   writeFileSync(join(directory, 'html/bulk.bin'), Buffer.alloc(BULK_BYTES, 'sallyport'));
+  writeFileSync(join(directory, 'html/64k.bin'), Buffer.alloc(64 * 1024, 'sallyport'));
   const part = start(
     'app',
     directory,
@@ -55,6 +56,7 @@ export async function startApp(directory: string, port: number): Promise<Part> {
     listen 127.0.0.1:${port};
     location = / { return 200 "answered\\n"; }
     location = /bulk.bin { root ${directory}/html; }
+    location = /64k.bin { root ${directory}/html; }
     location = /sink {
       client_body_buffer_size 11m;
       proxy_http_version 1.1;

@@ -14,6 +14,8 @@ export interface Load {
   readonly thinkMs?: number;
   /** Bytes of a POST's body; without it requests are GETs. */
   readonly bodyBytes?: number;
+  /** A new connection for each request. */
+  readonly fresh?: boolean;
 }
 
 /** What wrk counted, latencies corrected for coordinated omission as wrk does. */
@@ -34,7 +36,8 @@ interface Summary {
   readonly p99: number;
 }
 
-function scriptFor({ headers, thinkMs = 0, bodyBytes }: Load): string {
+function scriptFor({ headers: given, thinkMs = 0, bodyBytes, fresh }: Load): string {
+  const headers = { ...given, ...(fresh && { Connection: 'close' }) };
   const lines = Object.entries(headers).map(
     ([name, value]) => `wrk.headers["${name}"] = ${JSON.stringify(value)}`,
   );

@@ -1,0 +1,90 @@
+// People who stop reading while a gigabyte waits for each of them: what that makes gateway and connector keep, and what
+// somebody else notices of it.
+import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
+import { request as httpsRequest } from 'node:https';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Agent, request } from 'undici';
+import { localhostAwareLookup } from '#connectors/wire/outbound';
+import { HOST } from '../spine/documents.ts';
+import { type Product, startProduct, type Undo, within } from '../spine/product.ts';
+import { startApp } from './app.ts';
+import { COLLECTING, Memory } from './memory.ts';
+import { percentile } from './percentile.ts';
+
+const READERS = 40;
+const PENDING = 1e9;
+const KB = 1024;
+/** Milliseconds of asking, before and after. */
+const ASKING = 4_000;
+
+export async function slow(progress: (line: string) => void): Promise<Record<string, number>> {
+  return within(async (directory, undo) => {
+    const app = await startApp(undo);
+    const flags = { gatewayFlags: COLLECTING, connectorFlags: COLLECTING };
+    const product = await startProduct(directory, undo, { app: app.port, ...flags });
+    const cookie = (await product.signIn('ada')).cookieHeader(HOST);
+    const ask = asking(product, cookie, undo);
+    const gateway = new Memory(product.gateway);
+    const connector = new Memory(product.connector);
+    await ask(ASKING / 2);
+    const before = { gateway: await gateway.settled(), connector: await connector.settled() };
+    const alone = await ask(ASKING);
+    progress(`${READERS} readers stop, ${PENDING / 1e9} GB waits for each`);
+    for (let reader = 0; reader < READERS; reader += 1) await stall(product, cookie, undo);
+    let written = -1;
+    while (written !== app.written()) {
+      written = app.written();
+      await sleep(500);
+    }
+    const beside = await ask(ASKING);
+    const after = { gateway: await gateway.settled(), connector: await connector.settled() };
+    return {
+      slow_reader_gateway_kb: (after.gateway - before.gateway) / KB / READERS,
+      slow_reader_connector_kb: (after.connector - before.connector) / KB / READERS,
+      slow_reader_app_sent_mb: written / 1e6 / READERS,
+      ratio_slow_reader_others_p99: percentile(beside, 99) / percentile(alone, 99),
+      slow_reader_others_p99_ms: percentile(beside, 99),
+      others_alone_p99_ms: percentile(alone, 99),
+    };
+  });
+}
+
+/** Asks one request after another for so many milliseconds; how long each took. */
+function asking(
+  { origin, authority }: Product,
+  cookie: string,
+  undo: Undo,
+): (ms: number) => Promise<number[]> {
+  const dispatcher = new Agent({ connect: { ca: authority.certificate, lookup: localhostAwareLookup } });
+  undo.push(() => dispatcher.destroy());
+  return async (ms) => {
+    const until = performance.now() + ms;
+    const took: number[] = [];
+    while (performance.now() < until) {
+      const asked = performance.now();
+      const { statusCode, body } = await request(origin, { headers: { cookie }, dispatcher });
+      await body.dump();
+      if (statusCode !== 200) throw new Error(`somebody else was answered ${statusCode}`);
+      took.push(performance.now() - asked);
+    }
+    return took;
+  };
+}
+
+/** Asks for a lot and reads nothing of it. */
+async function stall({ origin, authority }: Product, cookie: string, undo: Undo): Promise<void> {
+  const options = {
+    ca: authority.certificate,
+    lookup: localhostAwareLookup,
+    agent: false,
+    headers: { cookie },
+  };
+  const asked = httpsRequest(`${origin}/bulk?${PENDING}`, options);
+  undo.push(() => asked.destroy());
+  asked.on('error', () => {});
+  asked.end();
+  const [response] = (await once(asked, 'response')) as [IncomingMessage];
+  response.on('error', () => {});
+  response.pause();
+}
