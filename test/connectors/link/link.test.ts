@@ -188,7 +188,7 @@ test('worn-out stream ids: the tunnel is replaced before the old one goes', asyn
   // Two streams: ids 1 and 3.
   for (let i = 0; i < 2; i += 1)
     door.tunnels.connect('app', () => Promise.reject(new Error('nobody'))).close('enough');
-  await until('another one has taken over', () => door.dials === 2 && door.count === 1);
+  await until('another one has taken over', () => door.seen.length >= 3);
   assert.deepEqual(door.seen.slice(0, 3), ['up one', 'up one', 'down one']);
   assert.ok(before !== undefined);
 });
