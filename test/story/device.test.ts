@@ -108,7 +108,7 @@ test('what a TPM proves opens an app, and nothing that was copied from the machi
     async () => {
       const thief = new Agent({
         localAddress: '127.0.0.2',
-      connect: { ca: installation.ca, lookup: localhostAwareLookup },
+        connect: { ca: installation.ca, lookup: localhostAwareLookup },
       });
       installation.atEnd(() => thief.destroy());
       const cookie = ada.visitor.cookieHeader('drop.localhost');
