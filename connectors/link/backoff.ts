@@ -6,6 +6,8 @@ const FIRST = 1000;
 const LONGEST = 30_000;
 /** A connection this old was a good one: the next loss starts from the beginning. */
 const HEALTHY = 30_000;
+/** One that ended in order was a good one sooner: a gateway that is restarted says goodbye, one in trouble does not. */
+const SERVED = 5_000;
 
 export class Backoff {
   readonly #random: () => number;
@@ -23,9 +25,10 @@ export class Backoff {
     this.#connectedAt = this.#clock();
   }
 
-  /** Milliseconds to wait after a failure or a loss. */
-  next(): number {
-    if (this.#connectedAt !== undefined && this.#clock() - this.#connectedAt >= HEALTHY) this.#failures = 0;
+  /** Milliseconds to wait after a failure or a loss. `inOrder`: the other end said goodbye. */
+  next(inOrder = false): number {
+    const enough = inOrder ? SERVED : HEALTHY;
+    if (this.#connectedAt !== undefined && this.#clock() - this.#connectedAt >= enough) this.#failures = 0;
     this.#connectedAt = undefined;
     const ceiling = Math.min(LONGEST, FIRST * 2 ** Math.min(this.#failures, 10));
     this.#failures += 1;

@@ -116,14 +116,14 @@ export class Line {
         if (this.#current === session) this.replace();
       },
       onGoaway: () => {
-        if (!this.#lost(session)) return;
+        if (!this.#lost(session, true)) return;
         log.info({ gateway: gateway.origin }, `${gateway.origin} takes no more requests; dialling again`);
       },
       onClose: (code, why) => {
         this.#sessions.delete(session);
         if (this.#sessions.size === 0) this.#idle?.();
         reject(new DialError('refused', `${gateway.origin} ended the tunnel: ${why}`));
-        if (!this.#lost(session) || this.#stop.signal.aborted) return;
+        if (!this.#lost(session, false) || this.#stop.signal.aborted) return;
         log.warn({ code, gateway: gateway.origin }, `tunnel lost: ${why}`);
       },
     });
@@ -145,11 +145,11 @@ export class Line {
    * No more streams on this one. False if it was not the current one. The next dial waits its turn also when the gateway
    * says goodbye: it says so to all its connectors at once.
    */
-  #lost(session: Session): boolean {
+  #lost(session: Session, inOrder: boolean): boolean {
     if (this.#current !== session) return false;
     this.#current = undefined;
     // While dialling goes on it is found at its end.
-    if (!this.#dialling) void this.#connect(this.#backoff.next());
+    if (!this.#dialling) void this.#connect(this.#backoff.next(inOrder));
     return true;
   }
 

@@ -1,8 +1,8 @@
 // The first seconds of a gateway, in which its connectors find it again: whoever asks for an app waits for them rather
 // than being told that there are none. Nobody waits for an app that has had a connector, or after those seconds.
 
-/** Milliseconds: time for a connector's first pauses between dials, one, two and four seconds at most. */
-const YOUNG = 10_000;
+/** Milliseconds: time for a connector's first pauses between dials, one, two, four and eight seconds at most. */
+const YOUNG = 15_000;
 
 export class Arrivals {
   readonly #here = new Set<string>();

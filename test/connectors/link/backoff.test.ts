@@ -34,6 +34,24 @@ test('30 healthy seconds are forgiven everything, 29 nothing', () => {
   assert.equal(backoff.next(), 1000);
 });
 
+test('a goodbye after five seconds is forgiven, one at once is not', () => {
+  let now = 0;
+  const backoff = new Backoff(
+    () => 1,
+    () => now,
+  );
+  for (let i = 0; i < 3; i++) backoff.next();
+  backoff.connected();
+  now += 4_999;
+  assert.equal(backoff.next(true), 8000);
+  backoff.connected();
+  now += 5_000;
+  assert.equal(backoff.next(true), 1000);
+  backoff.connected();
+  now += 5_000;
+  assert.equal(backoff.next(), 2000, 'a loss needs longer');
+});
+
 test('a fleet that loses its gateway comes back spread out', () => {
   // The same loss at the same moment: 1,000 connectors, each with its own chance.
   let state = 7;
