@@ -21,6 +21,7 @@ export interface DeviceKeys {
 /** What enrolment tells the gateway of a TPM. */
 export interface Introduction {
   readonly ekCertificate?: Buffer;
+  readonly ekIntermediates?: readonly Buffer[];
   readonly ekPublic: Buffer;
   readonly akPublic: Buffer;
 }
@@ -36,13 +37,14 @@ export function introduce(
   endorsement?: string,
 ): Promise<Introduction & { readonly keys: DeviceKeys }> {
   return withTpm(address, async (tpm) => {
-    const { kind, certificate } = await endorsementOf(tpm, endorsement);
+    const { kind, certificate, intermediates = [] } = await endorsementOf(tpm, endorsement);
     return withEndorsementKey(tpm, kind, async (ek) => {
       const attestation = await createBelow(tpm, ek, AK_TEMPLATE);
       const session = await createBelow(tpm, ek, SESSION_KEY_TEMPLATE);
       return {
         keys: { endorsement: kind.name, attestation, session },
         ...(certificate === undefined ? {} : { ekCertificate: certificate }),
+        ...(intermediates.length === 0 ? {} : { ekIntermediates: intermediates }),
         ekPublic: ek.public,
         akPublic: attestation.public,
       };

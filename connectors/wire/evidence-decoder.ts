@@ -15,11 +15,20 @@ import {
 
 /** @throws {EvidenceError} */
 export function decodeEnrolRequest(json: unknown): EnrolRequest {
-  const at = new Reader(json, ['token', 'ekCertificate', 'ekPublic', 'akPublic']);
+  const at = new Reader(json, ['token', 'ekCertificate', 'ekIntermediates', 'ekPublic', 'akPublic']);
   return {
     ...(at.has('token') ? { token: at.text('token', EVIDENCE_LIMITS.token) } : {}),
     ...(at.has('ekCertificate')
       ? { ekCertificate: at.bytes('ekCertificate', EVIDENCE_LIMITS.certificate) }
+      : {}),
+    ...(at.has('ekIntermediates')
+      ? {
+          ekIntermediates: at.list(
+            'ekIntermediates',
+            EVIDENCE_LIMITS.intermediates,
+            EVIDENCE_LIMITS.structure,
+          ),
+        }
       : {}),
     ekPublic: at.bytes('ekPublic', EVIDENCE_LIMITS.structure),
     akPublic: at.bytes('akPublic', EVIDENCE_LIMITS.structure),

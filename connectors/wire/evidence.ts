@@ -22,9 +22,10 @@ export const NONCE_SIZE = 32;
 
 /** Most bytes of each binary member. A TPM's own structures are bounded by its 4 KiB command buffer. */
 export const EVIDENCE_LIMITS: Readonly<
-  Record<'certificate' | 'structure' | 'digest' | 'pcrs' | 'eventLog' | 'token', number>
+  Record<'certificate' | 'intermediates' | 'structure' | 'digest' | 'pcrs' | 'eventLog' | 'token', number>
 > = {
   certificate: 8 * 1024,
+  intermediates: 6,
   structure: 4 * 1024,
   digest: 64,
   pcrs: 24,
@@ -40,6 +41,8 @@ export interface EnrolRequest {
   readonly token?: string;
   /** DER, without the padding of the NV index. Absent where the TPM has none. */
   readonly ekCertificate?: Buffer;
+  /** DER of the CAs between it and a root, where the maker put them into the TPM; the nearest first. */
+  readonly ekIntermediates?: readonly Buffer[];
   /** TPMT_PUBLIC. */
   readonly ekPublic: Buffer;
   /** TPMT_PUBLIC. */

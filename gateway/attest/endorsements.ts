@@ -39,8 +39,17 @@ interface Issuer {
   readonly revocations: RevocationList[];
 }
 
-/** Longest chain followed, leaf and root included: makers use three or four. */
-const MAX_CHAIN = 6;
+/** One walk up to a root. */
+interface Search {
+  readonly now: number;
+  readonly supplied: readonly Issuer[];
+  readonly tried: Set<Issuer>;
+}
+
+/** Intermediates taken from a TPM: makers that put any into it put up to five. */
+const MAX_SUPPLIED = 6;
+/** Longest chain followed, leaf and root included: makers use three or four, Intel's chips of today seven. */
+const MAX_CHAIN = 8;
 
 export class Endorsements {
   /** By subject name: several when a CA has renewed its certificate. */
@@ -61,12 +70,14 @@ export class Endorsements {
   }
 
   /**
-   * That `der` vouches for this EK, now. `now` in epoch milliseconds. Throws AttestationRefusal with a code that begins
-   * `ek-`.
+   * That `der` vouches for this EK, now. `now` in epoch milliseconds. `supplied`: intermediates that came with the TPM,
+   * as makers put them into it that give each chip its own. Throws AttestationRefusal with a code that begins `ek-`.
    */
-  check(der: Buffer, ek: PublicArea, now: number): Endorsement {
+  check(der: Buffer, ek: PublicArea, now: number, supplied: readonly Buffer[] = []): Endorsement {
     let leaf: Certificate;
+    let issuers: Issuer[];
     try {
+      issuers = supplied.slice(0, MAX_SUPPLIED).map((one) => issuerOf(one, false));
       leaf = parseCertificate(der);
       const key = certifiedKey(leaf.spki);
       if (key === undefined || !isKeyOf(key, ek)) throw new AttestationRefusal('ek-certificate-other-key');
@@ -77,13 +88,15 @@ export class Endorsements {
     }
     const tpm = checkLeaf(leaf, ek.unique.type);
     checkTime(leaf, now);
-    const chain = this.#follow(leaf, now, 1);
-    const issuer = chain[0] as Issuer;
+    const chain = this.#follow(leaf, { now, supplied: issuers, tried: new Set() }, 1);
     const root = chain.at(-1) as Issuer;
     return {
       certificate: fingerprintOf(der),
-      issuer: issuer.fingerprint,
-      serial: leaf.serial,
+      chain: chain.map(({ fingerprint }, index) => ({
+        issuer: fingerprint,
+        serial: (chain[index - 1]?.certificate ?? leaf).serial,
+        ...(this.#byFingerprint.has(fingerprint) ? {} : { supplied: true }),
+      })),
       root: root.fingerprint,
       ...tpm,
       notAfter: leaf.notAfter,
@@ -91,35 +104,34 @@ export class Endorsements {
   }
 
   /**
-   * That what was once accepted still would be: the issuer is configured, not revoked and has not revoked it, and the
-   * root is trusted. Cheap enough for every quote. Throws AttestationRefusal.
+   * That what was once accepted still would be: its root and issuers are configured, and none has revoked a link.
+   * Signatures were checked at enrolment and do not change. Cheap enough for every quote. Throws AttestationRefusal.
    */
   recheck(endorsement: Endorsement, now: number): void {
-    const issuer = this.#byFingerprint.get(endorsement.issuer);
-    if (issuer === undefined || this.#byFingerprint.get(endorsement.root)?.root !== true) {
+    if (this.#byFingerprint.get(endorsement.root)?.root !== true) {
       throw new AttestationRefusal('ek-chain-untrusted');
     }
     if (endorsement.notAfter < now) throw new AttestationRefusal('ek-certificate-expired');
-    // Signatures were checked at enrolment and do not change; only lists and times do.
-    let serial = endorsement.serial;
-    let links: readonly Issuer[] = [issuer];
-    for (let depth = 1; depth < MAX_CHAIN; depth += 1) {
-      for (const link of links) checkRevocation(link, serial, now);
-      const [link] = links;
-      if (link === undefined || link.root) return;
-      serial = link.certificate.serial;
-      links = this.#issuers.get(link.certificate.issuer.toString('hex')) ?? [];
+    for (const { issuer, serial, supplied } of endorsement.chain) {
+      const configured = this.#byFingerprint.get(issuer);
+      if (configured !== undefined) checkRevocation(configured, serial, now);
+      else if (supplied !== true) throw new AttestationRefusal('ek-chain-untrusted');
     }
   }
 
   /** The issuers up to a root. With several candidates the last one's refusal is reported. */
-  #follow(certificate: Certificate, now: number, below: number): Issuer[] {
+  #follow(certificate: Certificate, search: Search, below: number): Issuer[] {
     let refusal = new AttestationRefusal('ek-chain-untrusted');
-    for (const issuer of this.#issuers.get(certificate.issuer.toString('hex')) ?? []) {
+    const configured = this.#issuers.get(certificate.issuer.toString('hex')) ?? [];
+    const supplied = search.supplied.filter((one) => one.certificate.subject.equals(certificate.issuer));
+    for (const issuer of [...configured, ...supplied]) {
+      // Once is enough: certificates that sign each other crosswise would have us walk for ever.
+      if (search.tried.has(issuer)) continue;
+      search.tried.add(issuer);
       try {
-        checkIssued(certificate, issuer, now, below);
+        checkIssued(certificate, issuer, search.now, below);
         if (issuer.root) return [issuer];
-        if (below + 1 < MAX_CHAIN) return [issuer, ...this.#follow(issuer.certificate, now, below + 1)];
+        if (below + 1 < MAX_CHAIN) return [issuer, ...this.#follow(issuer.certificate, search, below + 1)];
       } catch (error) {
         if (!(error instanceof AttestationRefusal)) throw error;
         refusal = error;
@@ -129,18 +141,16 @@ export class Endorsements {
   }
 
   #add(der: Buffer, root: boolean, place: string): void {
-    let certificate: Certificate;
-    let key: KeyObject;
+    let issuer: Issuer;
     try {
-      certificate = parseCertificate(der);
-      key = createPublicKey({ key: certificate.spki, format: 'der', type: 'spki' });
+      issuer = issuerOf(der, root);
     } catch (cause) {
       throw new EndorsementConfigError(`${place} is not a certificate that can be used`, { cause });
     }
+    const { certificate } = issuer;
     if (root && certificate.basicConstraints?.ca !== true) {
       throw new EndorsementConfigError(`${place} is not the certificate of a CA`);
     }
-    const issuer = { certificate, key, fingerprint: fingerprintOf(der), root, revocations: [] };
     const subject = certificate.subject.toString('hex');
     this.#issuers.set(subject, [...(this.#issuers.get(subject) ?? []), issuer]);
     // A root that is listed as an intermediate too stays a root.
@@ -164,6 +174,18 @@ export class Endorsements {
     }
     for (const { revocations } of issuers) revocations.push(list);
   }
+}
+
+/** Throws DerError. */
+function issuerOf(der: Buffer, root: boolean): Issuer {
+  const certificate = parseCertificate(der);
+  let key: KeyObject;
+  try {
+    key = createPublicKey({ key: certificate.spki, format: 'der', type: 'spki' });
+  } catch (cause) {
+    throw new DerError('a key that cannot be used', { cause });
+  }
+  return { certificate, key, fingerprint: fingerprintOf(der), root, revocations: [] };
 }
 
 function isValid(signed: Signed, key: KeyObject): boolean {

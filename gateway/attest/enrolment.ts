@@ -125,7 +125,10 @@ export class Enrolment {
     if (request.ekCertificate !== undefined) {
       return {
         ek,
-        binding: { ...names, endorsement: endorsements().check(request.ekCertificate, ek, now()) },
+        binding: {
+          ...names,
+          endorsement: endorsements().check(request.ekCertificate, ek, now(), request.ekIntermediates),
+        },
       };
     }
     if (!named || !pinnedKeys) throw new AttestationRefusal('ek-certificate-missing');

@@ -26,11 +26,19 @@ export type AttestationChallenge =
     }
   | { readonly purpose: 'quote'; readonly device: string; readonly expiresAt: number };
 
-/** What an EK certificate vouches for. `serial` in hex, `root` and `certificate` are SHA-256 of DER in hex. */
-export interface Endorsement {
-  readonly certificate: string;
+/** One certificate of a chain: its serial number (hex), and its issuer's fingerprint. */
+export interface EndorsementLink {
   readonly issuer: string;
   readonly serial: string;
+  /** The issuer came with the TPM and is configured nowhere. */
+  readonly supplied?: true;
+}
+
+/** What an EK certificate vouches for. Fingerprints are SHA-256 of DER in hex. */
+export interface Endorsement {
+  readonly certificate: string;
+  /** From the EK's certificate up to the one that the root issued. */
+  readonly chain: readonly EndorsementLink[];
   readonly root: string;
   readonly manufacturer: string;
   readonly model: string;

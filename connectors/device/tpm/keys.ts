@@ -1,5 +1,6 @@
 // The keys of an attester inside its TPM: finding the endorsement key with its certificate, making keys below it,
 // and borrowing them for a moment. Whatever was loaded is flushed again, also when something fails.
+import { EVIDENCE_LIMITS } from '../../wire/evidence.ts';
 import { TpmError } from './error.ts';
 import { openTpm } from './link.ts';
 import { EK_KINDS, type EkKind, usesPassword } from './templates.ts';
@@ -28,7 +29,14 @@ export interface Endorsement {
   readonly kind: EkKind;
   /** DER; absent where the TPM holds none. */
   readonly certificate?: Buffer;
+  /** DER of the CAs above it that the TPM holds, too: some makers give each chip its own. */
+  readonly intermediates?: readonly Buffer[];
 }
+
+/** NV indices of the CAs' certificates, one behind the other (TCG EK Credential Profile 2.5, section 2.2.1.5.2). */
+const CHAIN_INDEX = 0x01c00100;
+/** Enough for every maker known; the profile reserves 256. */
+const MAX_CHAIN_INDICES = 8;
 
 /**
  * The first kind with a certificate, or else the first this TPM can make; only the kind `name`, if it is given.
@@ -38,7 +46,7 @@ export async function endorsementOf(tpm: Tpm, name?: string): Promise<Endorsemen
   const kinds = EK_KINDS.filter((kind) => name === undefined || kind.name === name);
   for (const kind of kinds) {
     const certificate = trimmed((await tpm.nvRead(kind.certificate)) ?? Buffer.alloc(0));
-    if (certificate !== undefined) return { kind, certificate };
+    if (certificate !== undefined) return { kind, certificate, intermediates: await intermediatesOf(tpm) };
   }
   for (const kind of kinds) if (await canMake(tpm, kind)) return { kind };
   const names = EK_KINDS.map((kind) => kind.name).join(', ');
@@ -72,6 +80,25 @@ async function canMake(tpm: Tpm, kind: EkKind): Promise<boolean> {
     if (error instanceof TpmError && error.code === 'refused') return false;
     throw error;
   }
+}
+
+/** Certificates that follow each other without a gap, over as many indices as they take. */
+async function intermediatesOf(tpm: Tpm): Promise<Buffer[]> {
+  const parts: Buffer[] = [];
+  for (let index = 0; index < MAX_CHAIN_INDICES; index += 1) {
+    const part = await tpm.nvRead(CHAIN_INDEX + index);
+    if (part === undefined) break;
+    parts.push(part);
+  }
+  let rest = Buffer.concat(parts);
+  const certificates: Buffer[] = [];
+  while (certificates.length < EVIDENCE_LIMITS.intermediates) {
+    const certificate = trimmed(rest);
+    if (certificate === undefined || certificate.length > EVIDENCE_LIMITS.structure) break;
+    certificates.push(certificate);
+    rest = rest.subarray(certificate.length);
+  }
+  return certificates;
 }
 
 /** The DER at the beginning of an NV index, without the padding behind it; undefined if there is none. */

@@ -38,6 +38,17 @@ const MESSAGES: readonly (readonly [name: string, message: object, decode: (json
     { token: 't', ekCertificate: bytes(1), ekPublic: bytes(2), akPublic: bytes(3) },
     decodeEnrolRequest,
   ],
+  [
+    'enrol of a TPM with a chain of its own',
+    {
+      token: 't',
+      ekCertificate: bytes(1),
+      ekIntermediates: [bytes(3), bytes(4)],
+      ekPublic: bytes(2),
+      akPublic: bytes(3),
+    },
+    decodeEnrolRequest,
+  ],
   ['enrol of an announced TPM', { ekPublic: bytes(2), akPublic: bytes(3) }, decodeEnrolRequest],
   [
     'enrol challenge',
@@ -58,7 +69,7 @@ const MESSAGES: readonly (readonly [name: string, message: object, decode: (json
 ];
 
 /** Members that may be left out. */
-const OPTIONAL: ReadonlySet<string> = new Set(['token', 'ekCertificate', 'exporter']);
+const OPTIONAL: ReadonlySet<string> = new Set(['token', 'ekCertificate', 'ekIntermediates', 'exporter']);
 
 describe('evidence format', () => {
   for (const [name, message, decode] of MESSAGES) {

@@ -43,8 +43,10 @@ describe('endorsement chains', () => {
     const der = issuer.endorse(tpm.ek.publicKey);
     assert.deepEqual(endorsements.check(der, ek, NOW), {
       certificate: fingerprint(der),
-      issuer: fingerprint(issuer.certificate),
-      serial: '07',
+      chain: [issuer, middle, root].map(({ certificate }) => ({
+        issuer: fingerprint(certificate),
+        serial: '07',
+      })),
       root: fingerprint(root.certificate),
       manufacturer: 'id:53594C4C',
       model: 'Model 7',
@@ -60,6 +62,41 @@ describe('endorsement chains', () => {
     refuses(() => new Endorsements({ roots: [], intermediates }).check(der, ek, NOW), 'ek-chain-untrusted');
     refuses(() => new Endorsements({ roots: [root.certificate] }).check(der, ek, NOW), 'ek-chain-untrusted');
     new Endorsements({ roots: [issuer.certificate] }).check(der, ek, NOW);
+  });
+
+  test('may come with the TPM, and count as far as a configured root vouches for them', () => {
+    const endorsements = new Endorsements({ roots: [root.certificate] });
+    const der = issuer.endorse(tpm.ek.publicKey);
+    const supplied = [issuer.certificate, middle.certificate];
+    const accepted = endorsements.check(der, ek, NOW, supplied);
+    assert.deepEqual(
+      accepted.chain.map((link) => link.supplied),
+      [true, true, undefined],
+    );
+    endorsements.recheck(accepted, NOW);
+    refuses(() => endorsements.check(der, ek, NOW, [issuer.certificate]), 'ek-chain-untrusted');
+    refuses(
+      () => new Endorsements({ roots: [] }).check(der, ek, NOW, [...supplied, root.certificate]),
+      'ek-chain-untrusted',
+    );
+    refuses(() => endorsements.check(der, ek, NOW, [Buffer.alloc(5)]), 'ek-certificate-malformed');
+    // What was configured once has to stay so; what came with the TPM has not.
+    const configured = new Endorsements(sources).check(der, ek, NOW);
+    refuses(() => endorsements.recheck(configured, NOW), 'ek-chain-untrusted');
+    const revoking = new Endorsements({ roots: [root.certificate], revocationLists: [root.revoke([7])] });
+    refuses(() => revoking.check(der, ek, NOW, supplied), 'ek-certificate-revoked');
+    refuses(() => revoking.recheck(accepted, NOW), 'ek-certificate-revoked');
+  });
+
+  test('that sign each other crosswise are each tried once', () => {
+    const key = new EndorsementCa('Same');
+    const spki = key.keys.publicKey.export({ format: 'der', type: 'spki' });
+    const supplied = [1, 2, 3, 4, 5, 6, 7, 8].map((serial) =>
+      key.issue({ serial, subject: 'Same', spki, extensions: [basicConstraints(true), keyUsage(0x06)] }),
+    );
+    // Tried in every order they would take tens of thousands of signatures.
+    const endorsements = new Endorsements({ roots: [root.certificate] });
+    refuses(() => endorsements.check(key.endorse(tpm.ek.publicKey), ek, NOW, supplied), 'ek-chain-untrusted');
   });
 
   test('that go in a circle or are too long are given up', () => {
@@ -224,7 +261,7 @@ describe('endorsement sources', () => {
         const key = parsePublicArea(rsa.ekPublic);
         const now = Date.now();
         const roots = [read('ca.der')];
-        assert.equal(new Endorsements({ roots }).check(read('ek.der'), key, now).serial, '1234');
+        assert.equal(new Endorsements({ roots }).check(read('ek.der'), key, now).chain[0]?.serial, '1234');
         const database = (revoked: string): Buffer => {
           writeFileSync(join(directory, 'index'), revoked);
           run(

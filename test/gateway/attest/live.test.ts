@@ -4,11 +4,14 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
+import { introduce } from '#connectors/device/attester';
+import { Endorsements } from '#gateway/attest/endorsements';
 import { parsePublicArea } from '#gateway/attest/public-area';
 import { attesterOf, verifyQuote } from '#gateway/attest/quote';
 import { AttestationRefusal } from '#gateway/attest/reasons';
 import { TOOLS_NEEDS, TPM_NEEDS, TpmMaker } from '#test/connectors/device/swtpm';
 import { requires } from '#test/requires';
+import { EndorsementCa } from './endorsement-ca.ts';
 import { EK_NAMES, live, readRecording, replayRecording } from './recording.ts';
 import { nameOf, SoftwareTpm } from './software-tpm.ts';
 
@@ -99,6 +102,36 @@ describe('tpm2-tools', { skip: requires(...TPM_NEEDS, ...TOOLS_NEEDS) }, () => {
         await assert.rejects(tpm.tool('tpm2_checkquote', ...check));
         assert.throws(() => verifyQuote({ ...evidence, signature: bad }, attester), AttestationRefusal);
       }
+    } finally {
+      await tpm.off();
+    }
+  });
+
+  test('put a chain into the TPM over two indices, as makers do that give each chip its own CA', async () => {
+    const maker = new TpmMaker(join(root, 'chain-ca'));
+    const tpm = await maker.make(join(root, 'chain'));
+    const put = async (index: string, bytes: Buffer): Promise<void> => {
+      const file = join(root, `nv-${index}`);
+      writeFileSync(file, bytes);
+      const as = ['-C', 'o', '-a', 'ownerwrite|ownerread|authread|no_da'];
+      await tpm.tool('tpm2_nvdefine', index, ...as, '-s', String(bytes.length));
+      await tpm.tool('tpm2_nvwrite', index, '-C', 'o', '-i', file);
+    };
+    try {
+      const { ekPublic } = await introduce(tpm.address, 'P-256');
+      const ek = parsePublicArea(ekPublic);
+      const top = new EndorsementCa('Root');
+      const middle = new EndorsementCa('Product', top);
+      const chip = new EndorsementCa('Chip', middle);
+      const chain = Buffer.concat([chip.certificate, middle.certificate]);
+      await put('0x01c0000a', chip.endorse(ek.key));
+      await put('0x01c00100', chain.subarray(0, 500));
+      await put('0x01c00101', Buffer.concat([chain.subarray(500), Buffer.alloc(9, 0xff)]));
+      const { ekCertificate = Buffer.alloc(0), ekIntermediates } = await introduce(tpm.address, 'P-256');
+      assert.deepEqual(ekIntermediates, [chip.certificate, middle.certificate]);
+      const endorsements = new Endorsements({ roots: [top.certificate] });
+      const now = Date.UTC(2026, 5, 1);
+      assert.equal(endorsements.check(ekCertificate, ek, now, ekIntermediates).chain.length, 3);
     } finally {
       await tpm.off();
     }
