@@ -3,10 +3,18 @@
 import type { StandingReason } from '#gateway/context/standing';
 import type { Explanation, Remedy, Unmet } from '#policy/decision';
 
+export interface Check {
+  readonly met: boolean;
+  readonly text: string;
+  readonly criterion: string;
+  /** What was found of the device, rather than what is asked for. */
+  readonly found?: boolean;
+}
+
 export interface Denial {
   readonly title: string;
   readonly sentence: string;
-  readonly checks: readonly { readonly met: boolean; readonly text: string; readonly criterion: string }[];
+  readonly checks: readonly Check[];
   readonly action?: { readonly label: string; readonly href: string };
   readonly remedy: Remedy['kind'];
   /** What to do, one after the other; empty where the sentence says it all. */
@@ -87,7 +95,7 @@ export function denialOf(context: DenialContext): Denial {
     sentence: because ?? sentenceFor(remedy, appName),
     checks: [
       ...unmet.flatMap((criterion) => plain(criterion, false)),
-      ...found.map(({ message, code }) => ({ met: false, text: message, criterion: code })),
+      ...found.map(({ message, code }) => ({ met: false, text: message, criterion: code, found: true })),
       ...(nearest?.met ?? []).flatMap((criterion) => plain(criterion, true)),
     ],
     ...(action === undefined ? {} : { action }),
@@ -99,8 +107,7 @@ export function denialOf(context: DenialContext): Denial {
 }
 
 const DEVICE_CRITERIA: ReadonlySet<string> = new Set(['device', 'device.quotedWithin', 'device.firmware']);
-const NOT_ENROLLED =
-  'Have this device enrolled: ask your administrator for a token, then run `sallyport device enrol` on it.';
+const NOT_ENROLLED = 'ask your administrator for a token, then run `sallyport device enrol` on this device.';
 
 /** One button, for the first step that one can begin here. */
 function actionFor(
@@ -132,9 +139,7 @@ function stepFor(remedy: Remedy, found: readonly StandingReason[]): string[] {
     case 'mend-device': {
       const mend = found.map((reason) => reason.remedy);
       const unknown = found.length === 0 || found.some(({ code }) => code === 'not-bound');
-      return unknown
-        ? [...mend, `${mend.length === 0 ? '' : 'If it is new to your organisation: '}${NOT_ENROLLED}`]
-        : mend;
+      return unknown ? [...mend, mend.length === 0 ? ENROL : OR_ENROL] : mend;
     }
     case 'wait-until':
       return [`Wait until ${new Date(remedy.at).toUTCString()}.`];

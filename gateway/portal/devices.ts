@@ -115,14 +115,18 @@ export function devicesApp(parts: DeviceParts): Hono<Env> {
       await desk.bound('terminal', { ...session, bond }, client);
       if (!(await sessions.doors.bind(token, CLI_DOOR, session, bond))) return false;
     }
-    const port = c.req.query('agent');
+    // Attesting once by hand does not take the agent away.
+    const before = await store.get('deviceAgent', device);
+    const known = before?.subject === session.subject.id ? before.port : undefined;
+    const asked = c.req.query('agent');
+    const port = asked !== undefined && PORT.test(asked) ? Number(asked) : known;
     await store.put(
       'deviceAgent',
       device,
       {
         subject: session.subject.id,
         network: networkOf(client.address),
-        ...(port !== undefined && PORT.test(port) ? { port: Number(port) } : {}),
+        ...(port === undefined ? {} : { port }),
       },
       expiresAt,
     );

@@ -85,20 +85,25 @@ export function messagePage(
 
 export function deniedPage(portal: string, who: string, denial: Denial): Promise<string> {
   const checks = denial.checks.map(
-    ({ met, text }) =>
-      html`<li class="${met ? 'met' : 'unmet'}"><span class="mark" aria-hidden="true">${met ? '✓' : '✕'}</span><span>${met ? '' : html`<strong>Missing: </strong>`}${text}</span></li>`,
+    ({ met, text, found }) =>
+      html`<li class="${met ? 'met' : 'unmet'}"><span class="mark" aria-hidden="true">${met ? '✓' : '✕'}</span><span>${met ? '' : html`<strong>${found === true ? 'Found' : 'Missing'}: </strong>`}${text}</span></li>`,
   );
   const list = checks.length === 0 ? '' : html`<h2>What was checked</h2><ul class="checks">${checks}</ul>`;
   const todo =
     denial.steps.length === 0
       ? ''
-      : html`<h2>What to do</h2><ol class="steps">${denial.steps.map((one) => html`<li>${one}</li>`)}</ol>`;
+      : html`<h2>What to do</h2><ol class="steps">${denial.steps.map((one) => html`<li>${withCode(one)}</li>`)}</ol>`;
   const action =
     denial.action === undefined
       ? ''
       : html`<a class="button" href="${denial.action.href}">${denial.action.label}</a>`;
   const body = html`<div class="sheet"><h1>${denial.title}</h1><p>${denial.sentence}</p>${list}${todo}<div class="actions">${action}<a class="button quiet" href="${portal}/">Your apps</a></div>${referenceOf(denial.reference)}</div>`;
   return page({ title: denial.title, who, portal, narrow: true, body });
+}
+
+/** Text in which what stands between backticks is for a terminal. */
+function withCode(text: string): (Html | string)[] {
+  return text.split('`').map((part, index) => (index % 2 === 1 ? html`<code>${part}</code>` : part));
 }
 
 /** Asks on which of their devices a person's browser is, or says that none answers. */
