@@ -107,7 +107,8 @@ export function denialOf(context: DenialContext): Denial {
 }
 
 const DEVICE_CRITERIA: ReadonlySet<string> = new Set(['device', 'device.quotedWithin', 'device.firmware']);
-const NOT_ENROLLED = 'ask your administrator for a token, then run `sallyport device enrol` on this device.';
+const ENROL = 'Ask your administrator for a token, then run `sallyport device enrol` on this device.';
+const OR_ENROL = `If this device is not enrolled yet: ${ENROL}`;
 
 /** One button, for the first step that one can begin here. */
 function actionFor(
