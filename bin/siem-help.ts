@@ -34,16 +34,17 @@ Example: sallyport siem replay soc --from 2026-03-04T00:00:00Z --config gateway.
 `;
 
 const SETUP_HELP = `Usage: sallyport siem setup <sink> --config FILE [--keep-days 365] [--api-key-file FILE]
-       sallyport siem setup --print [--keep-days 365]
+       sallyport siem setup --print [--opensearch] [--keep-days 365]
 
 Makes the life cycle policy, ingest pipeline, component templates and index template that an elasticsearch
-sink's events need. Repeating it changes nothing. The sink's own key should only create documents; name a
-stronger one with --api-key-file.
+sink's events need; asks first whether it is Elasticsearch or OpenSearch. Repeating it changes nothing. The
+sink's own key should only create documents; name a stronger one with --api-key-file.
 
 Options:
   --keep-days N        Delete events after N days (default 365)
   --api-key-file FILE  API key with manage_ilm, manage_ingest_pipelines and manage_index_templates; mode 0600
   --print              Only print the requests, for somebody else to make
+  --opensearch         Print those for OpenSearch
 
 Exit codes: 0 made, 1 refused, 2 wrong usage.
 

@@ -53,7 +53,13 @@ interface Trusting {
 }
 
 export type SinkConfig =
-  | (Named & Trusting & { type: 'elasticsearch'; url: string; apiKey?: CredentialFile | undefined })
+  | (Named &
+      Trusting & {
+        type: 'elasticsearch';
+        url: string;
+        apiKey?: CredentialFile | undefined;
+        user?: { name: string; password: CredentialFile } | undefined;
+      })
   | (Named & { type: 'files'; path: string; rotateMiB: number; keep: number })
   | (Named &
       Trusting & {
@@ -84,15 +90,27 @@ export type SinkConfig =
       });
 
 const sinkSchema: z.ZodType<SinkConfig> = z.discriminatedUnion('type', [
-  z.strictObject({
-    name: sinkName,
-    type: z.literal('elasticsearch'),
-    url,
-    apiKey: secret
-      .optional()
-      .describe('The "encoded" form of an API key that may create_doc in logs-sallyport.*'),
-    ca,
-  }),
+  z
+    .strictObject({
+      name: sinkName,
+      type: z.literal('elasticsearch'),
+      url,
+      apiKey: secret
+        .optional()
+        .describe('The "encoded" form of an API key that may create_doc in logs-sallyport.*'),
+      user: z
+        .strictObject({
+          name: z.string().regex(/^[^:]+$/, { error: 'expected a name without ":"' }),
+          password: secret,
+        })
+        .optional()
+        .describe('Where there are no API keys, as in OpenSearch.'),
+      ca,
+    })
+    .refine(({ apiKey, user }) => apiKey === undefined || user === undefined, {
+      path: ['user'],
+      error: 'give apiKey or user, not both',
+    }),
   z.strictObject({
     name: sinkName,
     type: z.literal('files'),

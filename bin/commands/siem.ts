@@ -11,9 +11,12 @@ import { Mapper } from '#siem/ecs/mapper';
 import { type Line, readLines, readOutbox } from '#siem/outbox/read';
 import { readCursor } from '#siem/ship/cursor';
 import { bytesAfter, lagSecondsAt } from '#siem/ship/shipping';
-import { CredentialError, createSink, readCredential } from '#siem/sinks/create';
-import { setUp, setupRequests } from '#siem/sinks/elasticsearch-setup';
+import { CredentialError, createSink, elasticsearchCredentials, readCredential } from '#siem/sinks/create';
+import { authorizationOf } from '#siem/sinks/elasticsearch';
+import { setupRequests } from '#siem/sinks/elasticsearch-setup';
 import { HttpReceiver } from '#siem/sinks/http';
+import { ISM_POLICY, ismPolicy, opensearchRequests } from '#siem/sinks/opensearch-setup';
+import { setUp } from '#siem/sinks/setup';
 import { type Sink, SinkError } from '#siem/sinks/sink';
 import { uuid7Generator } from '#siem/uuid7';
 import { EXIT } from '../exit.ts';
@@ -32,6 +35,7 @@ interface Options {
   readonly 'keep-days': string;
   readonly 'api-key-file'?: string | undefined;
   readonly print: boolean;
+  readonly opensearch: boolean;
   readonly json: boolean;
 }
 
@@ -43,6 +47,7 @@ export async function run(argv: readonly string[]): Promise<number> {
     'keep-days': { type: 'string', default: '365' },
     'api-key-file': { type: 'string' },
     print: { type: 'boolean', default: false },
+    opensearch: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
     out: { type: 'string' },
     format: { type: 'string' },
@@ -227,7 +232,10 @@ function keepDaysOf(options: Options): number | undefined {
 function printSetup(options: Options): number {
   const keepDays = keepDaysOf(options);
   if (keepDays === undefined) return usage('--keep-days is a whole number from 1 to 36500.');
-  for (const { path, body } of setupRequests({ keepDays })) {
+  const requests = options.opensearch
+    ? [...opensearchRequests(), { path: ISM_POLICY, body: ismPolicy({ keepDays }) }]
+    : setupRequests({ keepDays });
+  for (const { path, body } of requests) {
     process.stdout.write(`PUT ${path}\n${JSON.stringify(body, null, 2)}\n\n`);
   }
   return EXIT.ok;
@@ -238,12 +246,20 @@ async function setup(wanted: SinkConfig, options: Options): Promise<number> {
     return usage(`${wanted.name} is ${wanted.type}: only elasticsearch needs a setup.`);
   const keepDays = keepDaysOf(options);
   if (keepDays === undefined) return usage('--keep-days is a whole number from 1 to 36500.');
-  const file = options['api-key-file'] ?? wanted.apiKey?.file;
-  const authorization = file === undefined ? {} : { authorization: `ApiKey ${readCredential(file)}` };
+  const file = options['api-key-file'];
+  const credentials =
+    file === undefined ? elasticsearchCredentials(wanted) : { apiKey: readCredential(file) };
   const http = new HttpReceiver(wanted);
   try {
-    const headers = { 'content-type': 'application/json', ...authorization };
-    await setUp(http, headers, { keepDays }, (path) => process.stdout.write(`made ${path}\n`));
+    await setUp(
+      http,
+      authorizationOf(credentials),
+      { keepDays },
+      {
+        made: (path) => process.stdout.write(`made ${path}\n`),
+        warn: (what) => process.stderr.write(`sallyport siem: ${wanted.name}: ${what}\n`),
+      },
+    );
   } finally {
     await http.close();
   }

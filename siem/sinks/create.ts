@@ -1,7 +1,7 @@
 // Makes the sink that a configuration names. Reads its credential from a file that only its owner may read.
 import { readFileSync, statSync } from 'node:fs';
 import type { SinkConfig } from '../config.ts';
-import { ElasticsearchSink } from './elasticsearch.ts';
+import { type ElasticsearchOptions, ElasticsearchSink } from './elasticsearch.ts';
 import { FilesSink } from './files.ts';
 import { KafkaSink } from './kafka.ts';
 import { OtlpSink } from './otlp.ts';
@@ -28,6 +28,17 @@ export function readCredential(file: string): string {
   return text;
 }
 
+type Credentials = Required<Pick<ElasticsearchOptions, 'apiKey' | 'user'>>;
+type ElasticsearchConfig = Extract<SinkConfig, { type: 'elasticsearch' }>;
+
+/** Throws CredentialError. */
+export function elasticsearchCredentials({ apiKey, user }: ElasticsearchConfig): Credentials {
+  return {
+    apiKey: apiKey && readCredential(apiKey.file),
+    user: user && { name: user.name, password: readCredential(user.password.file) },
+  };
+}
+
 /** Throws CredentialError or a file system error for a sink that cannot work as configured. */
 export function createSink(config: SinkConfig, now: () => number): Sink {
   switch (config.type) {
@@ -37,8 +48,7 @@ export function createSink(config: SinkConfig, now: () => number): Sink {
       return new KafkaSink({ ...config, sasl: { ...sasl, password: readCredential(sasl.password.file) } });
     }
     case 'elasticsearch': {
-      const apiKey = config.apiKey === undefined ? undefined : readCredential(config.apiKey.file);
-      return new ElasticsearchSink({ ...config, apiKey });
+      return new ElasticsearchSink({ ...config, ...elasticsearchCredentials(config) });
     }
     case 'files': {
       const { name, path, rotateMiB, keep } = config;

@@ -1,6 +1,5 @@
 // What Elasticsearch must know before events come: how long they stay, and how their fields are indexed.
 import { type OwnField, ownFields } from '../ecs/own-fields.ts';
-import type { HttpReceiver } from './http.ts';
 
 export interface SetupRequest {
   readonly path: string;
@@ -18,6 +17,14 @@ interface Mapping {
 
 /** Keyword values longer than this are kept and not indexed: an attacker chooses how long a path is. */
 const IGNORE_ABOVE = 1024;
+
+export const PIPELINE: SetupRequest = {
+  path: '/_ingest/pipeline/sallyport@ingested',
+  body: {
+    description: 'Notes when an event came, so that detections see those that an outage held up',
+    processors: [{ set: { field: 'event.ingested', value: '{{{_ingest.timestamp}}}' } }],
+  },
+};
 
 /** In the order in which they must be made: later ones name earlier ones. Repeating them changes nothing. */
 export function setupRequests({ keepDays }: SetupOptions): SetupRequest[] {
@@ -37,13 +44,7 @@ export function setupRequests({ keepDays }: SetupOptions): SetupRequest[] {
       path: '/_component_template/sallyport@mappings',
       body: { template: { mappings: { properties: { sallyport: { properties: ownMappings() } } } } },
     },
-    {
-      path: '/_ingest/pipeline/sallyport@ingested',
-      body: {
-        description: 'Notes when an event came, so that detections see those that an outage held up',
-        processors: [{ set: { field: 'event.ingested', value: '{{{_ingest.timestamp}}}' } }],
-      },
-    },
+    PIPELINE,
     {
       path: '/_component_template/sallyport@settings',
       body: {
@@ -76,7 +77,7 @@ export function setupRequests({ keepDays }: SetupOptions): SetupRequest[] {
 }
 
 /** Mappings of everything below `sallyport`; what is not listed is kept and not indexed. */
-function ownMappings(): Mapping {
+export function ownMappings(): Mapping {
   const root: Mapping = {};
   for (const field of ownFields) put(root, field.name.split('.').slice(1), mappingOf(field));
   return root;
@@ -103,18 +104,4 @@ function put(into: Mapping, [name = '', ...rest]: readonly string[], mapping: Ma
   }
   into[name] ??= { properties: {} };
   put((into[name] as { properties: Mapping }).properties, rest, mapping);
-}
-
-/** Makes all of it. Throws SinkError with the path that failed in its message. */
-export async function setUp(
-  http: HttpReceiver,
-  headers: Readonly<Record<string, string>>,
-  options: SetupOptions,
-  done: (path: string) => void,
-): Promise<void> {
-  const { signal } = new AbortController();
-  for (const { path, body } of setupRequests(options)) {
-    await http.send(path, { method: 'PUT', headers, body: JSON.stringify(body), signal });
-    done(path);
-  }
 }

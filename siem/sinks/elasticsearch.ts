@@ -7,6 +7,8 @@ export interface ElasticsearchOptions extends HttpTarget {
   readonly name: string;
   /** The base64 form that Elasticsearch shows once as "encoded". */
   readonly apiKey?: string | undefined;
+  /** Where there are no API keys, as in OpenSearch. */
+  readonly user?: { readonly name: string; readonly password: string } | undefined;
 }
 
 interface BulkItem {
@@ -28,10 +30,7 @@ export class ElasticsearchSink implements Sink {
   constructor(options: ElasticsearchOptions) {
     this.name = options.name;
     this.#http = new HttpReceiver(options);
-    this.#headers = {
-      'content-type': 'application/x-ndjson',
-      ...(options.apiKey === undefined ? {} : { authorization: `ApiKey ${options.apiKey}` }),
-    };
+    this.#headers = { 'content-type': 'application/x-ndjson', ...authorizationOf(options) };
   }
 
   async deliver(batch: readonly Shipment[], signal: AbortSignal): Promise<readonly Verdict[]> {
@@ -58,6 +57,15 @@ export class ElasticsearchSink implements Sink {
   close(): Promise<void> {
     return this.#http.close();
   }
+}
+
+/** The header that proves who we are, if any. */
+export function authorizationOf({ apiKey, user }: Pick<ElasticsearchOptions, 'apiKey' | 'user'>): {
+  authorization?: string;
+} {
+  if (apiKey !== undefined) return { authorization: `ApiKey ${apiKey}` };
+  if (user === undefined) return {};
+  return { authorization: `Basic ${Buffer.from(`${user.name}:${user.password}`).toString('base64')}` };
 }
 
 function actionFor(line: Buffer): string | undefined {

@@ -38,7 +38,7 @@ export class HttpReceiver {
     });
   }
 
-  /** Sends and answers a 2xx response. Throws SinkError for anything else. */
+  /** Sends and answers a 2xx response, or one to accept. Throws SinkError for anything else. */
   async send(
     path: string,
     options: {
@@ -46,6 +46,8 @@ export class HttpReceiver {
       readonly headers: Readonly<Record<string, string>>;
       readonly body?: string | Buffer;
       readonly signal: AbortSignal;
+      /** Statuses beside 2xx that are answers too. */
+      readonly accept?: readonly number[];
     },
   ): Promise<HttpAnswer> {
     let status: number;
@@ -66,7 +68,7 @@ export class HttpReceiver {
       const code = (cause as NodeJS.ErrnoException).code ?? (cause as Error).name;
       throw new SinkError('unavailable', `${hostOf(this.#base)} did not answer: ${code}`, { cause });
     }
-    if (status >= 200 && status < 300) return { status, text };
+    if ((status >= 200 && status < 300) || options.accept?.includes(status)) return { status, text };
     throw errorFor(status, hostOf(this.#base), retryAfter);
   }
 

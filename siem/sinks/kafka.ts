@@ -39,7 +39,7 @@ const REFUSED = [
 ];
 
 /** Whether the package is there. */
-export function kafkaIsInstalled(): boolean {
+function kafkaIsInstalled(): boolean {
   try {
     import.meta.resolve(PACKAGE);
     return true;

@@ -18,11 +18,10 @@ import { WebhookSink } from '#siem/sinks/webhook';
 import { examples } from '../siem/ecs/examples.ts';
 
 const RATE = 2_000;
-/** Simulated seconds of outage that are really recorded; an hour is 3,600. */
-const SECONDS = 200;
 const HOUR_EVENTS = RATE * 3_600;
 const ALLOWED_SECONDS = 15 * 60;
-const GIVE_UP_MS = 90_000;
+/** A drain that is slower than this is given up. */
+const SLOWEST_PER_S = 4_000;
 const START = Date.parse('2026-03-04T09:00:00.000Z');
 const MIB = 1024 * 1024;
 
@@ -48,8 +47,10 @@ interface Receiver {
   repeats: number;
 }
 
+/** `seconds` of a simulated outage are really recorded; an hour is 3,600 and takes 24 GB. */
 export async function outage(
   progress: (line: string) => void,
+  seconds: number,
 ): Promise<{ figures: OutageFigures; held: boolean }> {
   const directory = mkdtempSync(join(tmpdir(), 'sallyport-outage-'));
   const state: Receiver = { up: false, refusals: 0, count: 0, last: 0, disorder: 0, repeats: 0 };
@@ -59,7 +60,7 @@ export async function outage(
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   let clock = START;
   const now = (): number => clock;
-  const outbox = new Outbox({ directory: join(directory, 'outbox'), now });
+  const outbox = new Outbox({ directory: join(directory, 'outbox'), now, quotaBytes: 40 * 1024 * MIB });
   const gateway = { id: 'gw1', name: 'gw1', version: '0', hostname: 'gw1' };
   const recorder = new Recorder({ outbox, gateway, now });
   const log = createLog({ service: { name: 'fault', version: '0', node: 'fault' }, level: 'fatal' });
@@ -70,19 +71,20 @@ export async function outage(
     shipper.start();
     let before = 0;
     let most = 0;
-    for (let second = 1; second <= SECONDS; second++) {
+    for (let second = 1; second <= seconds; second++) {
       await Promise.all(Array.from({ length: RATE }, () => recorder.record(examples['access-decided'])));
       clock += 1_000;
       await turn();
       // The heap has its size once the first tenth is done.
-      if (second === SECONDS / 10) before = process.memoryUsage().rss;
+      if (second === Math.ceil(seconds / 10)) before = process.memoryUsage().rss;
       most = Math.max(most, process.memoryUsage().rss);
     }
-    progress(`outage: ${SECONDS * RATE} events wait, ${state.refusals} deliveries were refused`);
+    progress(`outage: ${seconds * RATE} events wait, ${state.refusals} deliveries were refused`);
     state.up = true;
     const start = performance.now();
-    const wanted = SECONDS * RATE;
-    while (state.count < wanted && performance.now() - start < GIVE_UP_MS) {
+    const wanted = seconds * RATE;
+    const giveUpMs = 30_000 + (wanted / SLOWEST_PER_S) * 1_000;
+    while (state.count < wanted && performance.now() - start < giveUpMs) {
       await sleep(20);
       most = Math.max(most, process.memoryUsage().rss);
     }
@@ -90,7 +92,7 @@ export async function outage(
     progress(`outage: drained ${state.count} at ${Math.round(rate)} events/s`);
     const hour = rate > RATE ? HOUR_EVENTS / (rate - RATE) : Number.MAX_SAFE_INTEGER;
     const figures: OutageFigures = {
-      outage_simulated_s: SECONDS,
+      outage_simulated_s: seconds,
       outage_events: wanted,
       outage_refused_deliveries: state.refusals,
       outage_lost: wanted - state.count,

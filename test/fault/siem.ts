@@ -21,6 +21,8 @@ import { outage } from './siem-outage.ts';
 
 const KILLS = 200;
 const FLIPS = 1_000;
+/** Scaled down from the hour that `npm run fault -- outage` takes. */
+const OUTAGE_SECONDS = 200;
 /** A writer that is not ready by then will not be. */
 const READY_WITHIN = 20_000;
 
@@ -31,7 +33,7 @@ interface Received {
 }
 
 export async function run({ progress }: FaultOptions): Promise<FaultReport> {
-  const down = await outage(progress);
+  const down = await outage(progress, OUTAGE_SECONDS);
   const killed = await killing(progress);
   const figures = { ...killed.figures, ...down.figures };
   return { table: tableOf(figures), figures, held: killed.held && down.held };

@@ -40,6 +40,18 @@ interface Taken {
   readonly body: Buffer;
 }
 
+const OPENSEARCH = '{"version":{"number":"2.19.1","distribution":"opensearch"}}';
+const ANSWERS: Readonly<Record<string, string>> = {
+  'GET /': '{"version":{"number":"9.4.0"}}',
+  'GET /open/': OPENSEARCH,
+  'GET /open-again/': OPENSEARCH,
+  'GET /open-again/_plugins/_ism/policies/sallyport-logs': '{"_seq_no":7,"_primary_term":2}',
+};
+
+function statusOf(method: string, url: string): number {
+  return method === 'GET' && url === '/open/_plugins/_ism/policies/sallyport-logs' ? 404 : 200;
+}
+
 describe('sallyport siem', { timeout: 60_000 }, () => {
   const root = mkdtempSync(join(tmpdir(), 'sallyport-siem-'));
   const config = join(root, 'gateway.yaml');
@@ -48,7 +60,8 @@ describe('sallyport siem', { timeout: 60_000 }, () => {
     const body = await buffer(request);
     const { method = '', url = '', headers } = request;
     taken.push({ method, url, authorization: headers.authorization ?? '', body });
-    response.writeHead(url.startsWith('/refusing') ? 403 : 200).end('{}');
+    const status = url.startsWith('/refusing') ? 403 : statusOf(method, url);
+    response.writeHead(status).end(ANSWERS[`${method} ${url}`] ?? '{}');
   });
   let url = '';
   const ids: string[] = [];
@@ -74,6 +87,10 @@ siem:
     - { name: nobody, type: webhook, url: "http://127.0.0.1:9", secret: { file: secret } }
     - { name: loose, type: webhook, url: "${url}/hook", secret: { file: loose } }
     - { name: elastic, type: elasticsearch, url: "${url}" }
+    - { name: open, type: elasticsearch, url: "${url}/open", user: { name: writer, password: { file: secret } } }
+    - { name: open-again, type: elasticsearch, url: "${url}/open-again", user: { name: writer, password: { file: secret } } }
+    - { name: nothing, type: elasticsearch, url: "${url}/hook" }
+    - { name: forbidden, type: elasticsearch, url: "${url}/refusing" }
 `,
     );
     const now = (): number => Date.parse('2026-03-04T09:12:13.456Z') + ids.length * 60_000;
@@ -102,11 +119,13 @@ siem:
     assert.equal(code, 1);
     const { sinks } = JSON.parse(out);
     assert.deepEqual(
-      sinks.map((sink: Record<string, unknown>) => [
-        sink['name'],
-        sink['delivered'],
-        sink['waitingBytes'] === 0,
-      ]),
+      sinks
+        .slice(0, 5)
+        .map((sink: Record<string, unknown>) => [
+          sink['name'],
+          sink['delivered'],
+          sink['waitingBytes'] === 0,
+        ]),
       [
         ['soc', 10, true],
         ['refusing', 0, false],
@@ -165,6 +184,7 @@ siem:
     assert.deepEqual(
       made.map(({ method, url: path, authorization }) => [method, path, authorization]),
       [
+        ['GET', '/', 'ApiKey admin.key-s3cret'],
         ['PUT', '/_ilm/policy/sallyport-logs', 'ApiKey admin.key-s3cret'],
         ['PUT', '/_component_template/sallyport@mappings', 'ApiKey admin.key-s3cret'],
         ['PUT', '/_ingest/pipeline/sallyport@ingested', 'ApiKey admin.key-s3cret'],
@@ -172,12 +192,52 @@ siem:
         ['PUT', '/_index_template/logs-sallyport', 'ApiKey admin.key-s3cret'],
       ],
     );
-    assert.equal(JSON.parse(String(made[0]?.body)).policy.phases.delete.min_age, '30d');
-    const { sallyport } = JSON.parse(String(made[1]?.body)).template.mappings.properties;
+    assert.equal(JSON.parse(String(made[1]?.body)).policy.phases.delete.min_age, '30d');
+    const { sallyport } = JSON.parse(String(made[2]?.body)).template.mappings.properties;
     const { decision } = sallyport.properties;
     assert.equal(decision.properties.input.dynamic, false);
     assert.equal(decision.properties.input.properties.subject.properties.groups.type, 'keyword');
     assert.equal((await siem('setup', '--print')).out.match(/^PUT /gm)?.length, 5);
+  });
+
+  test('setup speaks to OpenSearch in its own words, and replaces the life cycle that is there', async () => {
+    for (const [sink, version] of [
+      ['open', ''],
+      ['open-again', '?if_seq_no=7&if_primary_term=2'],
+    ] as const) {
+      const from = taken.length;
+      const { code, err } = await siem('setup', sink, '--keep-days', '30', '--config', config);
+      assert.deepEqual([code, err], [0, '']);
+      const made = taken.slice(from);
+      const basic = `Basic ${Buffer.from('writer:secret-s3cret').toString('base64')}`;
+      assert.deepEqual(
+        made.map(({ method, url: path, authorization }) => [method, path, authorization]),
+        [
+          ['GET', `/${sink}/`, basic],
+          ['PUT', `/${sink}/_component_template/sallyport@ecs`, basic],
+          ['PUT', `/${sink}/_component_template/sallyport@mappings`, basic],
+          ['PUT', `/${sink}/_ingest/pipeline/sallyport@ingested`, basic],
+          ['PUT', `/${sink}/_component_template/sallyport@settings`, basic],
+          ['PUT', `/${sink}/_index_template/logs-sallyport`, basic],
+          ['GET', `/${sink}/_plugins/_ism/policies/sallyport-logs`, basic],
+          ['PUT', `/${sink}/_plugins/_ism/policies/sallyport-logs${version}`, basic],
+        ],
+      );
+      const [hot] = JSON.parse(String(made.at(-1)?.body)).policy.states;
+      assert.deepEqual(hot.transitions[0].conditions, { min_rollover_age: '30d' });
+    }
+    const printed = (await siem('setup', '--print', '--opensearch')).out;
+    assert.equal(printed.match(/^PUT /gm)?.length, 6);
+    assert.doesNotMatch(printed, /_ilm|lifecycle/);
+  });
+
+  test('setup says when what answers is no search engine, and what refused it', async () => {
+    const { code, err } = await siem('setup', 'nothing', '--config', config);
+    assert.equal(code, 1);
+    assert.match(err, /neither Elasticsearch nor OpenSearch/);
+    const refused = await siem('setup', 'forbidden', '--config', config);
+    assert.equal(refused.code, 1);
+    assert.match(refused.err, /^sallyport siem: forbidden: 127\.0\.0\.1:\d+ answered 403\n$/);
   });
 
   for (const [name, argv] of [

@@ -1,8 +1,9 @@
 // Kafka: the contract with a broker that fails on demand, one partition for one gateway, and what a refusal says.
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { createServer } from 'node:net';
 import { test } from 'node:test';
-import { siemSchema } from '#siem/config';
+import { resolveSiemPaths, siemSchema } from '#siem/config';
 import { KafkaSink } from '#siem/sinks/kafka';
 import { sinkContract } from './contract.ts';
 import { kafkaReceiver } from './kafka-broker.ts';
@@ -71,4 +72,33 @@ test('a configuration without TLS, or with words that are no brokers, is refused
   assert.match(parse({ brokers: ['kafka-1.example'] }), /host:port/);
   assert.match(parse({ brokers: [] }), /expected array to have >=1|Too small/);
   assert.match(parse({ brokers: ['a:1'], topic: 'a b' }), /name of a topic/);
+});
+
+test('file names are made absolute, and brokers stay a list', () => {
+  const sasl = { username: 'gw', password: { file: 'password' } };
+  const sink = { name: 'k', type: 'kafka', topic: 't', brokers: ['a:1', 'b:2'], ca: 'ca.pem', sasl };
+  const config = siemSchema.parse({ sinks: [sink] });
+  assert.deepEqual(resolveSiemPaths(config, (file) => `/etc/${file}`).sinks, [
+    {
+      ...{ name: 'k', type: 'kafka', topic: 't', brokers: ['a:1', 'b:2'], tls: true, ca: '/etc/ca.pem' },
+      sasl: { mechanism: 'SCRAM-SHA-512', username: 'gw', password: { file: '/etc/password' } },
+    },
+  ]);
+});
+
+test('without its package the sink is refused at once, with the way to get it', () => {
+  const program = `
+    import { registerHooks } from 'node:module';
+    registerHooks({
+      resolve: (name, context, next) => {
+        if (name === '@platformatic/kafka') throw new Error('not found');
+        return next(name, context);
+      },
+    });
+    const { createSink } = await import('#siem/sinks/create');
+    const options = { name: 'k', type: 'kafka', brokers: ['a:1'], topic: 't', tls: true };
+    try { createSink(options, Date.now); } catch (error) { process.stdout.write(error.message); }
+  `;
+  const said = execFileSync(process.execPath, ['--input-type=module', '-e', program], { encoding: 'utf8' });
+  assert.match(said, /Run: npm install @platformatic\/kafka@2$/);
 });

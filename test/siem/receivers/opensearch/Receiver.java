@@ -3,13 +3,15 @@ import java.util.List;
 import java.util.Map;
 import org.opensearch.common.settings.Settings;
 import org.opensearch.env.Environment;
+import org.opensearch.ingest.common.IngestCommonPlugin;
 import org.opensearch.node.InternalSettingsPreparer;
 import org.opensearch.node.Node;
+import org.opensearch.script.mustache.MustachePlugin;
 import org.opensearch.transport.Netty4Plugin;
 
 public class Receiver extends Node {
   Receiver(Environment environment) {
-    super(environment, List.of(Netty4Plugin.class), false);
+    super(environment, List.of(Netty4Plugin.class, IngestCommonPlugin.class, MustachePlugin.class), false);
   }
 
   public static void main(String[] arguments) throws Exception {
