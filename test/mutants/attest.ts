@@ -7,7 +7,11 @@ import type { Mutant } from './run.ts';
 
 export const stages: readonly (readonly string[])[] = [
   ['gateway/attest/negatives.test.ts'],
-  ['gateway/attest/event-log.test.ts', 'gateway/attest/endorsements.test.ts'],
+  [
+    'gateway/attest/event-log.test.ts',
+    'gateway/attest/endorsements.test.ts',
+    'gateway/attest/endorsement-sources.test.ts',
+  ],
   ['gateway/attest/verifier.test.ts', 'gateway/attest/sharing.test.ts'],
 ];
 

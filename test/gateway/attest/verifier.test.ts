@@ -166,6 +166,16 @@ describe('a device', () => {
     }
   });
 
+  test('cannot answer a challenge that another device was given', async () => {
+    const other = await lab.enrol();
+    const { device, tpm } = await lab.ready();
+    const { nonce } = await lab.verifier.challenge(other.device);
+    const evidence = lab.evidence(device, tpm, nonce);
+    const appraisal = await lab.verifier.appraise(evidence, { exporter: EXPORTER });
+    assert.equal(appraisal.reasons[0]?.code, 'quote-replayed');
+    assert.equal(appraisal.authentic, false);
+  });
+
   test('that restarts goes on, but not in the boot its session began in', async () => {
     const { device, tpm } = await lab.ready();
     const before = await lab.attest(device, tpm);
