@@ -19,6 +19,11 @@ import { nameOf, type PortalRequest } from '#gateway/portal/portal';
 import type { RelayFailure } from '#gateway/tunnel/relay';
 import type { Exchange } from './edge/exchange.ts';
 
+const NOT_UNDERSTOOD =
+  'The request was not understood in one way only, so it was refused. Nothing was forwarded.';
+const NO_GRPC =
+  'gRPC is not carried to HTTP apps. Make the service a tcp app and reach it with sallyport connect.';
+
 export interface AnswersParts {
   /** The portal's origin. */
   readonly portal: string;
@@ -102,10 +107,12 @@ export class Answers {
 
   async refused({ request, response }: Exchange, refusal: Refusal): Promise<void> {
     const status = REFUSALS[refusal];
-    const text = 'The request was not understood in one way only, so it was refused. Nothing was forwarded.';
+    const text = refusal === 'grpc' ? NO_GRPC : NOT_UNDERSTOOD;
+    // UNIMPLEMENTED, as clients of gRPC read it.
+    const call = refusal === 'grpc' ? { 'Grpc-Status': '12', 'Grpc-Message': text } : {};
     return answer(request, response, {
       status,
-      headers: { Connection: 'close' },
+      headers: { Connection: 'close', ...call },
       json: { error: 'request-refused', code: refusal, message: text },
       html: () => messagePage(this.#parts.portal, { title: 'Request refused', text: `${text} (${refusal})` }),
     });

@@ -30,6 +30,7 @@ export const REFUSALS = {
   'header-size': 431,
   framing: 400,
   expectation: 417,
+  grpc: 415,
   method: 405,
   upgrade: 400,
   'upgrade-origin': 403,
@@ -128,6 +129,8 @@ function checkFraming(request: IncomingMessage): Refusal | undefined {
   }
   if (length !== undefined && !/^[0-9]{1,15}$/.test(length)) return 'framing';
   if (expect !== undefined && expect.toLowerCase() !== '100-continue') return 'expectation';
+  // It says how a call ended in trailers of HTTP/2; gRPC-Web says so in the body, and passes.
+  if (/^application\/grpc(?!-)/i.test(request.headers['content-type'] ?? '')) return 'grpc';
   if (upgrade?.toLowerCase() === 'websocket') {
     const wellFormed =
       request.method === 'GET' &&

@@ -117,6 +117,7 @@ function cases(port: number, cookie: string): Case[] {
     ['HTTP/1.2', 400, 'parse', to('GET', '/').replace('HTTP/1.1', 'HTTP/1.2')],
     ['bytes that are no request', 400, 'parse', '\x16\x03\x01\x00\x05hello\r\n\r\n'],
     ['an unknown expectation', 417, 'expectation', to('GET', '/', ['Expect: a-miracle'])],
+    ['gRPC', 415, 'grpc', to('POST', '/', ['Content-Type: application/grpc', 'Content-Length: 0'])],
     [
       'an upgrade with a body',
       400,

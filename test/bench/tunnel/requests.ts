@@ -9,12 +9,13 @@ import { cpu, inTurns, mid, ratio, rps } from '../spine/turns.ts';
 import { startBare, startForwarding, startHaproxy } from './rivals.ts';
 
 const CONNECTIONS = 64;
-const ROUNDS = 5;
-const SECONDS = 2.5;
+const ROUNDS = 4;
+const SECONDS = 3;
 const MIDDLING_CONNECTIONS = 32;
 const MIDDLING_ROUNDS = 3;
 const BULK_CONNECTIONS = 4;
 const BULK_ROUNDS = 3;
+const BULK_SECONDS = 2;
 /** Of new connections at once. */
 const DIALLERS = 4;
 
@@ -144,7 +145,7 @@ async function bulk({ load, present }: Bed, progress: Progress): Promise<Figures
     ['down', '/bulk.bin', {}],
     ['up', '/sink', { bodyBytes: BULK_BYTES }],
   ] as const) {
-    const options = { connections: BULK_CONNECTIONS, seconds: SECONDS, ...body };
+    const options = { connections: BULK_CONNECTIONS, seconds: BULK_SECONDS, ...body };
     const turns = await inTurns(names, BULK_ROUNDS, load(path, options));
     figures[`ratio_nginx_tls_10mb_${way}`] = ratio(turns.sallyport, turns.nginx, bytesPerSecond);
     figures[`ratio_own_bare_10mb_${way}`] = ratio(turns.sallyport, turns.bare, bytesPerSecond);

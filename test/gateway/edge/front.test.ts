@@ -137,6 +137,8 @@ describe('a request with two readings is refused, each with its own code', () =>
       'framing',
     ],
     ['other expectations', get('/', 'Expect: 200-maybe'), 'expectation'],
+    ['gRPC', get('/', 'Content-Type: application/grpc+proto'), 'grpc'],
+    ['gRPC in other letters', get('/', 'Content-Type: Application/GRPC'), 'grpc'],
     ['WebSocket without a key', get('/', 'Upgrade: websocket', 'Connection: Upgrade'), 'upgrade'],
     ['bell in a header value', get('/', 'X-Name: a\u0007b'), 'node'],
     [
