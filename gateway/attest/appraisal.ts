@@ -33,7 +33,10 @@ export interface Appraisal {
    * kept, and must not end what the device's owner has open, or anybody could end it by sending rubbish.
    */
   readonly authentic: boolean;
-  /** Facts for policy. For evidence that is not authentic, only the id. */
+  /**
+   * Facts for policy. For evidence that is not authentic, only the id. `sameBoot` is true of the boot quoted: whoever
+   * holds a session that began in another (see `boot`) says otherwise.
+   */
   readonly facts: Device;
   /** RFC 7638 thumbprint of the bound key, for DPoP's `cnf.jkt`; absent if none was accepted. */
   readonly keyThumbprint?: string;
@@ -50,6 +53,4 @@ export interface EvidenceBinding {
   readonly exporter: Buffer;
   /** The key the session is bound to already, if any: evidence for another is refused. */
   readonly keyThumbprint?: string;
-  /** The boot in which the session began, if any; decides the fact `sameBoot`. */
-  readonly boot?: string;
 }

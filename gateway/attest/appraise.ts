@@ -42,8 +42,6 @@ export interface AppraisalInput {
   readonly pcrs: readonly Buffer[];
   readonly eventLog: Buffer;
   readonly last: DevicePosture | undefined;
-  /** The boot in which the session began. */
-  readonly boot: string | undefined;
   readonly endorsements: Endorsements;
   /** Approved ones of the device's model. */
   readonly baselines: readonly Baseline[];
@@ -93,7 +91,7 @@ export function appraise(input: AppraisalInput): DevicePosture {
     attested: sound && endorsed,
     secureBoot: sound && secureBoot,
     baseline: sound && baseline.matches,
-    sameBoot: sound && (input.boot === undefined || input.boot === boot),
+    sameBoot: sound,
     hardwareKey: sound && endorsed,
     firmware,
     quotedAt: input.now,

@@ -101,7 +101,6 @@ export class Verifier implements DeviceVerifier {
         ...{ device, record, authenticated, last },
         pcrs: evidence.pcrs,
         eventLog: evidence.eventLog,
-        boot: binding.boot,
         endorsements: this.#options.endorsements(),
         baselines: await this.#references.approvedFor(record.model),
         now: now(),
