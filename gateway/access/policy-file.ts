@@ -31,6 +31,8 @@ export interface PolicyFileOptions {
 export class PolicyFile {
   readonly #options: PolicyFileOptions;
   readonly #holder: PolicyHolder;
+  /** The document that was rejected last, or why there was none. */
+  #rejected: string | undefined;
 
   private constructor(options: PolicyFileOptions, policy: Policy) {
     this.#options = options;
@@ -65,11 +67,16 @@ export class PolicyFile {
   async reload(): Promise<readonly string[]> {
     const { file, recorder } = this.#options;
     let problems: readonly string[];
+    let text: string | undefined;
     try {
-      const text = readFileSync(file, 'utf8');
+      const found = readFileSync(file, 'utf8');
+      text = found;
       const previous = this.current.hash;
-      const loading = await this.#holder.offer(text, file, (policy) => this.#keep(text, policy, previous));
-      if (loading.ok) return [];
+      const loading = await this.#holder.offer(found, file, (policy) => this.#keep(found, policy, previous));
+      if (loading.ok) {
+        this.#rejected = undefined;
+        return [];
+      }
       problems = formatProblems(loading.problems).split('\n');
     } catch (error) {
       // An editor that replaces the file leaves a moment without one; the watch looks again when it is there.
@@ -82,6 +89,10 @@ export class PolicyFile {
       keptHash: this.current.hash,
       by: BY_GATEWAY,
     } as const;
+    // A signal and the watch both look at the same file: what was rejected already is no news.
+    const rejected = text ?? problems.join('\n');
+    if (rejected === this.#rejected) return problems;
+    this.#rejected = rejected;
     await recorder.record(event).catch(() => undefined);
     return problems;
   }

@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import process from 'node:process';
 import type { TestContext } from 'node:test';
 import type { EcsDocument } from '#siem/ecs/document';
 import { uuid7Generator } from '#siem/uuid7';
@@ -9,9 +10,16 @@ import { uuid7Generator } from '#siem/uuid7';
 /** A private directory that goes away with the test. */
 export function directoryFor(t: TestContext): string {
   const directory = mkdtempSync(join(tmpdir(), 'sallyport-outbox-'));
+  made.push(directory);
   t.after(() => rmSync(directory, { recursive: true, force: true }));
   return directory;
 }
+
+const made: string[] = [];
+// Hooks run in the order in which they were made: a shipper that stops later has written its cursor once more.
+process.once('exit', () => {
+  for (const directory of made) rmSync(directory, { recursive: true, force: true });
+});
 
 const newId = uuid7Generator(Date.now);
 

@@ -1,0 +1,46 @@
+// The policy file: what is rejected is told once, however often somebody looks, and told again when it comes back.
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { PolicyFile } from '#gateway/access/policy-file';
+import { Outbox } from '#siem/outbox/outbox';
+import { readOutbox } from '#siem/outbox/read';
+import { Recorder } from '#siem/recorder';
+import { directoryFor } from '../../siem/outbox/documents.ts';
+
+const good = (comment: string): string => `# ${comment}
+version: 1
+apps: [wiki]
+rules:
+  - { id: staff, allow: wiki, who: idp:staff }
+tests:
+  - { name: staff, app: wiki, groups: idp:staff, expect: allow }
+  - { name: others, app: wiki, groups: idp:others, expect: deny }
+`;
+
+test('a rejected document is recorded once, and again after another one', async (t) => {
+  const state = directoryFor(t);
+  const file = join(state, 'policy.yaml');
+  const outbox = new Outbox({ directory: join(state, 'outbox'), now: Date.now });
+  t.after(() => outbox.close());
+  const gateway = { id: 'gw1', name: 'gw1', version: '0', hostname: 'gw1' };
+  const recorder = new Recorder({ outbox, gateway, now: Date.now });
+  writeFileSync(file, good('first'));
+  const policyFile = await PolicyFile.open({ file, state, recorder, onSwap: () => undefined });
+  const reload = async (text: string): Promise<number> => {
+    writeFileSync(file, text);
+    return (await Promise.all([policyFile.reload(), policyFile.reload()])).flat().length;
+  };
+  assert.ok((await reload('version: 1\nalow: []\n')) > 0);
+  assert.ok((await reload('version: 1\nalow: []\n')) > 0, 'who asks is told again');
+  assert.ok((await reload('version: 1\nalow: [] \n')) > 0);
+  assert.equal(await reload(good('second')), 0);
+  assert.ok((await reload('version: 1\nalow: [] \n')) > 0);
+  const actions: unknown[] = [];
+  for await (const { document } of readOutbox(join(state, 'outbox'))) actions.push(document.event['action']);
+  assert.deepEqual(
+    actions.filter((action) => action === 'policy-rejected'),
+    ['policy-rejected', 'policy-rejected', 'policy-rejected'],
+  );
+});
