@@ -78,6 +78,7 @@ export interface GatewayConfig {
   readonly limits: ConnectionLimits;
   readonly connectors: {
     readonly hosts: readonly string[];
+    readonly relay?: string | undefined;
     readonly certificateLife: number;
     readonly trustDomain: string;
     readonly accepts: number;
@@ -181,6 +182,9 @@ const shape = z.strictObject({
   connectors: z
     .strictObject({
       hosts: z.array(z.string().min(1)).min(1).default(['localhost', '127.0.0.1']),
+      relay: origin
+        .optional()
+        .describe('Where other gateways reach this listener; its host is one of hosts.'),
       certificateLife: duration('10m', '24h').prefault('24h'),
       trustDomain: hostname.default('sallyport.internal'),
       accepts: z.int().min(1).max(100_000).default(500),

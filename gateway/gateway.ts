@@ -30,7 +30,7 @@ import { Sessions } from './identity/sessions.ts';
 import { SignIn } from './identity/sign-in.ts';
 import { Rates } from './inspect/rates.ts';
 import { CONNECTOR_CA, shareKeys } from './keys.ts';
-import { connectorServer, listen, peopleServer, stop, tunnelEvents } from './listeners.ts';
+import { connectorServer, listen, peersOf, peopleServer, stop, tunnelEvents } from './listeners.ts';
 import { answersFor } from './pages.ts';
 import { openAssertionSigner } from './pki/assertion.ts';
 import { openAuthority } from './pki/authority.ts';
@@ -235,6 +235,11 @@ async function wire(config: GatewayConfig, around: Surroundings, undo: (() => un
     connectors: await listen(connectors, config.listen.connectors, undo),
     health: await listen(health, config.listen.health, undo),
   };
+  const peers = peersOf(
+    { config, store, authority: connectorCa, tunnels, log, now },
+    addresses.connectors.port,
+  );
+  undo.push(() => peers?.stop());
   policyFile.watch();
   open.start();
   undo.push(() => open.stop());
@@ -247,6 +252,7 @@ async function wire(config: GatewayConfig, around: Surroundings, undo: (() => un
     reloadPolicy: () => policyFile.reload(),
     close: async (reason, grace) => {
       connectors.close();
+      await peers?.stop();
       await tunnels.drain(await people.farewell.say(grace, () => open.size));
       people.server.closeAllConnections();
       const uptimeMs = now() - startedAt;

@@ -22,8 +22,10 @@ import { type Authority, openAuthority } from './pki/authority.ts';
 import type { EnrolmentDesk } from './pki/enrolment.ts';
 import { type Expiring, FileCertificate } from './pki/file-certificate.ts';
 import { issueCertificate, keepRenewed } from './pki/server-certificate.ts';
+import { Peers } from './relay/peers.ts';
+import type { Store } from './state/store.ts';
 import type { TunnelRelays } from './tunnel/relay.ts';
-import type { TunnelsOptions } from './tunnel/tunnels.ts';
+import type { Tunnels, TunnelsOptions } from './tunnel/tunnels.ts';
 
 /** Steps that take back what was started, in order. */
 type Undo = (() => unknown)[];
@@ -110,6 +112,16 @@ export async function connectorServer(
     record: async (event: SallyportEvent) => {
       await recorder.record(event, { durable: true });
     },
+    linked: (ws, { name, certificate: { serial }, client }) => {
+      const apps = new Set(config.apps.map((app) => app.id));
+      tunnels.accept(ws, {
+        connector: `gateway/${name}`,
+        relay: true,
+        apps,
+        address: client.address,
+        serial,
+      });
+    },
     connected: (ws, { name, certificate: { serial }, client }: KnownConnector) => {
       const apps = new Set(config.apps.filter((app) => app.connectors.includes(name)).map((app) => app.id));
       tunnels.accept(ws, { connector: name, apps, address: client.address, serial });
@@ -119,6 +131,30 @@ export async function connectorServer(
   const timer = keepRenewed(server, authority, hosts, notAfter, settings, now);
   undo.push(() => clearInterval(timer));
   return server;
+}
+
+export interface PeersParts extends Pick<ConnectorParts, 'config' | 'authority' | 'now'> {
+  readonly store: Store;
+  readonly tunnels: Tunnels;
+  readonly log: Log;
+}
+
+/** The links to other gateways, where there can be others. `port`: of the listener for connectors. */
+export function peersOf(parts: PeersParts, port: number): Peers | undefined {
+  const { config, tunnels } = parts;
+  if (config.store.kind === 'embedded') return undefined;
+  const { hosts, trustDomain, relay } = config.connectors;
+  const host = hosts.find((name) => name !== 'localhost') ?? 'localhost';
+  const peers = new Peers({
+    ...parts,
+    trustDomain,
+    name: config.name,
+    address: relay ?? `https://${host.includes(':') ? `[${host}]` : host}:${port}`,
+    apps: () => tunnels.apps,
+    choose: (app) => tunnels.own(app),
+  });
+  void peers.look();
+  return peers;
 }
 
 /** Connectors coming and going, as events. */

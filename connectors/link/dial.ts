@@ -34,9 +34,13 @@ function zeroMask(mask: Buffer): void {
 }
 
 /** An open tunnel socket. `gateway`: an https origin. @throws {DialError} */
-export function dial(gateway: URL, { ca, certificate, key }: Identity): Promise<WebSocket> {
+export function dial(
+  gateway: URL,
+  { ca, certificate, key }: Identity,
+  path: string = '/v1/tunnel',
+): Promise<WebSocket> {
   const { promise, resolve, reject } = Promise.withResolvers<WebSocket>();
-  const url = new URL('/v1/tunnel', gateway);
+  const url = new URL(path, gateway);
   if (url.protocol !== 'https:')
     throw new TypeError(`tunnels are dialled over https only, not ${gateway.href}`);
   url.protocol = 'wss:';

@@ -10,6 +10,8 @@ import { z } from 'zod';
 import { MAX_MESSAGE_BYTES, SUBPROTOCOL } from '#connectors/wire/limits';
 import { type Authority, IssueError } from '#gateway/pki/authority';
 import { connectorOf, type EnrolmentDesk, EnrolmentError } from '#gateway/pki/enrolment';
+import { RELAY_PATH } from '#gateway/relay/link';
+import { gatewayOf } from '#gateway/relay/peers';
 import type { CertificateRef, Peer, SallyportEvent } from '#siem/event';
 import type { Accepts } from './accepts.ts';
 import { canonicalAddress } from './address.ts';
@@ -42,6 +44,8 @@ export interface ConnectorHandlers {
   readonly accepts: Accepts;
   /** Takes over a tunnel; the connector is proven. */
   connected(ws: WebSocket, connector: KnownConnector): void;
+  /** Takes over a link of another gateway of this installation; it is proven. */
+  linked?(ws: WebSocket, gateway: KnownConnector): void;
   /** Writes an event for good; an answer waits for it. */
   record(event: SallyportEvent): Promise<void>;
 }
@@ -86,6 +90,12 @@ export function connectorsListener(
     route(request, response, handlers).catch(() => send(response, 503, 'unavailable', 'Try again shortly.'));
   });
   server.on('upgrade', (request, socket, head) => {
+    if (request.url === RELAY_PATH) {
+      const gateway = identifyGateway(request, handlers);
+      if (gateway === undefined) return turnAway(socket, '403 Forbidden');
+      crowd.engage(socket);
+      return sockets.handleUpgrade(request, socket, head, (ws) => handlers.linked?.(ws, gateway));
+    }
     admit(request, handlers).then(
       (connector) => {
         if (connector === undefined) turnAway(socket, '403 Forbidden');
@@ -199,6 +209,18 @@ async function identify(
   const serial = certificate.serialNumber;
   if (!(await handlers.desk.admits(name, serial))) return 'certificate-revoked';
   return { name, certificate: refOf(certificate), client: clientOf(request) };
+}
+
+/** Another gateway: only who has the installation's own authority can have such a certificate. */
+function identifyGateway(request: IncomingMessage, handlers: ConnectorHandlers): KnownConnector | undefined {
+  const socket = request.socket as TLSSocket;
+  const certificate = socket.getPeerX509Certificate();
+  if (certificate === undefined || !socket.authorized || !handlers.authority.vouchesFor(certificate))
+    return undefined;
+  const name = gatewayOf(certificate.subjectAltName, handlers.trustDomain);
+  return name === undefined
+    ? undefined
+    : { name, certificate: refOf(certificate), client: clientOf(request) };
 }
 
 function refOf(certificate: X509Certificate): CertificateRef {

@@ -67,6 +67,19 @@ export class Authority {
     return { ...issued, key: await exportKey(keys.privateKey) };
   }
 
+  /** Certificate and fresh key (both PEM) with which one gateway proves itself to another. `life` in milliseconds. */
+  async issuePeer(uri: string, life: number): Promise<Issued & { readonly key: string }> {
+    const keys = (await webcrypto.subtle.generateKey(KEY_ALGORITHM, true, [
+      'sign',
+      'verify',
+    ])) as webcrypto.CryptoKeyPair;
+    const names = [{ type: 'url' as const, value: uri }];
+    const usage = x509.ExtendedKeyUsage.clientAuth;
+    const name = uri.slice(uri.lastIndexOf('/') + 1);
+    const issued = await this.#issue(keys.publicKey, name, names, [usage], life);
+    return { ...issued, key: await exportKey(keys.privateKey) };
+  }
+
   /**
    * Certificate for a connector, from its PKCS#10 request: proof of possession is checked, everything else
    * the request asks for is ignored. `life` in milliseconds. Throws IssueError.

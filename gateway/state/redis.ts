@@ -274,6 +274,7 @@ const SWEPT: Partial<Record<Kind, true>> = {
   person: true,
   providerSession: true,
   spentToken: true,
+  presence: true,
   revocation: true,
 };
 

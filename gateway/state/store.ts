@@ -140,6 +140,13 @@ export interface Revocation {
   readonly reason?: string;
 }
 
+/** A gateway that is there, keyed by its run. */
+export interface Presence {
+  readonly name: string;
+  /** Where other gateways dial it: an https origin. */
+  readonly address: string;
+}
+
 /** A key that every gateway of an installation uses, by its file's name below the state directory. */
 export interface SharedKey {
   /** Names within that directory, and what is in each. */
@@ -165,6 +172,7 @@ export interface Collections {
   providerSession: ProviderSession;
   spentToken: SpentToken;
   revocation: Revocation;
+  presence: Presence;
   sharedKey: SharedKey;
   browserAsk: BrowserAsk;
   deviceAgent: DeviceAgent;

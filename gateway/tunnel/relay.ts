@@ -78,6 +78,8 @@ export interface TunnelPeer {
   readonly address: string;
   /** Serial number of the client certificate, hexadecimal. */
   readonly serial: string;
+  /** It is another gateway, which relays to tunnels of its own: used when there is no tunnel here. */
+  readonly relay?: boolean;
 }
 
 /** A connected tunnel, after its hello. */

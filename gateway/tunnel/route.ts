@@ -38,6 +38,11 @@ export class Route {
     return this.#tunnels;
   }
 
+  /** It leads through another gateway. */
+  get relay(): boolean {
+    return this.#tunnels[0]?.peer.relay === true;
+  }
+
   add(tunnel: Tunnel): void {
     this.#tunnels = [...this.#tunnels, tunnel];
   }

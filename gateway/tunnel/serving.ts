@@ -34,6 +34,12 @@ export class Serving {
     return this.#routes.some((route) => route.tunnel([]) !== undefined);
   }
 
+  /** A connector's tunnel that takes a request now, without another gateway in between. */
+  get own(): Tunnel | undefined {
+    const own = this.#routes.filter((route) => !route.relay && route.tunnel([]) !== undefined);
+    return own.toSorted((a, b) => a.streams - b.streams)[0]?.tunnel([]);
+  }
+
   /** Adds a tunnel to its connector's route, which is returned. */
   add(tunnel: Tunnel): Route {
     const { instance, peer } = tunnel;
@@ -111,6 +117,8 @@ const TRIAL = 0;
 
 /** Lower is better. */
 function rankOf(route: Route, { session }: Tunnel, tried: readonly Tunnel[], replayable: boolean): number {
+  // A way round through another gateway: only when there is none from here.
+  if (route.relay) return 4;
   if (tried.length > 0 && tried.some((tunnel) => route.tunnels.includes(tunnel))) return 3;
   const { standing } = route;
   if (standing === 'trial' && replayable) return TRIAL;
@@ -123,7 +131,8 @@ function better(route: Route, best: Route): boolean {
 }
 
 function healthy(route: Route, { tried }: Wish): Tunnel | undefined {
-  if (route.failing || tried.some((tunnel) => route.tunnels.includes(tunnel))) return undefined;
+  if (route.relay || route.failing || tried.some((tunnel) => route.tunnels.includes(tunnel)))
+    return undefined;
   const tunnel = route.tunnel(tried);
   return tunnel === undefined || tunnel.session.silent ? undefined : tunnel;
 }

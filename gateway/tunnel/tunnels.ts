@@ -105,7 +105,7 @@ export class Tunnels implements TunnelRelays {
         } else {
           this.#withdraw(tunnel);
           this.#tunnels.delete(tunnel);
-          this.#options.onDisconnect(tunnel.status(), why);
+          if (peer.relay !== true) this.#options.onDisconnect(tunnel.status(), why);
         }
         if (this.#sessions.size === 0) this.#drained?.();
       },
@@ -129,7 +129,7 @@ export class Tunnels implements TunnelRelays {
       tunnel.routes.set(app, serving.add(tunnel));
     }
     this.#arrivals?.here(apps);
-    this.#options.onConnect(tunnel.status());
+    if (peer.relay !== true) this.#options.onConnect(tunnel.status());
     if (this.#draining) session.goAway();
     return tunnel;
   }
@@ -159,14 +159,26 @@ export class Tunnels implements TunnelRelays {
   }
 
   get count(): { readonly connectors: number; readonly tunnels: number } {
-    const connectors = new Set(
-      [...this.#tunnels].map(({ peer, instance }) => `${peer.connector} ${instance}`),
-    );
-    return { connectors: connectors.size, tunnels: this.#tunnels.size };
+    const connectors = new Set(this.#own().map(({ peer, instance }) => `${peer.connector} ${instance}`));
+    return { connectors: connectors.size, tunnels: this.#own().length };
+  }
+
+  /** Tunnels of connectors, without the links of other gateways. */
+  #own(): Tunnel[] {
+    return [...this.#tunnels].filter(({ peer }) => peer.relay !== true);
+  }
+
+  /** Apps that connectors serve here; and a tunnel for one of them, never another gateway's link. */
+  get apps(): readonly string[] {
+    return [...this.#byApp].filter(([, serving]) => serving.own !== undefined).map(([app]) => app);
+  }
+
+  own(app: string): Tunnel | undefined {
+    return this.#byApp.get(app)?.own;
   }
 
   connectors(): readonly ConnectorStatus[] {
-    return [...this.#tunnels].map((tunnel) => tunnel.status());
+    return this.#own().map((tunnel) => tunnel.status());
   }
 
   disconnect(connector: string, why: string): number {

@@ -12,6 +12,8 @@ export interface Surroundings {
   readonly directory: string;
   /** The port of the people's listener, the same for all. */
   readonly people: number;
+  /** The port of the connectors' listener, the same for all. */
+  readonly connectors: number;
   /** PEM that every certificate of the fleet chains to. */
   readonly ca: string;
   run(name: string, directory: string, args: readonly string[]): Part;
@@ -36,7 +38,8 @@ export class FleetGateway {
   part!: Part;
   connector: Part | undefined;
   readonly #fleet: Surroundings;
-  readonly #agent: Agent;
+  readonly dispatcher: Agent;
+  readonly lookup: ReturnType<typeof lookupFor>;
 
   constructor(fleet: Surroundings, index: number, health: number) {
     this.#fleet = fleet;
@@ -44,7 +47,13 @@ export class FleetGateway {
     this.directory = join(fleet.directory, `gateway-${index}`);
     this.address = `127.0.0.${index + 1}`;
     this.health = health;
-    this.#agent = new Agent({ connect: { ca: fleet.ca, lookup: lookupFor(this.address) }, connections: 64 });
+    this.lookup = lookupFor(this.address);
+    this.dispatcher = new Agent({ connect: { ca: fleet.ca, lookup: this.lookup }, connections: 64 });
+  }
+
+  /** The port that connectors and other gateways dial. */
+  get connectors(): number {
+    return this.#fleet.connectors;
   }
 
   get outbox(): string {
@@ -67,7 +76,7 @@ export class FleetGateway {
     const from = performance.now();
     try {
       const reply = await request(`https://${host}:${this.#fleet.people}${path}`, {
-        dispatcher: this.#agent,
+        dispatcher: this.dispatcher,
         headers: { accept: 'application/json', ...(cookie === '' ? {} : { cookie }) },
         signal: AbortSignal.timeout(timeout),
       });
@@ -163,7 +172,7 @@ export class FleetGateway {
   }
 
   async close(): Promise<void> {
-    await this.#agent.destroy();
+    await this.dispatcher.destroy();
   }
 }
 

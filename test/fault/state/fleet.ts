@@ -3,9 +3,10 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { WebSocketServer } from 'ws';
 import { type ProviderOptions, startProvider } from '#bin/demo/provider';
 import { Visitor } from '#bin/demo/visitor';
 import { openAuthority } from '#gateway/pki/authority';
@@ -37,6 +38,7 @@ export interface FleetOptions {
 export class Fleet {
   readonly directory: string;
   readonly people: number;
+  readonly connectors: number;
   readonly gateways: FleetGateway[] = [];
   ca = '';
   provider!: Server;
@@ -53,11 +55,15 @@ export class Fleet {
     this.directory = directory;
     this.#ports = ports;
     this.people = ports[0] ?? 0;
+    this.connectors = ports[1] ?? 0;
     this.#app = createServer((asked, response) => {
       this.reached.push(`${asked.method} ${asked.url}`);
       if (asked.url === '/events') drip(response);
+      else if (asked.url === '/mirror') void mirror(asked, response);
       else response.end('ok');
     });
+    const sockets = new WebSocketServer({ server: this.#app });
+    sockets.on('connection', (ws) => ws.on('message', (data, binary) => ws.send(data, { binary })));
   }
 
   static async start(scope: Scope, options: FleetOptions = {}): Promise<Fleet> {
@@ -193,6 +199,13 @@ export class Fleet {
     rmSync(this.directory, { recursive: true, force: true });
     assert.deepEqual(faults, [], 'everything stops');
   }
+}
+
+/** Takes the whole body before it gives it back. */
+async function mirror(asked: IncomingMessage, response: ServerResponse): Promise<void> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of asked as AsyncIterable<Buffer>) chunks.push(chunk);
+  response.end(Buffer.concat(chunks));
 }
 
 function drip(response: ServerResponse): void {

@@ -1,0 +1,75 @@
+// A link to another gateway, dialled by this one: over it the other one opens streams to apps that only this one has
+// a tunnel for. Mutual TLS with certificates of the installation's own authority.
+
+import { dial } from '#connectors/link/dial';
+import type { Identity } from '#connectors/link/identity';
+import type { Hello } from '#connectors/wire/hello';
+import { DEFAULT_LIMITS, TICK_MS, VERSIONS } from '#connectors/wire/limits';
+import type { OpenRequest } from '#connectors/wire/open';
+import { Session } from '#connectors/wire/session';
+import { IGNORE, type Stream, type StreamHandler } from '#connectors/wire/stream';
+import { overWebSocket } from '#connectors/wire/transport';
+import type { Tunnel } from '#gateway/tunnel/tunnel';
+import { bridge } from './bridge.ts';
+
+export const RELAY_PATH = '/v1/relay';
+
+export interface RelayLinkOptions {
+  /** The other gateway's listener for connectors, https. */
+  readonly address: URL;
+  readonly identity: Identity;
+  /** Apps this gateway has a tunnel for. */
+  readonly apps: readonly string[];
+  /** Names this process. */
+  readonly instance: string;
+  /** A tunnel of our own for the app. */
+  choose(app: string): Tunnel | undefined;
+  onClose(why: string): void;
+}
+
+export class RelayLink {
+  readonly apps: readonly string[];
+  readonly #session: Session;
+  readonly #ticker: NodeJS.Timeout;
+
+  private constructor(options: RelayLinkOptions, ws: Awaited<ReturnType<typeof dial>>) {
+    this.apps = options.apps;
+    const { window, streams } = DEFAULT_LIMITS;
+    const { apps, instance } = options;
+    const hello: Hello = { versions: VERSIONS, window, streams, apps, instance, software: 'sallyport' };
+    this.#session = new Session({
+      ...{ transport: overWebSocket(ws), limits: DEFAULT_LIMITS, budget: { held: 0 } },
+      clock: () => performance.now(),
+      greeting: { hello },
+      onReady: () => undefined,
+      onOpen: (stream, request, fin) => open(options, stream, request, fin),
+      onGoaway: () => undefined,
+      onClose: (_code, why) => {
+        clearInterval(this.#ticker);
+        options.onClose(why);
+      },
+    });
+    this.#ticker = setInterval(() => this.#session.tick(), TICK_MS).unref();
+  }
+
+  /** Throws DialError. */
+  static async open(options: RelayLinkOptions): Promise<RelayLink> {
+    return new RelayLink(options, await dial(options.address, options.identity, RELAY_PATH));
+  }
+
+  /** Takes no more streams and ends with the last one. */
+  goAway(): void {
+    this.#session.goAway();
+  }
+
+  end(): void {
+    this.#session.end('going-away', 'the gateway stops');
+  }
+}
+
+function open(options: RelayLinkOptions, stream: Stream, request: OpenRequest, fin: boolean): StreamHandler {
+  const tunnel = options.choose(request.app);
+  if (tunnel !== undefined) return bridge(stream, request, fin, tunnel);
+  queueMicrotask(() => stream.reset('refused', 'there is no tunnel for this app here any more'));
+  return IGNORE;
+}

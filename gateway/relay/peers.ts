@@ -1,0 +1,116 @@
+// Gateways find each other in the state they share, and each dials every other one, offering the apps it has tunnels
+// for. Which gateway a person comes to, and which one a connector dialled, then makes no difference.
+import { randomUUID } from 'node:crypto';
+import type { Identity } from '#connectors/link/identity';
+import type { Authority } from '#gateway/pki/authority';
+import type { Presence, Store } from '#gateway/state/store';
+import type { Tunnel } from '#gateway/tunnel/tunnel';
+import type { Log } from '#siem/log';
+import { RelayLink } from './link.ts';
+
+/** How often a gateway says that it is there and looks for others, and for how long that is believed; milliseconds. */
+const INTERVAL = 2_000;
+const LIFE = 10_000;
+/** Life of the certificate with which another gateway is dialled, in milliseconds; made anew for each dial. */
+const CERTIFICATE_LIFE = 24 * 3_600_000;
+
+export interface PeersOptions {
+  readonly store: Store;
+  readonly authority: Authority;
+  readonly trustDomain: string;
+  readonly name: string;
+  /** Where others reach this gateway's listener for connectors: an https origin. */
+  readonly address: string;
+  readonly log: Log;
+  readonly now: () => number;
+  /** Apps that this gateway has a tunnel of its own for. */
+  apps(): readonly string[];
+  choose(app: string): Tunnel | undefined;
+}
+
+export class Peers {
+  readonly #options: PeersOptions;
+  readonly #instance = randomUUID();
+  readonly #links = new Map<string, RelayLink>();
+  readonly #dialling = new Set<string>();
+  readonly #timer: NodeJS.Timeout;
+  #stopped = false;
+
+  constructor(options: PeersOptions) {
+    this.#options = options;
+    this.#timer = setInterval(() => void this.look(), INTERVAL).unref();
+  }
+
+  /** Says that this gateway is there, and links up with those that are. */
+  async look(): Promise<void> {
+    const { store, name, address, log, now } = this.#options;
+    if (this.#stopped) return;
+    try {
+      await store.put('presence', this.#instance, { name, address }, now() + LIFE);
+      const others = (await store.list('presence')).filter(([instance]) => instance !== this.#instance);
+      const there = new Set(others.map(([instance]) => instance));
+      for (const [instance, link] of this.#links) if (!there.has(instance)) link.goAway();
+      const apps = [...this.#options.apps()].sort();
+      await Promise.all(others.map(([instance, presence]) => this.#keep(instance, presence, apps)));
+    } catch (error) {
+      log.warn({ err: error }, 'other gateways cannot be looked for at this moment');
+    }
+  }
+
+  /** Sends the others elsewhere, and lets what they have under way here finish. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearInterval(this.#timer);
+    for (const link of this.#links.values()) link.goAway();
+    await this.#options.store.remove('presence', this.#instance).catch(() => undefined);
+  }
+
+  end(): void {
+    for (const link of this.#links.values()) link.end();
+  }
+
+  /** A link that offers what is there now; a new one takes over before the old one goes. */
+  async #keep(instance: string, { name, address }: Presence, apps: readonly string[]): Promise<void> {
+    const before = this.#links.get(instance);
+    if (before === undefined ? apps.length === 0 : before.apps.join() === apps.join()) return;
+    if (this.#dialling.has(instance) || this.#stopped) return;
+    this.#dialling.add(instance);
+    const { log, choose } = this.#options;
+    try {
+      const link: RelayLink = await RelayLink.open({
+        ...{ address: new URL(address), identity: await this.#identity(), apps, choose },
+        instance: this.#instance,
+        onClose: (why) => {
+          log.info({ gateway: name, why }, 'the link to another gateway ended');
+          if (this.#links.get(instance) === link) this.#links.delete(instance);
+        },
+      });
+      this.#links.set(instance, link);
+      before?.goAway();
+      log.info({ gateway: name, apps: apps.length }, 'linked to another gateway');
+    } catch (error) {
+      log.warn({ err: error, gateway: name }, 'another gateway cannot be reached');
+    } finally {
+      this.#dialling.delete(instance);
+    }
+  }
+
+  async #identity(): Promise<Identity> {
+    const { authority, trustDomain, name, now } = this.#options;
+    const issued = await authority.issuePeer(gatewayUri(trustDomain, name), CERTIFICATE_LIFE);
+    const { certificate, key, notAfter } = issued;
+    return { certificate, key, ca: authority.certificate, notBefore: now(), notAfter };
+  }
+}
+
+function gatewayUri(trustDomain: string, name: string): string {
+  return `spiffe://${trustDomain}/gateway/${name}`;
+}
+
+/** The gateway named by a certificate's subjectAltName as Node prints it, or undefined for anything else. */
+export function gatewayOf(subjectAltName: string | undefined, trustDomain: string): string | undefined {
+  const prefix = `URI:${gatewayUri(trustDomain, '')}`;
+  if (!subjectAltName?.startsWith(prefix)) return undefined;
+  const name = subjectAltName.slice(prefix.length);
+  return /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/.test(name) ? name : undefined;
+}

@@ -1,0 +1,88 @@
+// A gateway without a tunnel for an app relays to one that has it: everything passes as if the tunnel were its own.
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { test } from 'node:test';
+import { request } from 'undici';
+import WebSocket from 'ws';
+import { openAuthority } from '#gateway/pki/authority';
+import { REDIS_NEEDS, redisServer } from '#test/contract/redis';
+import { requires } from '#test/requires';
+import { until } from '#test/story/part';
+import { onServer } from './state/documents.ts';
+import { Fleet } from './state/fleet.ts';
+
+test('a request that arrives at a gateway without a tunnel is relayed to one that has it', {
+  skip: requires(...REDIS_NEEDS),
+  timeout: 90_000,
+}, async (t) => {
+  const { port } = await redisServer(t);
+  const fleet = await Fleet.start(t, { gateways: 2, state: () => onServer(port), connectors: [0] });
+  const [one, other] = fleet.gateways;
+  assert.ok(one !== undefined && other !== undefined);
+  const ada = await fleet.signIn('ada');
+  const origin = `https://wiki.localhost:${fleet.people}`;
+  await until('it is linked', async () => (await other.app(ada.cookie)).status === 200);
+  assert.equal(await other.metric('sallyport_connectors'), 0, 'it has no connector of its own');
+  const headers = { cookie: ada.cookie };
+  const { dispatcher } = other;
+
+  const body = randomBytes(3_000_000);
+  const mirrored = await request(`${origin}/mirror`, { dispatcher, method: 'POST', headers, body });
+  assert.equal(mirrored.statusCode, 200);
+  assert.deepEqual(Buffer.from(await mirrored.body.arrayBuffer()), body);
+  const many = await Promise.all(Array.from({ length: 200 }, () => other.app(ada.cookie)));
+  assert.ok(many.every(({ status }) => status === 200));
+
+  const ws = new WebSocket(`wss://wiki.localhost:${fleet.people}/socket`, {
+    ...{ headers, origin, ca: fleet.ca, lookup: other.lookup as never },
+  });
+  await new Promise((resolve, reject) => ws.once('open', resolve).once('error', reject));
+  const heard = new Promise((resolve) => ws.once('message', (data) => resolve(String(data))));
+  ws.send('through two gateways');
+  assert.equal(await heard, 'through two gateways');
+
+  const stream = await other.stream(ada.cookie);
+  const ended = new Promise((resolve) => ws.once('close', resolve));
+  assert.equal(await one.revoke('session', ada.id), 200);
+  await Promise.all([stream.ended, ended]);
+
+  const ben = await fleet.signIn('ben');
+  await one.part.kill();
+  await until('nobody has a tunnel', async () => (await other.app(ben.cookie)).status === 502);
+  await one.start();
+  await until('it is linked again', async () => (await other.app(ben.cookie)).status === 200);
+  assert.equal((await one.app(ben.cookie)).status, 200);
+});
+
+test('nobody but a gateway of the installation can be a link', {
+  skip: requires(...REDIS_NEEDS),
+  timeout: 120_000,
+}, async (t) => {
+  const { port } = await redisServer(t);
+  const fleet = await Fleet.start(t, { state: () => onServer(port) });
+  const [gateway] = fleet.gateways;
+  assert.ok(gateway !== undefined);
+  const own = await openAuthority(
+    `${gateway.directory}/state/connector-ca`,
+    'Sallyport connectors',
+    Date.now,
+  );
+  const foreign = await openAuthority(`${fleet.directory}/foreign-ca`, 'Sallyport connectors', Date.now);
+  const dial = async (identity: object): Promise<number> => {
+    const ws = new WebSocket(`wss://${gateway.address}:${gateway.connectors}/v1/relay`, 'sallyport.v1', {
+      ...{ ca: own.certificate, ...identity },
+    });
+    return new Promise((resolve) => {
+      ws.once('open', () => resolve(101)).once('error', () => resolve(0));
+      ws.once('unexpected-response', (_request, response) => resolve(response.statusCode ?? 0));
+    }).finally(() => ws.terminate()) as Promise<number>;
+  };
+  const uri = 'spiffe://sallyport.internal/gateway/other';
+  const peer = await own.issuePeer(uri, 60_000);
+  const stranger = await foreign.issuePeer(uri, 60_000);
+  const connector = await own.issuePeer('spiffe://sallyport.internal/connector/rack-1', 60_000);
+  assert.equal(await dial({}), 403);
+  assert.equal(await dial({ cert: connector.certificate, key: connector.key }), 403);
+  assert.notEqual(await dial({ cert: stranger.certificate, key: stranger.key }), 101);
+  assert.equal(await dial({ cert: peer.certificate, key: peer.key }), 101);
+});
