@@ -2,7 +2,7 @@
 // nothing waited for but what is under way.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Server } from 'node:https';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import type { TLSSocket } from 'node:tls';
 
 /** Milliseconds between two looks at what is still there. */
@@ -45,6 +45,8 @@ export class Farewell {
     for (const { _httpMessage: response } of this.#sockets) {
       if (response?.headersSent === false) response.shouldKeepAlive = false;
     }
+    // Right after the event loop has taken what stood in the kernel's queue: closing resets whatever is left there.
+    await nextTurn();
     server.close();
     const until = performance.now() + graceMs;
     while (performance.now() < until) {

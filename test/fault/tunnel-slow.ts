@@ -10,13 +10,13 @@ import type { Finding } from './report.ts';
 const MIB = 1024 * 1024;
 const GIGABYTE = 1024 * MIB;
 /** Slow readers at once: what one of them costs stands out from the noise of a heap only in numbers. */
-const READERS = 16;
+const READERS = 48;
 const ALLOWED_PER_STREAM = MIB;
 /** Requests of the others, in each of several rounds with and without slow readers. */
 const ROUND = 400;
 const ROUNDS = 5;
 const P99_CHANGE = 0.2;
-/** What two rounds differ by on a machine that does other things too, in milliseconds. */
+/** What two rounds differ by at least on any machine, in milliseconds; on a busy one they tell it themselves. */
 const NOISE_MS = 1;
 
 export async function slowReaders(scope: Cleanup): Promise<Finding> {
@@ -68,10 +68,11 @@ export async function slowReaders(scope: Cleanup): Promise<Finding> {
   }
   const [during, after] = [median(withReaders), median(without)];
   const change = (during - after) / after;
-  const quiet = during - after <= Math.max(NOISE_MS, P99_CHANGE * after);
+  const spread = Math.max(...without) - Math.min(...without);
+  const quiet = during - after <= Math.max(NOISE_MS, P99_CHANGE * after, spread);
   return {
     required: 'at most 1 MiB buffered per stream in each process, p99 of others within 20 %',
-    measured: `${(perStream / MIB).toFixed(2)} MiB resident per stream at most, p99 ${during.toFixed(2)} ms with and ${after.toFixed(2)} ms without ${READERS} readers that stopped`,
+    measured: `${(perStream / MIB).toFixed(2)} MiB resident per stream at most, p99 ${during.toFixed(2)} ms with and ${after.toFixed(2)} ms (rounds differ by ${spread.toFixed(2)}) without ${READERS} readers that stopped`,
     held: perStream <= ALLOWED_PER_STREAM && quiet,
     figures: {
       slow_reader_kib_per_stream: Math.round(perStream / 1024),

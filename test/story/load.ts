@@ -1,10 +1,13 @@
 // People who ask without a pause, each time on a connection of its own, and what they got. A gateway that takes no
-// connection is passed over for the next one, as a balancer in front of several would.
+// connection, or resets it before anything was asked, is passed over for the next one, as a balancer would.
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { request } from 'node:https';
 import { text } from 'node:stream/consumers';
 import type { StoryInstallation } from './installation.ts';
+
+/** `asked`: the connection was there, and the request may have been sent. */
+type Refused = Error & { readonly asked?: boolean };
 
 export interface LoadOptions {
   readonly app: string;
@@ -61,7 +64,7 @@ export class Load {
           failure = statusCode === 200 ? '' : `${method} answered ${statusCode}`;
         } catch (error) {
           const { code, message } = error as NodeJS.ErrnoException;
-          if (code === 'ECONNREFUSED') continue;
+          if (code === 'ECONNREFUSED' || (error as Refused).asked === false) continue;
           failure = `${method} broke: ${message}`;
         }
         break;
@@ -79,9 +82,19 @@ export class Load {
       ca: this.#installation.ca,
       headers: { host: `${host}:${this.#installation.ports.people}`, cookie, accept: 'application/json' },
     });
+    let open = false;
+    asked.once('socket', (socket) =>
+      socket.once('secureConnect', () => {
+        open = true;
+      }),
+    );
     asked.end(method === 'POST' ? 'x' : undefined);
-    const [response] = (await once(asked, 'response')) as [IncomingMessage];
-    await text(response);
-    return response;
+    try {
+      const [response] = (await once(asked, 'response')) as [IncomingMessage];
+      await text(response);
+      return response;
+    } catch (error) {
+      throw Object.assign(error as Error, { asked: open });
+    }
   }
 }
