@@ -2,7 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { TLSSocket } from 'node:tls';
 import type { Hono } from 'hono';
-import { DEVICE_PATHS, EXPORTER, MAX_ATTESTATION } from '#connectors/wire/evidence';
+import { EXPORTER, MAX_ATTESTATION } from '#connectors/wire/evidence';
 import type { Ruling } from '#gateway/access/ruling';
 import type { AppConfig } from '#gateway/config';
 import type { StandingReason } from '#gateway/context/standing';
@@ -30,6 +30,8 @@ export interface AnswersParts {
   readonly sites: Sites;
   readonly connections: Connections;
   readonly portalApp: Hono<{ Bindings: PortalRequest }>;
+  /** Whether a request may bring more than a form: only an answer to a challenge may. */
+  readonly expectsEvidence: (clean: CleanRequest) => Promise<boolean>;
   readonly doorwayApp: Hono<{ Bindings: DoorwayRequest }>;
 }
 
@@ -53,7 +55,7 @@ export class Answers {
     if (site.kind === 'app')
       return serveOwn(this.#parts.doorwayApp, url, { host: clean.host, client }, request, response);
     const exporter = (): Buffer | undefined => exporterOf(request);
-    const limit = clean.path === DEVICE_PATHS.attest ? MAX_ATTESTATION : undefined;
+    const limit = (await this.#parts.expectsEvidence(clean)) ? MAX_ATTESTATION : undefined;
     const bindings = { client, network, session, exporter };
     return serveOwn(this.#parts.portalApp, url, bindings, request, response, limit);
   }

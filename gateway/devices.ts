@@ -1,6 +1,7 @@
 // Wires what a gateway knows of devices: the verifier with its desk, standings for decisions, the doors that devices
 // open, and the portal's addresses for them.
 import type { Hono } from 'hono';
+import { DEVICE_PATHS } from '#connectors/wire/evidence';
 import type { Log } from '#siem/log';
 import type { Recorder } from '#siem/recorder';
 import { DeviceDesk } from './attest/desk.ts';
@@ -8,6 +9,7 @@ import { EndorsementFiles } from './attest/endorsement-files.ts';
 import { Verifier } from './attest/verifier.ts';
 import type { GatewayConfig } from './config.ts';
 import { Standings } from './context/standing.ts';
+import type { CleanRequest } from './edge/front.ts';
 import type { Sites } from './edge/sites.ts';
 import { Proofs } from './identity/dpop.ts';
 import type { Sessions } from './identity/sessions.ts';
@@ -16,6 +18,8 @@ import { browserApp } from './portal/browser.ts';
 import { devicesApp } from './portal/devices.ts';
 import { destinationOf, onwards, type PortalRequest } from './portal/portal.ts';
 import type { Store } from './state/store.ts';
+
+const NONCE = /^[A-Za-z0-9_-]{43}$/;
 
 export interface DevicesParts {
   readonly config: GatewayConfig;
@@ -34,6 +38,8 @@ export interface DevicesParts {
 export interface Devices {
   readonly desk: DeviceDesk;
   readonly terminals: Terminals;
+  /** Whether a request answers a challenge that was made, and so may bring a whole event log. */
+  readonly expectsEvidence: (request: CleanRequest) => Promise<boolean>;
   /** For the portal, below /device. */
   readonly app: Hono<{ Bindings: PortalRequest }>;
 }
@@ -71,5 +77,10 @@ export function wireDevices(verifier: Verifier, parts: DevicesParts): Devices {
     onwards: (session, destination) => onwards(ways, session, destination),
   });
   app.route('/', browsers);
-  return { desk, terminals, app };
+  const expectsEvidence = async ({ path, query }: CleanRequest): Promise<boolean> => {
+    if (path !== DEVICE_PATHS.attest) return false;
+    const challenge = new URLSearchParams(query).get('challenge') ?? '';
+    return NONCE.test(challenge) && (await verifier.expects(Buffer.from(challenge, 'base64url')));
+  };
+  return { desk, terminals, app, expectsEvidence };
 }

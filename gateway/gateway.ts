@@ -158,7 +158,10 @@ async function wire(config: GatewayConfig, around: Surroundings, undo: (() => un
   );
   const devices = wireDevices(verifier, {
     ...{ config, origin: portalOrigin, sites, store, sessions, recorder, log, now },
-    review: () => open.review('posture-changed'),
+    review: () => {
+      standings.changed();
+      return open.review('posture-changed');
+    },
   });
   const providers = new Map(
     config.identity.providers.map((one) => [
@@ -181,6 +184,7 @@ async function wire(config: GatewayConfig, around: Surroundings, undo: (() => un
     ...{ config, sites, connections, providers, signIn, sessions, signer, rulings, tunnels, standings },
     ...{ revoke, store, recorder, now },
     devices: devices.app,
+    expectsEvidence: devices.expectsEvidence,
   });
   const carriage = new Carriage({ tunnels, signer, open, recorder, answers, now });
   const flow = new Flow({

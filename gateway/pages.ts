@@ -1,6 +1,6 @@
 // Puts together what people see of the gateway itself: the portal, the doorway on each app's host, and the answers to
 // requests that go no further.
-import { Answers } from './answers.ts';
+import { Answers, type AnswersParts } from './answers.ts';
 import type { GatewayConfig } from './config.ts';
 import type { Connections } from './edge/connections.ts';
 import type { Sites } from './edge/sites.ts';
@@ -13,7 +13,8 @@ import { type PortalParts, portalApp } from './portal/portal.ts';
 export interface PagesParts
   extends Omit<BackchannelParts, 'host'>,
     Pick<PortalParts, 'signIn' | 'signer' | 'devices'>,
-    Pick<CardParts, 'rulings' | 'tunnels' | 'standings'> {
+    Pick<CardParts, 'rulings' | 'tunnels' | 'standings'>,
+    Pick<AnswersParts, 'expectsEvidence'> {
   readonly config: GatewayConfig;
   readonly sites: Sites;
   readonly connections: Connections;
@@ -23,6 +24,7 @@ export function answersFor(parts: PagesParts): Answers {
   const { config, sites, connections, sessions, recorder } = parts;
   const { origin, hostname: host } = new URL(config.portal);
   return new Answers({
+    expectsEvidence: parts.expectsEvidence,
     portal: origin,
     sites,
     connections,

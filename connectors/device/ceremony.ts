@@ -64,7 +64,8 @@ export async function attestDevice(attesting: Attesting): Promise<AttestationRep
   const url = new URL(DEVICE_PATHS.attest, device.portal).href;
   const headers =
     token === undefined ? {} : await provenHeaders(device, { method: 'POST', url, token }, now());
-  const query = port === undefined ? '' : `?agent=${port}`;
+  // The challenge stands in the address too: nobody else may bring as much as an event log.
+  const query = `?challenge=${nonce.toString('base64url')}${port === undefined ? '' : `&agent=${port}`}`;
   const reply = await callPortal({ ...call, step: 'attest', query, headers }, async (exporter) => ({
     device: device.device,
     ...(await attest(device.tpm, device.keys, { nonce, eventLog, exporter })),

@@ -84,6 +84,11 @@ export class Verifier implements DeviceVerifier {
     return { nonce, expiresAt };
   }
 
+  /** Whether this nonce waits for an answer; it stays as it is. */
+  async expects(nonce: Buffer): Promise<boolean> {
+    return (await this.#options.store.get('attestationChallenge', keyOf(nonce)))?.purpose === 'quote';
+  }
+
   async appraise(evidence: Attestation, binding: EvidenceBinding): Promise<Appraisal> {
     const { store, now } = this.#options;
     const { device } = evidence;

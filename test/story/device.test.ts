@@ -84,6 +84,19 @@ test('what a TPM proves opens an app, and nothing that was copied from the machi
     },
   );
 
+  await step('nobody brings as much as an event log without a challenge of the gateway', async () => {
+    const headers = { 'content-type': 'application/json' };
+    const body = JSON.stringify({ device: 'x'.repeat(100_000) });
+    for (const query of ['', '?challenge=', `?challenge=${'A'.repeat(43)}`]) {
+      const reply = await ada.visitor.ask(`${portal}/device/attest${query}`, {
+        method: 'POST',
+        headers,
+        body,
+      });
+      assert.equal(reply.status, 413, query);
+    }
+  });
+
   await step('signed in, the agent binds the command line to the machine', async () => {
     assert.equal((await (await ada.login()).ended).code, 0);
     agent = ada.run('device', 'agent', '--event-log', machine.eventLog);

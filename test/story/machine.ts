@@ -20,6 +20,9 @@ const HARDENED = `devices:
   hardened: { attested: true, secureBoot: true, baseline: true, hardwareKey: true, sameBoot: true, quotedWithin: 10m }
 `;
 
+/** Makes the log as large as those of real firmware: more than a form may have. */
+const LARGE: BootEvent = { pcr: 5, type: 6, data: Buffer.alloc(60_000, 'partition table') };
+
 export class StoryMachine {
   readonly tpm: SoftwareTpm;
   readonly directory: string;
@@ -51,8 +54,9 @@ export class StoryMachine {
 
   /** Measures a start into the TPM and writes the log of it. */
   async boot(events: readonly BootEvent[] = bootEvents()): Promise<void> {
-    for (const { pcr, digest } of measuredBy(events)) await this.tpm.extend(pcr, digest);
-    writeFileSync(this.eventLog, writeLog(events, ['sha256']).log);
+    const all = [...events, LARGE];
+    for (const { pcr, digest } of measuredBy(all)) await this.tpm.extend(pcr, digest);
+    writeFileSync(this.eventLog, writeLog(all, ['sha256']).log);
   }
 
   async reboot(events?: readonly BootEvent[]): Promise<void> {

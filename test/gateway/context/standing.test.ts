@@ -87,6 +87,37 @@ test('a store that fails is not taken for a device that is well', async () => {
   await assert.rejects(standings.of({ id: 's', bond: BOND } as LiveSession, '192.0.2.1'), /down/);
 });
 
+test('a result is asked for twice a second, and at once after a change', async () => {
+  let asked = 0;
+  let time = 0;
+  const ask = async (): Promise<Appraisal> => {
+    asked += 1;
+    return POSTURE;
+  };
+  const standings = new Standings(
+    ask,
+    () => NOW,
+    () => time,
+  );
+  const session = { id: 's', bond: BOND } as LiveSession;
+  const look = async (): Promise<number> => {
+    await standings.of(session, '192.0.2.1');
+    return asked;
+  };
+  assert.deepEqual([await look(), await look()], [1, 1]);
+  time = 500;
+  assert.deepEqual([await look(), await look()], [2, 2]);
+  standings.changed();
+  assert.equal(await look(), 3);
+});
+
+test('a result that runs out meanwhile is none', async () => {
+  assert.deepEqual(await standing(BOND, { ...POSTURE, expiresAt: NOW }), {
+    facts: { id: 'd1' },
+    codes: ['not-attested'],
+  });
+});
+
 test('one network is one IPv4 address or one /64', () => {
   assert.equal(networkOf('192.0.2.1'), '192.0.2.1');
   assert.equal(networkOf('2001:db8:1:2:3:4:5:6'), networkOf('2001:db8:1:2::9'));
