@@ -8,8 +8,16 @@ const root = dirname(import.meta.dirname);
 const dist = join(root, 'dist');
 const rooms = ['bin', 'connectors', 'gateway', 'policy', 'siem'];
 
-/** Compiles the rooms without their tests; no declarations, since the package is a program, not a library. */
+/** What other programs import from the package: the one part of it that has declarations. */
+const LIBRARY = ['gateway/pki/verify.ts'];
+
+/** Compiles the rooms without their tests, and the declarations of what is a library. */
 function compile(): void {
+  tsc({ declaration: false, isolatedDeclarations: false }, { include: rooms.map((room) => `../${room}`) });
+  tsc({ emitDeclarationOnly: true }, { files: LIBRARY.map((file) => `../${file}`), include: [] });
+}
+
+function tsc(options: object, chosen: object): void {
   const config = join(dist, 'tsconfig.json');
   writeFileSync(
     config,
@@ -18,16 +26,15 @@ function compile(): void {
       compilerOptions: {
         rootDir: '..',
         outDir: '.',
-        declaration: false,
-        isolatedDeclarations: false,
         noEmitOnError: true,
+        ...options,
       },
-      include: rooms.map((room) => `../${room}`),
       exclude: ['../bin/build.ts'],
+      ...chosen,
     }),
   );
-  const tsc = join(root, 'node_modules/typescript/bin/tsc');
-  const { status } = spawnSync(process.execPath, [tsc, '-p', config], { stdio: 'inherit' });
+  const compiler = join(root, 'node_modules/typescript/bin/tsc');
+  const { status } = spawnSync(process.execPath, [compiler, '-p', config], { stdio: 'inherit' });
   rmSync(config);
   if (status !== 0) {
     process.stderr.write('build: tsc found the errors above, so nothing was built\n');

@@ -65,6 +65,11 @@ export const commands: readonly Command[] = [
     load: () => import('./commands/token.ts'),
   },
   {
+    name: 'verify-assertion',
+    summary: 'Check what a gateway says of who asks, as a back end must',
+    load: () => import('./commands/verify-assertion.ts'),
+  },
+  {
     name: 'sessions',
     summary: 'List who is signed in',
     load: () => import('./commands/sessions.ts'),

@@ -6,9 +6,11 @@ import { MAX_PIPE_MESSAGE, WebSocketPipe } from '#connectors/wire/pipe';
 import { CONNECT_SUBPROTOCOL } from '#connectors/wire/terminal';
 import type { Ruling } from '#gateway/access/ruling';
 import type { OpenExchange, OpenExchanges, StreamEnd } from '#gateway/access/streams';
-import type { AppConfig } from '#gateway/config';
+import type { AppConfig, HttpAppConfig } from '#gateway/config';
 import { forwardHeaders, OWN_COOKIE_PREFIX, traceOf } from '#gateway/edge/forwarded';
 import type { CleanRequest } from '#gateway/edge/front';
+import { identityHeaders } from '#gateway/edge/identity-headers';
+import type { Sites } from '#gateway/edge/sites';
 import type { LiveSession } from '#gateway/identity/sessions';
 import type { AssertionSigner } from '#gateway/pki/assertion';
 import type { ForwardHead, Relay, RelayResult, TunnelRelays } from '#gateway/tunnel/relay';
@@ -42,6 +44,7 @@ interface Ended {
 }
 
 export interface CarriageParts {
+  readonly sites: Sites;
   readonly tunnels: TunnelRelays;
   readonly signer: AssertionSigner;
   readonly open: OpenExchanges;
@@ -108,7 +111,7 @@ export class Carriage {
     const { request, response, upgradeHead } = exchange;
     const stick = app.sticky === 'session' ? allowed.session.id : undefined;
     if (app.protocol === 'tcp') return tunnels.connect(app.id, () => acceptPipe(exchange), stick);
-    const head = this.#head(request, allowed, upgradeHead !== undefined);
+    const head = this.#head(request, app, allowed, upgradeHead !== undefined);
     const onHead = (_status: number, headers: string[]): void => {
       kind.streaming ||= cleanResponse(headers);
     };
@@ -121,22 +124,23 @@ export class Carriage {
 
   #head(
     request: IncomingMessage,
-    { clean, app, session, ruling, id, trace, client }: Allowed,
+    app: HttpAppConfig,
+    { clean, session, input, ruling, id, trace, client }: Allowed,
     upgrade: boolean,
   ): ForwardHead {
-    const { subject, login } = session;
+    const { subject, login, bond } = session;
+    const url = this.#parts.sites.originOf(app.host) + clean.path;
     const assertion = this.#parts.signer.assertion({
-      session: session.id,
-      subject,
-      login,
-      app: app.id,
-      policy: ruling.policy,
+      ...{ session: session.id, subject, login, app: app.id, policy: ruling.policy },
+      ...{ device: input.device, deviceKey: bond?.key, risk: input.risk, wishes: app.assertion },
+      request: { method: clean.method, url, decision: id, trace: trace.id },
     });
     const from = { address: client.address, decisionId: id, traceparent: trace.parent, assertion };
+    const also = identityHeaders(app.assertion.headers, assertion, subject);
     return {
       method: clean.method,
       path: clean.path + clean.query,
-      headers: forwardHeaders(request, from, upgrade),
+      headers: [...forwardHeaders(request, from, upgrade), ...also],
     };
   }
 

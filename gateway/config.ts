@@ -3,6 +3,12 @@ import { isAbsolute, join } from 'node:path';
 import { z } from 'zod';
 import { type AttestationConfig, attestationSchema, resolveAttestationPaths } from '#gateway/attest/config';
 import type { ConnectionLimits } from '#gateway/edge/limits';
+import {
+  type AppAssertion,
+  type AssertionsConfig,
+  appAssertion,
+  assertionsSchema,
+} from '#gateway/pki/config';
 import { CONNECTOR_NAME } from '#gateway/pki/enrolment';
 import { resolveStatePaths, type StateConfig, stateSchema } from '#gateway/state/config';
 import { RESERVED_PREFIXES } from '#policy/subject/directory';
@@ -50,6 +56,7 @@ export interface HttpAppConfig extends AnyApp {
   readonly protocol: 'http';
   readonly host: string;
   readonly origins: readonly string[];
+  readonly assertion: AppAssertion;
 }
 
 /** An app people reach with `sallyport connect`: SSH, a database, anything on TCP. */
@@ -93,6 +100,7 @@ export interface GatewayConfig {
   };
   readonly context: { readonly countries: readonly string[] };
   readonly attestation: AttestationConfig;
+  readonly assertions: AssertionsConfig;
   readonly outbox: { readonly quota: number };
   readonly siem: SiemConfig;
   readonly apps: readonly AppConfig[];
@@ -141,8 +149,9 @@ const app: z.ZodType<AppConfig> = z
       .optional()
       .describe('session: requests of one session stay with one connector while that is healthy.'),
     origins: z.array(origin).optional().describe('Further origins that may open WebSockets to this app.'),
+    assertion: appAssertion.optional(),
   })
-  .superRefine(({ protocol, host, origins }, context) => {
+  .superRefine(({ protocol, host, origins, assertion }, context) => {
     const refuse = (path: string[], message: string): void =>
       context.addIssue({ code: 'custom', path, message });
     if (protocol === 'http' && host === undefined)
@@ -150,9 +159,11 @@ const app: z.ZodType<AppConfig> = z
     if (protocol === 'tcp' && host !== undefined)
       refuse(['host'], 'a tcp app has no host: people name its id');
     if (protocol === 'tcp' && origins !== undefined) refuse(['origins'], 'a tcp app has no origins');
+    if (protocol === 'tcp' && assertion !== undefined)
+      refuse(['assertion'], 'a tcp app is sent no assertion');
   })
-  .transform(({ protocol, host = '', origins = [], ...rest }) =>
-    protocol === 'http' ? { ...rest, protocol, host, origins } : { ...rest, protocol },
+  .transform(({ protocol, host = '', origins = [], assertion = appAssertion.parse({}), ...rest }) =>
+    protocol === 'http' ? { ...rest, protocol, host, origins, assertion } : { ...rest, protocol },
   );
 
 const shape = z.strictObject({
@@ -213,6 +224,7 @@ const shape = z.strictObject({
     .prefault({})
     .describe('countries: CSV files of start,end,country ranges, as the @ip-location-db packages hold them.'),
   attestation: attestationSchema.prefault({}),
+  assertions: assertionsSchema.prefault({}),
   outbox: z.strictObject({ quota: size.prefault('2GiB') }).prefault({}),
   siem: siemSchema.prefault({}).describe('Where events are shipped to, at least once and in order.'),
   apps: z.array(app).min(1).max(5000),

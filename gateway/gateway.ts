@@ -32,9 +32,10 @@ import { Rates } from './inspect/rates.ts';
 import { CONNECTOR_CA, shareKeys } from './keys.ts';
 import { connectorServer, listen, peersOf, peopleServer, stop, tunnelEvents } from './listeners.ts';
 import { answersFor } from './pages.ts';
-import { openAssertionSigner } from './pki/assertion.ts';
+import { AssertionSigner } from './pki/assertion.ts';
 import { openAuthority } from './pki/authority.ts';
-import { EnrolmentDesk } from './pki/enrolment.ts';
+import { EnrolmentDesk, gatewayUri } from './pki/enrolment.ts';
+import { KeyRing } from './pki/key-ring.ts';
 import { openStore } from './state/open.ts';
 import { requirePrivate } from './state/private-files.ts';
 import { SteadyClock } from './state/steady-clock.ts';
@@ -132,7 +133,10 @@ async function wire(config: GatewayConfig, around: Surroundings, undo: (() => un
   const connectorCa = await openAuthority(join(config.state, CONNECTOR_CA.directory), CONNECTOR_CA.name, now);
   const { trustDomain, certificateLife } = config.connectors;
   const desk = new EnrolmentDesk({ store, authority: connectorCa, trustDomain, certificateLife, now });
-  const signer = openAssertionSigner(config.state, portalOrigin, now);
+  const ring = await KeyRing.open(store, { rotate: config.assertions.rotate, now, log });
+  ring.start();
+  undo.push(() => ring.stop());
+  const signer = new AssertionSigner(ring, portalOrigin, gatewayUri(trustDomain, config.name), now);
 
   // Who asks, and what is open in their name.
   const sessions = new Sessions(
@@ -186,7 +190,7 @@ async function wire(config: GatewayConfig, around: Surroundings, undo: (() => un
     devices: devices.app,
     expectsEvidence: devices.expectsEvidence,
   });
-  const carriage = new Carriage({ tunnels, signer, open, recorder, answers, now });
+  const carriage = new Carriage({ sites, tunnels, signer, open, recorder, answers, now });
   const flow = new Flow({
     ...{ sites, connections, sessions, standings, rulings, recorder, metrics, answers, carriage, log, now },
     terminals: devices.terminals,

@@ -1,7 +1,6 @@
 // The keys of an installation: which there are, and that every gateway of it has the same ones before they are used.
 import { join } from 'node:path';
 import type { GatewayConfig } from './config.ts';
-import { openAssertionSigner } from './pki/assertion.ts';
 import { openAuthority } from './pki/authority.ts';
 import { type KeyFiles, shareKey } from './state/installation-keys.ts';
 import type { Store } from './state/store.ts';
@@ -17,12 +16,6 @@ export async function shareKeys(config: GatewayConfig, store: Store, now: () => 
     files: [`${ca.directory}/ca.key`, `${ca.directory}/ca.pem`],
     make: () => openAuthority(join(config.state, ca.directory), ca.name, now),
   });
-  const assertion: KeyFiles = {
-    name: 'assertion',
-    files: ['assertion.key'],
-    make: async () => openAssertionSigner(config.state, new URL(config.portal).origin, now),
-  };
   await shareKey(store, config.state, authority(CONNECTOR_CA));
   if (config.tls === undefined) await shareKey(store, config.state, authority(DEVELOPMENT_CA));
-  await shareKey(store, config.state, assertion);
 }

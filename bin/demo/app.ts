@@ -2,10 +2,10 @@
 // gateway's signed assertion, as every back end should.
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { createRemoteJWKSet, customFetch, type JWTPayload, jwtVerify } from 'jose';
 import { Agent, fetch as undiciFetch } from 'undici';
 import { WebSocketServer } from 'ws';
 import { localhostAwareLookup } from '#connectors/wire/outbound';
+import { ASSERTION_HEADER, type AssertionClaims, createVerifier } from '#gateway/pki/verify';
 
 export interface AppOptions {
   readonly port: number;
@@ -18,7 +18,7 @@ export interface AppOptions {
 }
 
 /** The claims of a request's assertion; rejects when it has none that is valid here. */
-export type Verify = (request: IncomingMessage) => Promise<JWTPayload>;
+export type Verify = (request: IncomingMessage) => Promise<AssertionClaims>;
 
 export async function startApp(options: AppOptions): Promise<Server> {
   const verify = assertionVerifier(options);
@@ -33,7 +33,7 @@ export async function startApp(options: AppOptions): Promise<Server> {
     verify(request).then(
       (claims) =>
         sockets.handleUpgrade(request, socket, head, (ws) => {
-          ws.send(`hello ${String(claims['name'])}`);
+          ws.send(`hello ${claims.name}`);
           ws.on('message', (message, binary) => ws.send(message, { binary }));
         }),
       () => socket.destroy(),
@@ -49,30 +49,22 @@ export function assertionVerifier({ portal, ca, audiences }: Omit<AppOptions, 'p
   const dispatcher = new Agent({ connect: { ca, lookup: localhostAwareLookup } });
   const fetchKeys = (url: string, init: object): Promise<Response> =>
     undiciFetch(url, { ...init, dispatcher }) as unknown as Promise<Response>;
-  const keys = createRemoteJWKSet(new URL(`${portal}/.well-known/jwks.json`), { [customFetch]: fetchKeys });
-  return async (request) => {
-    const { payload } = await jwtVerify(String(request.headers['x-sallyport-assertion'] ?? ''), keys, {
-      issuer: portal,
-      audience: [...audiences],
-      typ: 'sallyport-assertion+jwt',
-      algorithms: ['ES256'],
-    });
-    return payload;
-  };
+  const verify = createVerifier({ issuer: portal, audience: audiences, fetch: fetchKeys });
+  return async ({ headers }) => verify(headers[ASSERTION_HEADER]?.toString());
 }
 
 async function respond(
   request: IncomingMessage,
   response: ServerResponse,
-  claims: JWTPayload,
+  claims: AssertionClaims,
   notes: string[],
 ): Promise<void> {
   const path = request.url?.split('?', 1)[0];
-  const name = String(claims['name']);
+  const name = String(claims.name);
   if (path === '/') return sendPage(response, homePage(name));
   if (path === '/admin')
     return sendPage(response, `<h1>Admin</h1><p>${escapeHtml(name)}, you used a second factor.</p>`);
-  if (path === '/api/me') return send(response, 200, { sub: claims.sub, name, groups: claims['groups'] });
+  if (path === '/api/me') return send(response, 200, { sub: claims.sub, name, groups: claims.groups });
   if (path === '/api/notes' && request.method === 'GET') return send(response, 200, { notes });
   if (path === '/api/notes' && request.method === 'POST') {
     let text = '';

@@ -1,65 +1,98 @@
-// The word passed on: a short-lived signed statement to the app of who asks, after which decision's rules.
-import {
-  createHash,
-  createPrivateKey,
-  createPublicKey,
-  generateKeyPairSync,
-  type KeyObject,
-  sign,
-} from 'node:crypto';
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
-import { readPrivate, writeWhole } from '#gateway/state/private-files';
-import type { Login, Subject } from '#policy/input';
+// The word passed on: a short-lived signed statement to the app of who asks, from which device, through whom, and after
+// which decision's rules.
+import { type KeyObject, sign } from 'node:crypto';
+import type { AccessRequest, Login, Subject } from '#policy/input';
+import type { KeyRing } from './key-ring.ts';
 
 /** Header that carries the assertion; client copies of it never pass the edge. */
 export const ASSERTION_HEADER = 'X-Sallyport-Assertion';
+const ASSERTION_TYPE = 'sallyport-assertion+jwt';
 /** Seconds an assertion is valid. A cached one is used until half of it has passed. */
 const LIFE = 60;
 /** Entries kept: one per live session and app; the oldest goes first. */
 const CACHE_LIMIT = 10_000;
 
+/** Through whom a request came, the last one first (RFC 8693 section 4.1). */
+export interface Actor {
+  readonly sub: string;
+  readonly act?: Actor;
+}
+
+/** How an app wants its assertions. */
+export interface AssertionWishes {
+  /** `request`: each is for one method, address and decision, and none is used twice. */
+  readonly bind: 'session' | 'request';
+  /** The only groups the app is told of; undefined for all. */
+  readonly groups?: readonly string[] | undefined;
+}
+
+/** What one request adds to an assertion that is bound to it. */
+export interface BoundRequest {
+  readonly method: string;
+  /** Without query. */
+  readonly url: string;
+  /** The decision's id, as in the events. */
+  readonly decision: string;
+  /** W3C trace id: the same in the events of every hop. */
+  readonly trace: string;
+}
+
 export interface AssertionContext {
   /** The session's handle. */
   readonly session: string;
   readonly subject: Subject;
-  readonly login: Login;
+  readonly login?: Login | undefined;
   readonly app: string;
   /** Hash of the policy that allowed the request. */
   readonly policy: string;
+  readonly device?: AccessRequest['device'];
+  /** RFC 7638 thumbprint of the device's key that the session is bound to. */
+  readonly deviceKey?: string | undefined;
+  readonly risk?: number | undefined;
+  readonly wishes: AssertionWishes;
+  readonly request: BoundRequest;
 }
 
-/** Signs assertions with a P-256 key of its own and publishes that key (RFC 7517). */
-export class AssertionSigner {
-  readonly jwks: { readonly keys: readonly Record<string, unknown>[] };
-  readonly #key: KeyObject;
-  readonly #header: string;
-  readonly #issuer: string;
-  readonly #now: () => number;
-  readonly #cache = new Map<string, { token: string; policy: string; staleAt: number }>();
+interface Cached {
+  readonly token: string;
+  readonly state: string;
+  readonly staleAt: number;
+}
 
-  constructor(key: KeyObject, issuer: string, now: () => number) {
-    this.#key = key;
+export class AssertionSigner {
+  readonly #ring: KeyRing;
+  readonly #issuer: string;
+  readonly #edge: string;
+  readonly #now: () => number;
+  readonly #cache = new Map<string, Cached>();
+  #header = { kid: '', text: '' };
+
+  /** `edge`: what this gateway is called in `act`. */
+  constructor(ring: KeyRing, issuer: string, edge: string, now: () => number) {
+    this.#ring = ring;
     this.#issuer = issuer;
+    this.#edge = edge;
     this.#now = now;
-    const { x, y } = createPublicKey(key).export({ format: 'jwk' });
-    // RFC 7638: the thumbprint is over the required members in lexical order.
-    const kid = createHash('sha256')
-      .update(JSON.stringify({ crv: 'P-256', kty: 'EC', x, y }))
-      .digest('base64url');
-    this.jwks = { keys: [{ kty: 'EC', crv: 'P-256', x, y, use: 'sig', alg: 'ES256', kid }] };
-    this.#header = encode({ alg: 'ES256', typ: 'sallyport-assertion+jwt', kid });
   }
 
-  /** The assertion for this session and app: signed anew at most every half life, or when the policy changed. */
+  /** What back ends verify with (RFC 7517). */
+  get jwks(): KeyRing['jwks'] {
+    return this.#ring.jwks;
+  }
+
+  /** The assertion for a request: signed anew at most every half life of a session at an app, unless it is bound. */
   assertion(context: AssertionContext): string {
     const now = this.#now();
+    if (context.wishes.bind === 'request') {
+      return this.#sign({ ...claimsOf(context, this.#edge), ...boundClaims(context) }, now);
+    }
     const cacheKey = `${context.session} ${context.app}`;
+    const state = stateOf(context);
     const cached = this.#cache.get(cacheKey);
-    if (cached !== undefined && now < cached.staleAt && cached.policy === context.policy) return cached.token;
-    const token = this.#sign(context, Math.floor(now / 1000));
+    if (cached !== undefined && now < cached.staleAt && cached.state === state) return cached.token;
+    const token = this.#sign(claimsOf(context, this.#edge), now);
     this.#cache.delete(cacheKey);
-    this.#cache.set(cacheKey, { token, policy: context.policy, staleAt: now + (LIFE / 2) * 1000 });
+    this.#cache.set(cacheKey, { token, state, staleAt: now + (LIFE / 2) * 1000 });
     if (this.#cache.size > CACHE_LIMIT) {
       const oldest = this.#cache.keys().next();
       if (!oldest.done) this.#cache.delete(oldest.value);
@@ -67,42 +100,67 @@ export class AssertionSigner {
     return token;
   }
 
-  #sign(context: AssertionContext, now: number): string {
-    const { subject, login } = context;
-    const claims = {
-      iss: this.#issuer,
-      aud: context.app,
-      sub: subject.id,
-      iat: now,
-      nbf: now,
-      exp: now + LIFE,
-      jti: crypto.randomUUID(),
-      sid: context.session,
-      name: subject.name,
-      email: subject.email,
-      groups: subject.groups,
-      roles: subject.roles,
-      auth_time: Math.floor(login.at / 1000),
-      amr: login.amr,
-      acr: login.acr,
-      policy: { rev: context.policy },
-    };
-    const input = `${this.#header}.${encode(claims)}`;
-    const signature = sign('sha256', Buffer.from(input), { key: this.#key, dsaEncoding: 'ieee-p1363' });
-    return `${input}.${signature.toString('base64url')}`;
+  #sign(claims: object, now: number): string {
+    const { kid, key } = this.#ring.signing;
+    const iat = Math.floor(now / 1000);
+    const jti = crypto.randomUUID();
+    // The transaction begins with this assertion, unless it is one request's, whose trace has a name already.
+    const whole = { iss: this.#issuer, txn: jti, ...claims, iat, nbf: iat, exp: iat + LIFE, jti };
+    return signed(this.#headerFor(kid), whole, key);
+  }
+
+  #headerFor(kid: string): string {
+    if (this.#header.kid !== kid) {
+      this.#header = { kid, text: encode({ alg: 'ES256', typ: ASSERTION_TYPE, kid }) };
+    }
+    return this.#header.text;
   }
 }
 
-function encode(value: unknown): string {
+function claimsOf(context: AssertionContext, edge: string): object {
+  const { session, subject, login, app, policy, device, deviceKey, risk } = context;
+  const { groups } = context.wishes;
+  return {
+    aud: app,
+    sub: subject.id,
+    sid: session,
+    name: subject.name,
+    email: subject.email,
+    groups: groups === undefined ? subject.groups : subject.groups.filter((one) => groups.includes(one)),
+    roles: subject.roles,
+    auth_time: login && Math.floor(login.at / 1000),
+    amr: login?.amr,
+    acr: login?.acr,
+    act: { sub: edge },
+    device: device && deviceClaims(device, deviceKey),
+    risk,
+    policy: { rev: policy },
+  };
+}
+
+/** Whatever may change while a session lives: what was said before it changed is not said again. */
+function stateOf({ policy, device, deviceKey, risk, subject, login }: AssertionContext): string {
+  const known = device === undefined && risk === undefined ? '' : JSON.stringify([device, deviceKey, risk]);
+  return `${policy} ${login?.at ?? subject.id} ${known}`;
+}
+
+function boundClaims({ policy, request }: AssertionContext): object {
+  const { method, url, decision, trace } = request;
+  return { htm: method, htu: url, txn: trace, policy: { rev: policy, decision } };
+}
+
+function deviceClaims({ id, ...posture }: NonNullable<AccessRequest['device']>, key?: string): object {
+  const { quotedAt, ...facts } = posture;
+  const at = quotedAt === undefined ? {} : { quotedAt: Math.floor(quotedAt / 1000) };
+  return { id, key, posture: { ...facts, ...at } };
+}
+
+function signed(header: string, claims: object, key: KeyObject): string {
+  const input = `${header}.${encode(claims)}`;
+  const signature = sign('sha256', Buffer.from(input), { key, dsaEncoding: 'ieee-p1363' });
+  return `${input}.${signature.toString('base64url')}`;
+}
+
+function encode(value: object): string {
   return Buffer.from(JSON.stringify(value)).toString('base64url');
-}
-
-/** Opens the signer whose key is kept in `directory`, making the key on first use. */
-export function openAssertionSigner(directory: string, issuer: string, now: () => number): AssertionSigner {
-  const file = join(directory, 'assertion.key');
-  if (!existsSync(file)) {
-    const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-    writeWhole(file, privateKey.export({ type: 'pkcs8', format: 'pem' }).toString());
-  }
-  return new AssertionSigner(createPrivateKey(readPrivate(file)), issuer, now);
 }

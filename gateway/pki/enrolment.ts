@@ -141,6 +141,11 @@ function mayNotRenew(name: string): EnrolmentError {
   return new EnrolmentError('connector-revoked', message, name);
 }
 
+/** What a gateway calls itself: as connectors are called, in the same trust domain. */
+export function gatewayUri(trustDomain: string, name: string): string {
+  return `spiffe://${trustDomain}/gateway/${name}`;
+}
+
 function connectorUri(trustDomain: string, name: string): string {
   return `spiffe://${trustDomain}/connector/${name}`;
 }

@@ -54,6 +54,8 @@ export interface PortalParts {
 }
 
 type Env = { Bindings: PortalRequest };
+/** Where back ends look for keys: ours, then where those made for Pomerium and Cloudflare Access look. */
+const KEY_SETS = ['/.well-known/jwks.json', '/.well-known/pomerium/jwks.json', '/cdn-cgi/access/certs'];
 const MAX_START = 64;
 
 export function portalApp(parts: PortalParts): Hono<Env> {
@@ -79,7 +81,9 @@ export function portalApp(parts: PortalParts): Hono<Env> {
 
   app.get(STYLE_PATH, (c) => c.body(STYLE, 200, { 'Content-Type': 'text/css; charset=utf-8' }));
   app.get(ICON_PATH, (c) => c.body(ICON, 200, { 'Content-Type': ICON_TYPE }));
-  app.get('/.well-known/jwks.json', (c) => c.json(parts.signer.jwks));
+  for (const path of KEY_SETS) {
+    app.get(path, (c) => c.json(parts.signer.jwks, 200, { 'Cache-Control': 'public, max-age=300' }));
+  }
 
   app.route('/cli', parts.cli);
   app.route('/device', parts.devices);

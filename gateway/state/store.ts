@@ -153,6 +153,21 @@ export interface SharedKey {
   readonly files: Readonly<Record<string, string>>;
 }
 
+/** One key that signs assertions. */
+export interface SigningKey {
+  /** RFC 7638 thumbprint. */
+  readonly kid: string;
+  /** PKCS#8 PEM. */
+  readonly privateKey: string;
+  /** Epoch milliseconds. It signs until the next one does. */
+  readonly signsFrom: number;
+}
+
+/** The signing keys of an installation, oldest first. */
+export interface SigningKeys {
+  readonly keys: readonly SigningKey[];
+}
+
 export interface Collections {
   session: Session;
   door: Door;
@@ -174,6 +189,7 @@ export interface Collections {
   revocation: Revocation;
   presence: Presence;
   sharedKey: SharedKey;
+  keyRing: SigningKeys;
   browserAsk: BrowserAsk;
   deviceAgent: DeviceAgent;
   usedProof: UsedProof;

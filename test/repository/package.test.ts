@@ -65,7 +65,7 @@ suite('the package', () => {
     assert.deepEqual(wrong, []);
     assert.deepEqual(
       packed.filter((file) => /(^|\/)(test|node_modules)\/|\.ts$|\.map$|tsconfig/.test(file)),
-      [],
+      ['dist/gateway/pki/verify.d.ts'],
     );
     for (const needed of [
       'bin/sallyport.js',
@@ -101,6 +101,19 @@ suite('the package', () => {
     const { imports, type } = JSON.parse(readFileSync(join(installed, 'dist/package.json'), 'utf8'));
     assert.equal(type, 'module');
     for (const target of Object.values(imports)) assert.match(String(target), /^\.\/\w+\/\*\.js$/);
+  });
+
+  test('gives back ends their check, without anything else of it', () => {
+    const program = `
+      import { createVerifier } from 'sallyport/verify';
+      const verify = createVerifier({ issuer: 'https://a.example', audience: 'a', keys: { keys: [] } });
+      await verify('x.y.z').catch(({ code }) => console.log(code));
+      await import('sallyport/dist/bin/main.js').catch(({ code }) => console.log(code));`;
+    const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', program], {
+      encoding: 'utf8',
+      cwd: join(place, 'app'),
+    });
+    assert.equal(stdout, 'malformed\nERR_PACKAGE_PATH_NOT_EXPORTED\n', stderr);
   });
 
   test('explains itself, every command too', () => {

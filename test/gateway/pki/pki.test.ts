@@ -1,4 +1,4 @@
-// The private CA as other tools see it, enrolment tokens under a race, and assertions as a back end checks them.
+// The private CA as other tools see it, and enrolment tokens under a race.
 import 'reflect-metadata';
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
@@ -8,8 +8,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { Pkcs10CertificateRequestGenerator } from '@peculiar/x509';
-import { createLocalJWKSet, decodeProtectedHeader, jwtVerify } from 'jose';
-import { openAssertionSigner } from '#gateway/pki/assertion';
 import { type Authority, IssueError, openAuthority } from '#gateway/pki/authority';
 import { connectorOf, EnrolmentDesk, EnrolmentError } from '#gateway/pki/enrolment';
 import { type EmbeddedStore, openEmbeddedStore } from '#gateway/state/embedded';
@@ -213,55 +211,5 @@ describe('enrolment', () => {
     ]) {
       assert.equal(name(san), undefined, String(san));
     }
-  });
-});
-
-describe('assertions', () => {
-  const context = {
-    session: 'session-1',
-    subject: {
-      kind: 'user',
-      id: 'https://id#1',
-      name: 'Ada',
-      email: 'ada@example.com',
-      groups: ['corp:eng'],
-      roles: [],
-    },
-    login: { provider: 'corp', at: 1_000, amr: ['pwd', 'otp'] },
-    app: 'wiki',
-    policy: 'hash-1',
-  } as const;
-
-  test('verify with the published key, for their app and their minute only', async () => {
-    const signer = openAssertionSigner(root, 'https://access.example.com', now);
-    const keys = createLocalJWKSet(signer.jwks as unknown as Parameters<typeof createLocalJWKSet>[0]);
-    const token = signer.assertion(context);
-    const options = {
-      issuer: 'https://access.example.com',
-      audience: 'wiki',
-      typ: 'sallyport-assertion+jwt',
-    };
-    const { payload } = await jwtVerify(token, keys, { ...options, currentDate: new Date(time) });
-    assert.equal(payload.sub, 'https://id#1');
-    assert.deepEqual(payload['groups'], ['corp:eng']);
-    assert.equal(payload['sid'], 'session-1');
-    assert.ok(Number(payload.exp) - Number(payload.iat) <= 60);
-    assert.equal(decodeProtectedHeader(token).alg, 'ES256');
-    await assert.rejects(
-      jwtVerify(token, keys, { ...options, audience: 'other', currentDate: new Date(time) }),
-    );
-    await assert.rejects(jwtVerify(token, keys, { ...options, currentDate: new Date(time + 61_000) }));
-  });
-
-  test('are signed anew after half their life, for another policy, app or session', () => {
-    const signer = openAssertionSigner(root, 'https://access.example.com', now);
-    const token = signer.assertion(context);
-    assert.equal(signer.assertion(context), token);
-    assert.notEqual(signer.assertion({ ...context, policy: 'hash-2' }), token);
-    assert.notEqual(signer.assertion({ ...context, app: 'other' }), token);
-    assert.notEqual(signer.assertion({ ...context, session: 'session-2' }), token);
-    const current = signer.assertion({ ...context, session: 'session-3' });
-    time += 30_001;
-    assert.notEqual(signer.assertion({ ...context, session: 'session-3' }), current);
   });
 });
