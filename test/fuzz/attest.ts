@@ -97,6 +97,7 @@ export async function run(options: FuzzOptions): Promise<FuzzFigures> {
   ];
   const insecure = new AttestingDevice(new SoftwareTpm(), bootEvents({ secureBoot: Buffer.of(0) }), ca);
   const endorsements = new Endorsements({ roots: [ca.certificate] });
+  const list = ca.revoke([7, 8, 9], NOW + YEAR);
   let accepted = 0;
   const trial = (bytes: () => Buffer, holds: () => boolean): void => {
     const input = (): string => bytes().toString('hex');
@@ -131,9 +132,8 @@ export async function run(options: FuzzOptions): Promise<FuzzFigures> {
         () => insecure.judge(evidence)?.secureBoot !== true,
       );
     },
-    ({ tpm }) => {
-      const der = ca.endorse(tpm.ek.publicKey);
-      const changed = mutant(der, dice);
+    ({ tpm, certificate }) => {
+      const changed = mutant(certificate, dice);
       const ek = parsePublicArea(tpm.ekPublic);
       trial(
         () => changed,
@@ -141,19 +141,18 @@ export async function run(options: FuzzOptions): Promise<FuzzFigures> {
       );
     },
     () => {
-      const changed = mutant(ca.revoke([7, 8, 9], NOW + YEAR), dice);
+      const changed = mutant(list, dice);
       const sources = { roots: [ca.certificate], revocationLists: [changed] };
       trial(
         () => changed,
         () => passes(() => new Endorsements(sources)) === undefined,
       );
     },
-    ({ tpm }) => {
+    ({ tpm, certificate }) => {
       const area = mutant(tpm.ekPublic, dice);
-      const der = ca.endorse(tpm.ek.publicKey);
       trial(
         () => area,
-        () => passes(() => enrolled(parsePublicArea(area), der, endorsements)) === undefined,
+        () => passes(() => enrolled(parsePublicArea(area), certificate, endorsements)) === undefined,
       );
     },
     ({ tpm }) => {

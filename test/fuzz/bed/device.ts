@@ -4,7 +4,7 @@ import { appraise } from '#gateway/attest/appraise';
 import { authenticate } from '#gateway/attest/authenticate';
 import { EndorsementConfigError, Endorsements } from '#gateway/attest/endorsements';
 import { parsePublicArea } from '#gateway/attest/public-area';
-import { attesterOf } from '#gateway/attest/quote';
+import { type Attester, attesterOf } from '#gateway/attest/quote';
 import { AttestationRefusal } from '#gateway/attest/reasons';
 import type { Baseline, DeviceRecord } from '#gateway/attest/records';
 import type { Device } from '#policy/input';
@@ -20,8 +20,11 @@ const EXPORTER = Buffer.alloc(32, 9);
 export class AttestingDevice {
   readonly tpm: SoftwareTpm;
   readonly evidence: Attestation;
+  /** Of its EK. */
+  readonly certificate: Buffer;
   readonly record: DeviceRecord;
   readonly #endorsements: Endorsements;
+  readonly #attester: Attester;
   readonly #baseline: Baseline;
 
   constructor(tpm: SoftwareTpm, events: readonly BootEvent[], ca: EndorsementCa) {
@@ -29,14 +32,16 @@ export class AttestingDevice {
     this.#endorsements = new Endorsements({ roots: [ca.certificate] });
     const { log, pcrs } = writeLog(events);
     this.evidence = this.evidenceOf(log, pcrs.sha256.slice(0, 8));
+    this.certificate = ca.endorse(tpm.ek.publicKey);
     const ek = parsePublicArea(tpm.ekPublic);
+    this.#attester = attesterOf(parsePublicArea(tpm.akPublic), ek.name);
     this.record = {
       ...{ name: 'device', model: 'model', enrolledAt: NOW, enrolledBy: 'admin', approvedAt: NOW },
       binding: {
         ekName: ek.name.toString('hex'),
         akName: nameOf(tpm.akPublic).toString('hex'),
         akPublic: tpm.akPublic.toString('base64url'),
-        endorsement: this.#endorsements.check(ca.endorse(tpm.ek.publicKey), ek, NOW),
+        endorsement: this.#endorsements.check(this.certificate, ek, NOW),
       },
     };
     const allowed = this.evidence.pcrs.map((pcr) => [pcr.toString('hex')]);
@@ -66,10 +71,9 @@ export class AttestingDevice {
 
   /** Facts of the evidence, or undefined if it is not this device's. */
   judge(evidence: Attestation): Device | undefined {
-    const { binding } = this.record;
-    const ak = parsePublicArea(Buffer.from(binding.akPublic, 'base64url'));
-    const attester = attesterOf(ak, Buffer.from(binding.ekName, 'hex'));
-    const authenticated = passes(() => authenticate(evidence, attester, { exporter: EXPORTER }, undefined));
+    const authenticated = passes(() =>
+      authenticate(evidence, this.#attester, { exporter: EXPORTER }, undefined),
+    );
     if (authenticated === undefined) return undefined;
     const { pcrs, eventLog } = evidence;
     return appraise({
