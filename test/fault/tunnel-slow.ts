@@ -14,9 +14,9 @@ const READERS = 48;
 const ALLOWED_PER_STREAM = MIB;
 /** Requests of the others, in each of several rounds with and without slow readers. */
 const ROUND = 400;
-const ROUNDS = 5;
+const ROUNDS = 8;
 const P99_CHANGE = 0.2;
-/** What two rounds differ by at least on any machine, in milliseconds; on a busy one they tell it themselves. */
+/** What two rounds differ by on any machine, in milliseconds. */
 const NOISE_MS = 1;
 
 export async function slowReaders(scope: Cleanup): Promise<Finding> {
@@ -66,13 +66,13 @@ export async function slowReaders(scope: Cleanup): Promise<Finding> {
     await sleep(500);
     without.push(await others());
   }
-  const [during, after] = [median(withReaders), median(without)];
+  // The best of the rounds: slow readers would weigh on each of them, other work on the machine only on some.
+  const [during, after] = [Math.min(...withReaders), Math.min(...without)];
   const change = (during - after) / after;
-  const spread = Math.max(...without) - Math.min(...without);
-  const quiet = during - after <= Math.max(NOISE_MS, P99_CHANGE * after, spread);
+  const quiet = during - after <= Math.max(NOISE_MS, P99_CHANGE * after);
   return {
     required: 'at most 1 MiB buffered per stream in each process, p99 of others within 20 %',
-    measured: `${(perStream / MIB).toFixed(2)} MiB resident per stream at most, p99 ${during.toFixed(2)} ms with and ${after.toFixed(2)} ms (rounds differ by ${spread.toFixed(2)}) without ${READERS} readers that stopped`,
+    measured: `${(perStream / MIB).toFixed(2)} MiB resident per stream at most, p99 ${during.toFixed(2)} ms with and ${after.toFixed(2)} ms without ${READERS} readers that stopped`,
     held: perStream <= ALLOWED_PER_STREAM && quiet,
     figures: {
       slow_reader_kib_per_stream: Math.round(perStream / 1024),
@@ -105,10 +105,6 @@ async function p99(port: number, agent: Agent): Promise<number> {
   }
   times.sort((a, b) => a - b);
   return times[Math.floor(times.length * 0.99)] ?? 0;
-}
-
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
 }
 
 function residentBytes(pid: number): number {
