@@ -6,6 +6,10 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { Agent, request } from 'undici';
 import WebSocket from 'ws';
+import { attest } from '#connectors/device/attester';
+import { readDevice } from '#connectors/device/key-store';
+import { encodeEvidence } from '#connectors/wire/evidence';
+import { decodeChallengeReply } from '#connectors/wire/evidence-decoder';
 import { localhostAwareLookup } from '#connectors/wire/outbound';
 import { requires } from '../requires.ts';
 import { NEEDS, StoryInstallation } from './installation.ts';
@@ -151,6 +155,35 @@ test('what a TPM proves opens an app, and nothing that was copied from the machi
       );
     },
   );
+
+  await step('evidence that somebody in between carries over is refused, and is an alert', async () => {
+    const device = readDevice(join(ada.home, 'sallyport/device.json'));
+    const post = async (path: string, message: object) =>
+      JSON.parse(
+        (
+          await ada.visitor.ask(portal + path, {
+            method: 'POST',
+            headers: { 'content-type': 'application/json' },
+            body: encodeEvidence(message),
+          })
+        ).body,
+      );
+    const { nonce } = decodeChallengeReply(await post('/device/challenge', { device: device.device }));
+    const bound = { nonce, eventLog: readFileSync(machine.eventLog), exporter: Buffer.alloc(32, 7) };
+    const evidence = { device: device.device, ...(await attest(device.tpm, device.keys, bound)) };
+    const path = `/device/attest?challenge=${nonce.toString('base64url')}`;
+    const { status, reasons } = await post(path, evidence);
+    assert.deepEqual([status, reasons[0].code], ['contraindicated', 'relayed-channel']);
+    const again = await post('/device/attest', { ...evidence, eventLog: Buffer.alloc(0) });
+    assert.equal(again.reasons[0].code, 'quote-replayed');
+    const alerts = installation.events().filter(({ event }) => event.action === 'device-evidence-refused');
+    assert.deepEqual(
+      alerts.map(({ event }) => event.code),
+      ['relayed-channel', 'quote-replayed'],
+    );
+    // What is not proved to come from the device takes nothing away from it.
+    assert.equal((await ada.visitor.ask(drop)).status, 200);
+  });
 
   await step('copied keys are of no use to another TPM', async () => {
     const other = await machine.sibling('thief');
