@@ -80,6 +80,11 @@ export const commands: readonly Command[] = [
     load: () => import('./commands/revoke.ts'),
   },
   {
+    name: 'state',
+    summary: 'Back the state up, restore it, or move it to Redis',
+    load: () => import('./commands/state.ts'),
+  },
+  {
     name: 'siem',
     summary: 'Look after the sinks to which events are shipped',
     load: () => import('./commands/siem.ts'),

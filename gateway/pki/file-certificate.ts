@@ -8,12 +8,12 @@ import { certificateFromFiles, type ServerCertificate } from './server-certifica
 
 const DAY = 86_400_000;
 /** Days before its end at which a certificate is warned of, each once. */
-export const WARNINGS: readonly number[] = [30, 7, 1];
+const WARNINGS: readonly number[] = [30, 7, 1];
 /** How often files and clock are looked at, in milliseconds. */
 const CHECK_INTERVAL = 10_000;
 
 /** The certificate cannot be shown to anybody. `message` says what to do. */
-export class CertificateError extends Error {
+class CertificateError extends Error {
   readonly code: 'certificate-expired' | 'certificate-unreadable';
   constructor(code: CertificateError['code'], message: string, options?: ErrorOptions) {
     super(message, options);

@@ -23,7 +23,7 @@ function seeded(seed: number): () => number {
   };
 }
 
-export interface History {
+interface History {
   readonly allowed: number;
   readonly acknowledged: number;
   /** Allowed later than the bound after the acknowledgement: must be 0. */
@@ -33,7 +33,7 @@ export interface History {
   readonly harms: readonly string[];
 }
 
-export async function history(scope: Scope, seed: number): Promise<History> {
+async function history(scope: Scope, seed: number): Promise<History> {
   const random = seeded(seed);
   const watched = await sentinels(scope);
   const state = onSentinels(

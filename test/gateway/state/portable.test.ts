@@ -1,0 +1,122 @@
+// A state as lines: out of one store, into another of the other kind, and back; and the state of the first version.
+import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { type TestContext, test } from 'node:test';
+import { Sessions } from '#gateway/identity/sessions';
+import { openStore } from '#gateway/state/open';
+import { exported, imported } from '#gateway/state/portable';
+import type { Store } from '#gateway/state/store';
+import { REDIS_NEEDS, redisServer } from '#test/contract/redis';
+import { requires } from '#test/requires';
+
+const NOW = Date.parse('2026-03-04T12:00:00Z');
+
+function directoryFor(t: TestContext): string {
+  const directory = mkdtempSync(join(tmpdir(), 'sallyport-portable-'));
+  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+async function embedded(t: TestContext): Promise<Store> {
+  const store = await openStore({ kind: 'embedded', directory: join(directoryFor(t), 'state') }, () => NOW);
+  t.after(() => store.close());
+  return store;
+}
+
+async function filled(store: Store): Promise<{ cookie: string }> {
+  const sessions = new Sessions(
+    store,
+    { idle: 3_600_000, absolute: 7_200_000 },
+    () => NOW,
+    async () => undefined,
+  );
+  const subject = { kind: 'user', id: 'https://id#1', groups: [], roles: [] } as const;
+  const session = await sessions.start(subject, { provider: 'corp', at: NOW }, '192.0.2.1', 'sid');
+  const { value } = await sessions.openDoor(session, 'wiki.example.com');
+  await store.put('connector', 'rack-1', { enrolledAt: NOW, certificates: [], revoked: true });
+  await store.put('presence', 'x', { name: 'edge', address: 'https://edge' }, NOW + 1000);
+  return { cookie: value };
+}
+
+const lines = (store: Store): Promise<string[]> => Array.fromAsync(exported(store, NOW));
+
+test('what is in one store comes whole into another, and what has no future stays behind', async (t) => {
+  const [from, to] = [await embedded(t), await embedded(t)];
+  const { cookie } = await filled(from);
+  const text = await lines(from);
+  assert.equal(await imported(to, text, NOW), text.length - 1);
+  assert.deepEqual(await lines(to), text);
+  assert.equal((await to.list('presence')).length, 0);
+  const sessions = new Sessions(
+    to,
+    { idle: 3_600_000, absolute: 7_200_000 },
+    () => NOW,
+    async () => undefined,
+  );
+  assert.ok(await sessions.find(cookie, 'wiki.example.com'));
+  assert.equal(
+    await imported(await embedded(t), text, NOW + 7_200_000),
+    1,
+    'the connector; the rest has ended',
+  );
+});
+
+test('a file that is no good restores nothing', async (t) => {
+  const from = await embedded(t);
+  await filled(from);
+  const text = await lines(from);
+  for (const [bad, says] of [
+    [['{}', ...text.slice(1)], /not a backup/],
+    [['{"sallyport":"state","version":99}'], /version 99; this Sallyport knows 1/],
+    [[...text, '["session","x",'], /torn: nothing was restored/],
+    [[...text, '["nonsense","x",{},null]'], /no record: nothing was restored/],
+  ] as const) {
+    const to = await embedded(t);
+    await assert.rejects(imported(to, bad, NOW), says);
+    assert.equal((await lines(to)).length, 1);
+  }
+});
+
+test('from a file to Redis and back', { skip: requires(...REDIS_NEEDS) }, async (t) => {
+  const { port } = await redisServer(t);
+  const directory = directoryFor(t);
+  const file = join(directory, 'secret');
+  writeFileSync(file, 'a secret of more than thirty-two characters', { mode: 0o600 });
+  const redis = { server: { host: '127.0.0.1', port }, database: 0, prefix: 'sallyport' };
+  const there = await openStore({ kind: 'redis', directory, secret: { file }, redis }, () => NOW);
+  t.after(() => there.close());
+  const from = await embedded(t);
+  await filled(from);
+  const text = await lines(from);
+  await imported(there, text, NOW);
+  assert.deepEqual(await lines(there), text);
+});
+
+test('the state that the first version wrote is read, and everything in it works', async (t) => {
+  const directory = directoryFor(t);
+  await (await openStore({ kind: 'embedded', directory: join(directory, 'state') }, () => NOW)).close();
+  const db = new DatabaseSync(join(directory, 'state/state.sqlite'));
+  db.exec('DROP TABLE record; PRAGMA user_version = 0;');
+  db.exec(readFileSync(join(import.meta.dirname, 'layout-1.sql'), 'utf8'));
+  db.close();
+  const read = await openStore({ kind: 'embedded', directory: join(directory, 'state') }, () => NOW);
+  t.after(() => read.close());
+  const limits = { idle: 3_600_000, absolute: 43_200_000 };
+  const sessions = new Sessions(
+    read,
+    limits,
+    () => NOW,
+    async () => undefined,
+  );
+  const session = await sessions.byId('8f1a2b3c-0000-4000-8000-000000000001');
+  assert.equal(session?.subject.email, 'ada@example.com');
+  assert.equal((await read.get('connector', 'rack-1'))?.certificates.length, 1);
+  assert.equal((await read.get('door', 'hash-of-a-cookie'))?.session, session?.id);
+  assert.ok(
+    await sessions.end(session?.id ?? '', 'logout'),
+    'a session without an entry for its person ends as well',
+  );
+});
