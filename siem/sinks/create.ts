@@ -1,5 +1,5 @@
 // Makes the sink that a configuration names. Reads its credential from a file that only its owner may read.
-import { readFileSync, statSync } from 'node:fs';
+import { accessSync, constants, readFileSync, statSync } from 'node:fs';
 import type { SinkConfig } from '../config.ts';
 import { type ElasticsearchOptions, ElasticsearchSink } from './elasticsearch.ts';
 import { FilesSink } from './files.ts';
@@ -39,8 +39,22 @@ export function elasticsearchCredentials({ apiKey, user }: ElasticsearchConfig):
   };
 }
 
-/** Throws CredentialError or a file system error for a sink that cannot work as configured. */
+/** Certificates and their keys must be there before anything is started. */
+function requireReadable(config: SinkConfig): void {
+  const { ca, certificate } = { ca: undefined, certificate: undefined, ...config };
+  for (const file of [ca, certificate?.file, certificate?.key]) {
+    if (file === undefined) continue;
+    try {
+      accessSync(file, constants.R_OK);
+    } catch (cause) {
+      throw new CredentialError(`${file} cannot be read: ${(cause as NodeJS.ErrnoException).code}`);
+    }
+  }
+}
+
+/** Throws CredentialError, or SinkError, for a sink that cannot work as configured. */
 export function createSink(config: SinkConfig, now: () => number): Sink {
+  requireReadable(config);
   switch (config.type) {
     case 'kafka': {
       const { sasl } = config;

@@ -2,7 +2,7 @@
 // take the events, and the credential, to somebody else.
 import { readFileSync } from 'node:fs';
 import { Agent, request } from 'undici';
-import { SinkError } from './sink.ts';
+import { SinkError, troubleOf } from './sink.ts';
 
 export interface HttpTarget {
   readonly url: string;
@@ -65,8 +65,9 @@ export class HttpReceiver {
       retryAfter = [answer.headers['retry-after']].flat()[0];
       text = await answer.body.text();
     } catch (cause) {
-      const code = (cause as NodeJS.ErrnoException).code ?? (cause as Error).name;
-      throw new SinkError('unavailable', `${hostOf(this.#base)} did not answer: ${code}`, { cause });
+      throw new SinkError('unavailable', `${hostOf(this.#base)} did not answer: ${troubleOf(cause)}`, {
+        cause,
+      });
     }
     if ((status >= 200 && status < 300) || options.accept?.includes(status)) return { status, text };
     throw errorFor(status, hostOf(this.#base), retryAfter);
@@ -77,8 +78,14 @@ export class HttpReceiver {
   }
 }
 
+const MEANINGS: Readonly<Record<number, string>> = {
+  401: ': it does not accept the credential',
+  403: ': the credential does not allow this',
+  404: ': is the url right?',
+};
+
 function errorFor(status: number, host: string, retryAfter: string | undefined): SinkError {
-  const message = `${host} answered ${status}`;
+  const message = `${host} answered ${status}${MEANINGS[status] ?? ''}`;
   if (status === 400 || status === 413 || status === 422) return new SinkError('batch-rejected', message);
   const seconds = Number(retryAfter);
   const retryAfterMs = Number.isFinite(seconds) && seconds > 0 ? Math.min(seconds, 600) * 1000 : undefined;

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import type { Producer } from '@platformatic/kafka';
 import { parseRecord } from '../outbox/segment.ts';
-import { DELIVERED, type Shipment, type Sink, SinkError, type Verdict } from './sink.ts';
+import { DELIVERED, type Shipment, type Sink, SinkError, troubleOf, type Verdict } from './sink.ts';
 
 const PACKAGE = '@platformatic/kafka';
 const HOW_TO_INSTALL = `the kafka sink needs a package that does not come with Sallyport. Run: npm install ${PACKAGE}@2`;
@@ -155,8 +155,8 @@ function errorFor(cause: unknown, topic: string): SinkError {
   if (/^Unknown topic /.test((cause as Error).message)) {
     return new SinkError('refused', `there is no topic ${topic}: it is not made on the way`, { cause });
   }
-  const code = [...words].findLast((word) => word !== '') ?? (cause as Error).name;
-  return new SinkError('unavailable', `the brokers did not acknowledge: ${code}`, { cause });
+  const code = [...words].at(-1) ?? (cause as Error).name;
+  return new SinkError('unavailable', `the brokers did not acknowledge: ${troubleOf({ code })}`, { cause });
 }
 
 /** Codes of an error, of what caused it and of what it is made of. */

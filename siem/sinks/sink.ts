@@ -25,6 +25,13 @@ export interface Sink {
   close(): Promise<void>;
 }
 
+/** What an error of the network or of TLS was, with what to do about the one that operators can mend. */
+export function troubleOf(cause: unknown): string {
+  const code = (cause as NodeJS.ErrnoException).code ?? (cause as Error).name;
+  const untrusted = /SELF_SIGNED|UNABLE_TO_(VERIFY|GET_ISSUER)|CERT_UNTRUSTED/.test(code);
+  return untrusted ? `${code}: its certificate is not trusted. Name its authority as ca` : code;
+}
+
 /**
  * `unavailable`: try again later · `refused`: credentials or settings are wrong; try again, and tell the operator ·
  * `batch-rejected`: something in this batch is not acceptable; try its parts.

@@ -5,7 +5,7 @@ import { isIP } from 'node:net';
 import { connect, type TLSSocket } from 'node:tls';
 import { parseRecord } from '../outbox/segment.ts';
 import { cefOf } from './cef.ts';
-import { DELIVERED, type Shipment, type Sink, SinkError, type Verdict } from './sink.ts';
+import { DELIVERED, type Shipment, type Sink, SinkError, troubleOf, type Verdict } from './sink.ts';
 
 export interface SyslogOptions {
   readonly name: string;
@@ -102,8 +102,9 @@ function open(options: SyslogOptions, signal: AbortSignal): Promise<TLSSocket> {
   return new Promise((resolve, reject) => {
     const fail = (cause: Error): void => {
       socket.destroy();
-      const code = (cause as NodeJS.ErrnoException).code ?? cause.message;
-      reject(new SinkError('unavailable', `${host}:${port} cannot be reached: ${code}`, { cause }));
+      reject(
+        new SinkError('unavailable', `${host}:${port} cannot be reached: ${troubleOf(cause)}`, { cause }),
+      );
     };
     const abort = (): void => fail(new Error('stopped'));
     const socket = connect({

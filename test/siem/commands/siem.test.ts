@@ -237,7 +237,10 @@ siem:
     assert.match(err, /neither Elasticsearch nor OpenSearch/);
     const refused = await siem('setup', 'forbidden', '--config', config);
     assert.equal(refused.code, 1);
-    assert.match(refused.err, /^sallyport siem: forbidden: 127\.0\.0\.1:\d+ answered 403\n$/);
+    assert.match(
+      refused.err,
+      /^sallyport siem: forbidden: 127\.0\.0\.1:\d+ answered 403: the credential does not allow this\n$/,
+    );
   });
 
   for (const [name, argv] of [
