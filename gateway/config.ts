@@ -193,16 +193,14 @@ const shape = z.strictObject({
   connectors: z
     .strictObject({
       hosts: z.array(z.string().min(1)).min(1).default(['localhost', '127.0.0.1']),
-      relay: origin
-        .optional()
-        .describe('Where other gateways reach this listener; its host is one of hosts.'),
+      relay: origin.optional(),
       certificateLife: duration('10m', '24h').prefault('24h'),
       trustDomain: hostname.default('sallyport.internal'),
       accepts: z.int().min(1).max(100_000).default(500),
     })
     .prefault({})
     .describe(
-      'hosts: names or addresses by which connectors dial this gateway. accepts: new tunnels taken a second; who is refused dials again.',
+      'hosts: names or addresses by which connectors dial this gateway. relay: the origin by which other gateways do. accepts: new tunnels taken a second; who is refused dials again.',
     ),
   identity: z.strictObject({
     providers: z.array(provider).min(1),
@@ -210,12 +208,7 @@ const shape = z.strictObject({
       .strictObject({
         idle: duration('1m', '7d').prefault('1h'),
         absolute: duration('5m', '30d').prefault('12h'),
-        perPerson: z
-          .int()
-          .min(1)
-          .max(1000)
-          .optional()
-          .describe('Sessions one person may have at once; one more ends the oldest. Left out: no limit.'),
+        perPerson: z.int().min(1).max(1000).optional(),
       })
       .prefault({}),
   }),

@@ -28,6 +28,7 @@ const KINDS: Readonly<Record<Kind, boolean>> = {
   revocation: true,
   presence: false,
   sharedKey: true,
+  keyRing: true,
   browserAsk: true,
   deviceAgent: true,
   usedProof: true,
