@@ -30,7 +30,7 @@ export const BYPASS_BYTES: number = 4 * KiB;
 export interface Limits {
   /** Bytes the peer may send on a new stream before credit. */
   readonly window: number;
-  /** Largest window a fast stream grows to: what one slow reader can make this process hold. */
+  /** Largest window a fast stream grows to: what one slow reader can make this process hold, and as much again in TLS. */
   readonly maxWindow: number;
   /** Streams the peer may have open at once. */
   readonly streams: number;
@@ -58,7 +58,7 @@ export interface Limits {
 
 export const DEFAULT_LIMITS: Limits = {
   window: 256 * KiB,
-  maxWindow: MiB,
+  maxWindow: 512 * KiB,
   streams: 16_384,
   replaceAt: LAST_STREAM - 4_000_000,
   minInFlight: 256 * KiB,

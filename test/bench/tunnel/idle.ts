@@ -50,12 +50,12 @@ async function tunnels(progress: Progress): Promise<Record<string, number>> {
     const clients = startClients(undo);
     const memory = new Memory(product.gateway);
     await clients({ open: 'tunnels', count: Math.min(200, IDLE), gateway, identities });
-    const before = await memory.settled();
+    const { rss: before } = await memory.settled();
     progress(`opening ${IDLE} tunnels`);
     const had = await product.metric('sallyport_connectors');
     await clients({ open: 'tunnels', count: IDLE, gateway, identities });
     const open = (await product.metric('sallyport_connectors')) - had;
-    const after = await memory.settled();
+    const { rss: after } = await memory.settled();
     return { kb_per_idle_tunnel: (after - before) / KB / open, idle_tunnels: open };
   });
 }
@@ -77,13 +77,15 @@ async function people(progress: Progress): Promise<Record<string, number>> {
     const connector = new Memory(product.connector);
     const order = { open: 'users', port: product.ports.people, host: HOST, ca, cookie } as const;
     await clients({ ...order, count: Math.min(200, IDLE) });
-    const before = await gateway.settled();
+    const { rss: before } = await gateway.settled();
     progress(`connecting ${IDLE} people`);
     await clients({ ...order, count: IDLE });
-    const [between, connectorBetween] = [await gateway.settled(), await connector.settled()];
+    const { rss: between } = await gateway.settled();
+    const { rss: connectorBetween } = await connector.settled();
     progress('an event stream for each');
     const open = await clients({ open: 'streams', host: HOST, cookie });
-    const [after, connectorAfter] = [await gateway.settled(), await connector.settled()];
+    const { rss: after } = await gateway.settled();
+    const { rss: connectorAfter } = await connector.settled();
     const streams = await product.metric('sallyport_open_exchanges');
     if (streams !== open) throw new Error(`${open} event streams are open, the gateway has ${streams}`);
     return {

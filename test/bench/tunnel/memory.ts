@@ -17,12 +17,11 @@ export class Memory {
     this.#part = part;
   }
 
-  /** Bytes. */
-  async settled(): Promise<number> {
+  /** What is resident, in bytes, and what of that is in buffers of JavaScript. */
+  async settled(): Promise<Pick<NodeJS.MemoryUsage, 'rss' | 'arrayBuffers'>> {
     this.#times += 1;
     this.#part.signal('SIGUSR2');
     const [, usage = ''] = await this.#part.said(new RegExp(`^collected ${this.#times} (.*)$`, 'm'));
-    const { rss }: NodeJS.MemoryUsage = JSON.parse(usage);
-    return rss;
+    return JSON.parse(usage);
   }
 }

@@ -40,8 +40,10 @@ export async function slow(progress: (line: string) => void): Promise<Record<str
     const beside = await ask(ASKING);
     const after = { gateway: await gateway.settled(), connector: await connector.settled() };
     return {
-      slow_reader_gateway_kb: (after.gateway - before.gateway) / KB / READERS,
-      slow_reader_connector_kb: (after.connector - before.connector) / KB / READERS,
+      slow_reader_gateway_kb: (after.gateway.arrayBuffers - before.gateway.arrayBuffers) / KB / READERS,
+      slow_reader_connector_kb: (after.connector.arrayBuffers - before.connector.arrayBuffers) / KB / READERS,
+      slow_reader_gateway_rss_kb: (after.gateway.rss - before.gateway.rss) / KB / READERS,
+      slow_reader_connector_rss_kb: (after.connector.rss - before.connector.rss) / KB / READERS,
       slow_reader_app_sent_mb: written / 1e6 / READERS,
       ratio_slow_reader_others_p99: percentile(beside, 99) / percentile(alone, 99),
       slow_reader_others_p99_ms: percentile(beside, 99),
@@ -57,6 +59,7 @@ function asking(
   undo: Undo,
 ): (ms: number) => Promise<number[]> {
   const dispatcher = new Agent({ connect: { ca: authority.certificate, lookup: localhostAwareLookup } });
+
   undo.push(() => dispatcher.destroy());
   return async (ms) => {
     const until = performance.now() + ms;
