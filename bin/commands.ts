@@ -80,6 +80,11 @@ export const commands: readonly Command[] = [
     load: () => import('./commands/revoke.ts'),
   },
   {
+    name: 'drill',
+    summary: 'Rehearse a fault on a running gateway, and report',
+    load: () => import('./commands/drill.ts'),
+  },
+  {
     name: 'state',
     summary: 'Back the state up, restore it, or move it to Redis',
     load: () => import('./commands/state.ts'),

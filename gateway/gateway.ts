@@ -17,6 +17,7 @@ import { ailmentsOf } from './ailments.ts';
 import { Carriage } from './carriage.ts';
 import type { GatewayConfig } from './config.ts';
 import { adminListener } from './console/admin.ts';
+import { Drills } from './console/drill.ts';
 import { healthListener } from './console/health.ts';
 import { Metrics } from './console/metrics.ts';
 import { Countries } from './context/countries.ts';
@@ -38,6 +39,7 @@ import { EnrolmentDesk, gatewayUri } from './pki/enrolment.ts';
 import { KeyRing } from './pki/key-ring.ts';
 import { openStore } from './state/open.ts';
 import { requirePrivate } from './state/private-files.ts';
+import { rehearsable } from './state/rehearsal.ts';
 import { SteadyClock } from './state/steady-clock.ts';
 import { Tunnels } from './tunnel/tunnels.ts';
 
@@ -87,7 +89,8 @@ async function wire(config: GatewayConfig, around: Surroundings, undo: (() => un
   requirePrivate(config.state);
 
   // What must be there before anything is decided: state, record, keys, policy.
-  const store = await openStore(config.store, now);
+  const state = rehearsable(await openStore(config.store, now));
+  const { store } = state;
   undo.push(() => store.close());
   await shareKeys(config, store, now);
   const outbox = new Outbox({
@@ -228,6 +231,10 @@ async function wire(config: GatewayConfig, around: Surroundings, undo: (() => un
     recorder,
     revoke,
     sessions,
+    drills: new Drills({
+      ...{ state, metrics, recorder },
+      ailments: () => ailmentsOf({ recorder, store, clock }),
+    }),
     connectorNames: new Set(config.apps.flatMap((app) => app.connectors)),
     reloadPolicy: () => policyFile.reload(),
     status: () => ({

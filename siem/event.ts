@@ -319,6 +319,15 @@ export interface Heartbeat {
   readonly policyHash?: Optional<string>;
 }
 
+/** Somebody rehearses a fault on this gateway: what looks like an outage for these seconds is none. */
+export interface DrillStarted {
+  readonly kind: 'drill-started';
+  /** `state`: the state does not answer. */
+  readonly fault: string;
+  readonly seconds: number;
+  readonly by: Actor;
+}
+
 /** A certificate of the gateway will end soon. Sent 30 days, 7 days and a day before. */
 export interface CertificateExpiring {
   readonly kind: 'certificate-expiring';
@@ -384,6 +393,7 @@ export type SallyportEvent =
   | Heartbeat
   | RecordingInterrupted
   | CertificateExpiring
+  | DrillStarted
   | LedgerCheckpoint
   | SiemTest
   | DeviceEvent;

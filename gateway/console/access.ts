@@ -5,11 +5,19 @@ import { REVOCABLE } from '#gateway/access/revocations';
 import type { Revoke, Revoked } from '#gateway/access/revoke';
 import type { LiveSession, Sessions } from '#gateway/identity/sessions';
 import type { Actor } from '#siem/event';
+import { DRILLS, DrillError, type Drills } from './drill.ts';
 
 export interface AccessParts {
   readonly sessions: Sessions;
   readonly revoke: Revoke;
+  readonly drills: Drills;
 }
+
+const drillBody = z.strictObject({
+  fault: z.enum(DRILLS),
+  seconds: z.int().min(6).max(60),
+  by: z.string().min(1).max(128),
+});
 
 const revocationBody = z.strictObject({
   kind: z.enum(REVOCABLE),
@@ -18,7 +26,7 @@ const revocationBody = z.strictObject({
   reason: z.string().min(1).max(500).optional(),
 });
 
-export function accessApp({ sessions, revoke }: AccessParts): Hono {
+export function accessApp({ sessions, revoke, drills }: AccessParts): Hono {
   const app = new Hono();
   app.get('/sessions', async (c) => {
     const who = c.req.query('person');
@@ -41,6 +49,17 @@ export function accessApp({ sessions, revoke }: AccessParts): Hono {
     if (done.length === 0) return c.json({ error: 'unknown', message: unknown(kind, id) }, 404);
     const sum = (key: keyof Revoked): number => done.reduce((total, one) => total + one[key], 0);
     return c.json({ sessions: sum('sessions'), streams: sum('streams'), tunnels: sum('tunnels') });
+  });
+  app.post('/drills', async (c) => {
+    const body = drillBody.safeParse(await c.req.json().catch(() => undefined));
+    if (!body.success) return c.json({ error: 'bad-request', message: z.prettifyError(body.error) }, 400);
+    const { fault, seconds, by } = body.data;
+    try {
+      return c.json(await drills.run(fault, seconds, { kind: 'operator', id: by }));
+    } catch (error) {
+      if (!(error instanceof DrillError)) throw error;
+      return c.json({ error: error.code, message: error.message }, 409);
+    }
   });
   return app;
 }

@@ -12,6 +12,11 @@ export class Metrics {
   #refused = 0;
   #failed = 0;
 
+  /** So far. */
+  get counts(): { readonly allow: number; readonly deny: number; readonly failed: number } {
+    return { ...this.#decisions, failed: this.#failed };
+  }
+
   decided(verdict: 'allow' | 'deny'): void {
     this.#decisions[verdict] += 1;
   }

@@ -1,6 +1,7 @@
 // How a gateway's life signs read in ECS: start, stop, heartbeat, and the times when nothing could be recorded.
 import type {
   CertificateExpiring,
+  DrillStarted,
   GatewayStarted,
   GatewayStopped,
   Heartbeat,
@@ -121,12 +122,26 @@ function certificateExpiring({ certificate, notAfter, days }: CertificateExpirin
   };
 }
 
+function drillStarted({ fault, seconds, by }: DrillStarted): Mapping {
+  return {
+    action: 'drill-started',
+    category: ['process'],
+    type: ['info'],
+    outcome: 'success',
+    code: fault,
+    message: `A drill: for ${seconds} s the gateway behaves as if its ${fault} were gone`,
+    own: { drill: { fault, seconds }, actor: actorFields(by) },
+    related: { user: [by.id] },
+  };
+}
+
 export const healthEntries: Entries<
   | 'gateway-started'
   | 'gateway-stopped'
   | 'heartbeat'
   | 'recording-interrupted'
   | 'certificate-expiring'
+  | 'drill-started'
   | 'siem-test'
 > = {
   'gateway-started': {
@@ -143,6 +158,11 @@ export const healthEntries: Entries<
     about: 'Sent at a fixed interval, with the standing of the outbox and of each sink.',
     dataset: 'sallyport.health',
     map: heartbeat,
+  },
+  'drill-started': {
+    about: 'Somebody rehearses a fault on the gateway: what looks like an outage is none.',
+    dataset: 'sallyport.health',
+    map: drillStarted,
   },
   'certificate-expiring': {
     about: 'A certificate of the gateway will end soon; sent 30 days, 7 days and a day before.',

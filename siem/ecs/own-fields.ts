@@ -101,6 +101,8 @@ const connectorFields: readonly OwnField[] = [
   field('connector.link', 'keyword', 'Tells several links of one connector apart.', '7f3a'),
   list('connector.apps', 'keyword', 'Apps it offers to reach.', 'grafana.prod'),
   field('connector.streams_lost', 'long', 'Streams that were open when the tunnel ended.', '2'),
+  field('drill.fault', 'keyword', 'What is rehearsed.', 'state'),
+  field('drill.seconds', 'long', 'For how long.', '15'),
   field('certificate.use', 'keyword', 'Which certificate of the gateway: `people`.', 'people'),
   field('certificate.serial', 'keyword', 'Serial number, hex.', '4f2a'),
   field('certificate.sha256', 'keyword', 'Fingerprint, upper-case hex.', '0687F666…'),

@@ -36,6 +36,11 @@ test('an embedded state moves to Redis, and back-ups bring it back', {
     return (await gateway.app(ada.cookie)).status === 200;
   });
 
+  const drill = await gateway.command('drill', 'state', '--seconds', '6', '--json');
+  assert.equal(drill.code, 0, drill.output);
+  assert.match(JSON.parse(drill.output).ailments[0], /the shared state has not answered for \d s/);
+  assert.equal((await gateway.ready()).ready, true);
+
   const saved = await gateway.command('state', 'backup', '--out', 'state.backup');
   assert.equal(saved.code, 0, saved.output);
   assert.equal(await gateway.revoke('session', ada.id), 200);

@@ -252,6 +252,7 @@ export const examples: { readonly [K in EventKind]: EventOf<K> } = {
     sessions: 120,
     policyHash,
   },
+  'drill-started': { kind: 'drill-started', fault: 'state', seconds: 15, by: operator },
   'certificate-expiring': {
     kind: 'certificate-expiring',
     certificate: 'people',
