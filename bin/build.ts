@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { cpSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import process from 'node:process';
+import { billOfMaterials } from './sbom.ts';
 
 const root = dirname(import.meta.dirname);
 const dist = join(root, 'dist');
@@ -29,7 +30,7 @@ function tsc(options: object, chosen: object): void {
         noEmitOnError: true,
         ...options,
       },
-      exclude: ['../bin/build.ts'],
+      exclude: ['../bin/build.ts', '../bin/sbom.ts'],
       ...chosen,
     }),
   );
@@ -86,9 +87,18 @@ function writeManifest(): void {
   writeFileSync(join(dist, 'package.json'), `${JSON.stringify(text, null, 2)}\n`);
 }
 
+/** What is installed with the package, for whoever must know. */
+function writeBillOfMaterials(): void {
+  const read = (file: string) => JSON.parse(readFileSync(join(root, file), 'utf8'));
+  const { name, version } = read('package.json');
+  const bill = billOfMaterials(name, version, read('package-lock.json'));
+  writeFileSync(join(dist, 'sbom.cdx.json'), `${JSON.stringify(bill, null, 2)}\n`);
+}
+
 rmSync(dist, { recursive: true, force: true });
 mkdirSync(dist, { recursive: true });
 compile();
 renameInUrls();
 copyAssets();
 writeManifest();
+writeBillOfMaterials();

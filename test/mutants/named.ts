@@ -7,7 +7,7 @@ export interface Named {
   readonly stages: readonly (readonly string[])[];
 }
 
-const PKI = [['gateway/pki/pki.test.ts', 'fuzz/found.test.ts']];
+const PKI = [['gateway/pki/pki.test.ts', 'security/authority.test.ts', 'fuzz/found.test.ts']];
 
 export const named: readonly Named[] = [
   {
@@ -22,12 +22,17 @@ export const named: readonly Named[] = [
       ['policy/laws.test.ts'],
     ],
   },
-  { file: 'gateway/access/ruling.ts', stages: [['gateway/access/access.test.ts']] },
+  {
+    file: 'gateway/access/ruling.ts',
+    stages: [['gateway/access/access.test.ts', 'gateway/access/ruling.test.ts']],
+  },
   {
     file: 'gateway/identity/sessions.ts',
     stages: [
       [
         'gateway/identity/identity.test.ts',
+        'gateway/identity/sessions.test.ts',
+        'gateway/identity/sessions-elsewhere.test.ts',
         'gateway/identity/leases.test.ts',
         'gateway/identity/logout-token.test.ts',
       ],

@@ -1,0 +1,214 @@
+// Sessions at their edges: who is told of an end, whose sessions are whose, what is kept of a use, and what others end.
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, beforeEach, test } from 'node:test';
+import { hashSecret, newSecret } from '#gateway/identity/cookies';
+import { type SessionEnd, type SessionLimits, Sessions } from '#gateway/identity/sessions';
+import { type EmbeddedStore, openEmbeddedStore } from '#gateway/state/embedded';
+
+const HOUR = 3_600_000;
+const LIMITS: SessionLimits = { idle: HOUR, absolute: 12 * HOUR };
+const directory = mkdtempSync(join(tmpdir(), 'sallyport-sessions-'));
+let time = 1_000_000;
+let store: EmbeddedStore;
+let people = 0;
+const ended: [string, SessionEnd][] = [];
+const login = { provider: 'corp', at: 1_000_000 } as const;
+
+before(() => {
+  store = openEmbeddedStore(directory, () => time);
+});
+beforeEach(() => {
+  people += 1;
+  ended.length = 0;
+});
+after(async () => {
+  await store.close();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+const gateway = (limits: SessionLimits = LIMITS): Sessions =>
+  new Sessions(
+    store,
+    limits,
+    () => time,
+    async ({ id }, why) => {
+      ended.push([id, why]);
+    },
+  );
+const subject = () => ({ kind: 'user', id: `https://id#${people}`, groups: [], roles: [] }) as const;
+const start = (sessions: Sessions, providerSession?: string) =>
+  sessions.start(subject(), login, '192.0.2.1', providerSession);
+/** Lets what was not waited for happen. */
+const settle = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 20));
+
+test('a session is found by the provider’s name for it, where it has one', async () => {
+  const sessions = gateway();
+  const named = await start(sessions, 'sid-1');
+  await start(sessions);
+  assert.equal(await sessions.ofProvider('corp', 'sid-1'), named.id);
+  assert.equal(await sessions.ofProvider('corp', 'undefined'), undefined);
+  assert.equal(await sessions.ofProvider('other', 'sid-1'), undefined);
+});
+
+test('a person’s sessions are theirs until each ends', async () => {
+  const sessions = gateway();
+  const [one, two] = [await start(sessions), await start(sessions)];
+  const ids = async (): Promise<string[]> => (await sessions.ofPerson(subject().id)).map(({ id }) => id);
+  assert.deepEqual(await ids(), [one.id, two.id]);
+  assert.equal(await sessions.end(one.id, 'revoked'), true);
+  assert.deepEqual(await ids(), [two.id]);
+  assert.deepEqual(
+    (await store.get('person', subject().id))?.sessions.map(({ id }) => id),
+    [two.id],
+  );
+  await sessions.end(two.id, 'logout');
+  assert.deepEqual((await store.get('person', subject().id))?.sessions ?? [], []);
+  assert.equal(await sessions.end(two.id, 'logout'), false);
+  assert.deepEqual(ended, [
+    [one.id, 'revoked'],
+    [two.id, 'logout'],
+  ]);
+});
+
+test('a list of sessions that holds none of an ended one is left as it is', async () => {
+  const sessions = gateway();
+  const [one, two] = [await start(sessions), await start(sessions)];
+  await store.put(
+    'person',
+    subject().id,
+    { sessions: [{ id: two.id, expiresAt: two.expiresAt }] },
+    two.expiresAt + 5,
+  );
+  let changes = 0;
+  const { update } = store;
+  store.update = async (kind, key, change) =>
+    update.call(store, kind, key, ((current: never) => {
+      const next = change(current);
+      if (kind === 'person' && next !== undefined) changes += 1;
+      return next;
+    }) as never);
+  await sessions.end(one.id, 'revoked');
+  assert.equal(changes, 0);
+  await sessions.end(two.id, 'revoked');
+  assert.equal(changes, 1);
+  store.update = update;
+});
+
+test('a list of sessions lasts as long as its longest, and a moment when it is empty', async () => {
+  const sessions = gateway();
+  const one = await start(sessions);
+  time += HOUR / 2;
+  const two = await start(sessions);
+  const expiry = async (): Promise<number | undefined> =>
+    (await store.list('person')).find(([key]) => key === subject().id)?.[2];
+  assert.equal(await expiry(), two.expiresAt);
+  await sessions.end(two.id, 'logout');
+  assert.equal(await expiry(), one.expiresAt);
+  await sessions.end(one.id, 'logout');
+  assert.equal(await expiry(), time + 1);
+});
+
+test('a session that ends this moment is not counted among a person’s', async () => {
+  const sessions = gateway({ ...LIMITS, perPerson: 1 });
+  const one = await start(sessions);
+  time = one.expiresAt;
+  const two = await start(sessions);
+  assert.deepEqual(
+    (await store.get('person', subject().id))?.sessions.map(({ id }) => id),
+    [two.id],
+  );
+  assert.deepEqual(ended, []);
+});
+
+test('a door lives as many whole seconds as its session has left, never less than none', async () => {
+  const sessions = gateway();
+  const session = await start(sessions);
+  time += 1500;
+  assert.equal((await sessions.openDoor(session, 'a.example')).maxAge, 12 * 3600 - 2);
+  time = session.expiresAt + HOUR;
+  assert.equal((await sessions.openDoor(session, 'a.example')).maxAge, 0);
+});
+
+test('a session is alive to the last moment, and a revoked one not at all', async () => {
+  let revoked = false;
+  const sessions = new Sessions(
+    store,
+    LIMITS,
+    () => time,
+    async () => undefined,
+    () => revoked,
+  );
+  const session = await start(sessions);
+  assert.equal(await sessions.alive(session.id), true);
+  time = session.expiresAt - 1;
+  assert.equal(await sessions.alive(session.id), true);
+  time = session.expiresAt;
+  assert.equal(await sessions.alive(session.id), false);
+  const other = await start(sessions);
+  revoked = true;
+  assert.equal(await sessions.alive(other.id), false);
+});
+
+test('a session may be idle for exactly as long as it may', async () => {
+  const sessions = gateway();
+  const session = await start(sessions);
+  time += HOUR;
+  assert.equal((await sessions.byId(session.id))?.id, session.id);
+  await settle();
+  time += HOUR + 1;
+  assert.equal(await sessions.byId(session.id), undefined);
+  assert.deepEqual(ended, [[session.id, 'idle']]);
+});
+
+test('a use is noted once a minute, here and in the store, and not more often', async () => {
+  const sessions = gateway();
+  const session = await start(sessions);
+  const begun = time;
+  const kept = async (): Promise<number | undefined> => {
+    await settle();
+    return (await store.get('session', session.id))?.lastSeenAt;
+  };
+  time = begun + 60_000;
+  assert.equal((await sessions.byId(session.id))?.lastSeenAt, begun);
+  assert.equal(await kept(), begun);
+  time = begun + 60_001;
+  assert.equal((await sessions.byId(session.id))?.lastSeenAt, time);
+  assert.equal(await kept(), begun + 60_001);
+  time += 30_000;
+  assert.equal(
+    (await sessions.byId(session.id))?.lastSeenAt,
+    begun + 60_001,
+    'what was noted is known here too',
+  );
+});
+
+test('with little time to be idle, a use is noted after a quarter of it', async () => {
+  const sessions = gateway({ idle: 40_000, absolute: HOUR });
+  const session = await start(sessions);
+  const begun = time;
+  time = begun + 10_000;
+  assert.equal((await sessions.byId(session.id))?.lastSeenAt, begun);
+  time = begun + 10_001;
+  assert.equal((await sessions.byId(session.id))?.lastSeenAt, begun + 10_001);
+});
+
+test('a hand-off lives for thirty seconds to the last', async () => {
+  const sessions = gateway();
+  const session = await start(sessions);
+  const cookie = newSecret();
+  const destination = { host: 'a.example', path: '/', start: hashSecret(cookie) };
+  const [soon, late] = [
+    await sessions.handOff(session, destination),
+    await sessions.handOff(session, destination),
+  ];
+  time += 29_999;
+  assert.equal((await sessions.receive(soon, 'a.example', cookie))?.session.id, session.id);
+  time += 1;
+  assert.equal(await sessions.receive(late, 'a.example', cookie), undefined);
+  const code = await sessions.handOff(session, destination);
+  await sessions.end(session.id, 'revoked');
+  assert.equal(await sessions.receive(code, 'a.example', cookie), undefined, 'of a session that has ended');
+});
