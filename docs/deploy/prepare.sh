@@ -50,7 +50,9 @@ certificate "$ELASTIC" events elasticsearch
 
 password | write "$LOGIN" keycloak-admin
 password | write "$ELASTIC" elastic-password
-printf 'requirepass %s\nappendonly yes\ndir /data\n' "$(password)" | write "$REDIS" redis.conf
+password | write "$GATEWAY" state-secret
+if [ -e redis.conf ]; then sed -n 's/^requirepass //p' redis.conf; else password; fi | write "$GATEWAY" redis-password
+printf 'requirepass %s\nappendonly yes\ndir /data\n' "$(cat redis-password)" | write "$REDIS" redis.conf
 # Elasticsearch gives Kibana its credential: see README.md beside this file.
 printf '%s\n' 'server.host: 0.0.0.0' 'elasticsearch.hosts: ["https://elasticsearch:9200"]' \
   'elasticsearch.ssl.certificateAuthorities: ["/usr/share/kibana/config/authority.pem"]' |
