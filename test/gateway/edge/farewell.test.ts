@@ -61,7 +61,8 @@ test('what is under way is answered, with the word that it is the last', async (
   const slow = ask('/slow');
   await arrived.promise;
   const said = farewell.say(10_000, () => 0);
-  await assert.rejects(ask('/refused'), { code: 'ECONNREFUSED' });
+  // Refused, or reset where it had come into the kernel's queue at the last moment.
+  await assert.rejects(ask('/refused'), { code: /^ECONN(?:REFUSED|RESET)$/ });
   answer?.();
   const response = await slow;
   assert.equal(response.headers.connection, 'close');
