@@ -33,6 +33,7 @@ export class PolicyFile {
   readonly #holder: PolicyHolder;
   /** The document that was rejected last, or why there was none. */
   #rejected: string | undefined;
+  #lastLook: Promise<readonly string[]> = Promise.resolve([]);
 
   private constructor(options: PolicyFileOptions, policy: Policy) {
     this.#options = options;
@@ -63,8 +64,22 @@ export class PolicyFile {
     unwatchFile(this.#options.file);
   }
 
-  /** Takes up the file as it is now, or keeps what is in force. Returns the problems, none if it was good. */
+  /**
+   * Takes up the file as it is now, or keeps what is in force. Returns the problems, none if it was good; when somebody
+   * else looked at the file meanwhile, once that has come to its end too: only the last look decides.
+   */
   async reload(): Promise<readonly string[]> {
+    let look = this.#look();
+    this.#lastLook = look;
+    let problems = await look;
+    while (look !== this.#lastLook) {
+      look = this.#lastLook;
+      problems = await look;
+    }
+    return problems;
+  }
+
+  async #look(): Promise<readonly string[]> {
     const { file, recorder } = this.#options;
     let problems: readonly string[];
     let text: string | undefined;

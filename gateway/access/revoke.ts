@@ -73,17 +73,18 @@ export class Revoke {
       await recorder.record({ kind: 'access-revoked', target, by, reason, sessions: 0, streams: 0 });
       return { sessions: 0, streams: 0, tunnels };
     }
+    // Counted before: this gateway closes them as soon as the revocation is told, like every other one.
+    const closes = open.bySession(this.#concerns(target));
     // A session that is being looked up at this moment is found out by when it began.
     await revocations.add(target, by.id, reason, kind === 'person' ? now() + longestSession : undefined);
     const since = now();
-    let streams = this.#close(target);
+    this.#close(target);
     const theirs = kind === 'device' ? [] : await sessions.ofPerson(id);
     for (const session of theirs) {
-      const more = open.ofSession(session.id);
       if (!(await sessions.end(session.id, 'revoked'))) continue;
-      streams += more;
-      await this.#record(session, by, reason, since, more);
+      await this.#record(session, by, reason, since, closes.get(session.id) ?? 0);
     }
+    const streams = closes.values().reduce((sum, count) => sum + count, 0);
     await recorder.record({ kind: 'access-revoked', target, by, reason, sessions: theirs.length, streams });
     return { sessions: theirs.length, streams, tunnels: 0 };
   }
@@ -116,10 +117,14 @@ export class Revoke {
   }
 
   /** Closes what a person, service or device has open at this gateway. */
-  #close({ kind, id }: RevocationTarget): number {
+  #close(target: RevocationTarget): void {
     const { sessions, open } = this.#parts;
-    if (kind === 'device') return open.end(({ input }) => input.device?.id === id, 'revoked');
-    sessions.forget(({ subject }) => subject.id === id);
-    return open.end(({ session }) => session.subject.id === id, 'revoked');
+    if (target.kind !== 'device') sessions.forget(({ subject }) => subject.id === target.id);
+    open.end(this.#concerns(target), 'revoked');
+  }
+
+  #concerns({ kind, id }: RevocationTarget): (exchange: OpenExchange) => boolean {
+    if (kind === 'device') return ({ input }) => input.device?.id === id;
+    return ({ session }) => session.subject.id === id;
   }
 }

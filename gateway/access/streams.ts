@@ -91,6 +91,16 @@ export class OpenExchanges {
     return count;
   }
 
+  /** How many there are that fit, by session. */
+  bySession(fits: (exchange: OpenExchange) => boolean): Map<string, number> {
+    const counts = new Map<string, number>();
+    for (const exchange of this.#open) {
+      const { id } = exchange.session;
+      if (fits(exchange)) counts.set(id, (counts.get(id) ?? 0) + 1);
+    }
+    return counts;
+  }
+
   /** Decides every open exchange again as of now; a session that has run out takes its exchanges with it. */
   async review(reason: StreamEnd): Promise<void> {
     const since = this.#now();

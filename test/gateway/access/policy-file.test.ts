@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { PolicyFile } from '#gateway/access/policy-file';
 import { Outbox } from '#siem/outbox/outbox';
 import { readOutbox } from '#siem/outbox/read';
@@ -19,7 +19,8 @@ tests:
   - { name: others, app: wiki, groups: idp:others, expect: deny }
 `;
 
-test('a rejected document is recorded once, and again after another one', async (t) => {
+/** A policy file and who follows it, in a directory of their own. */
+async function bed(t: TestContext) {
   const state = directoryFor(t);
   const file = join(state, 'policy.yaml');
   const outbox = new Outbox({ directory: join(state, 'outbox'), now: Date.now });
@@ -28,6 +29,22 @@ test('a rejected document is recorded once, and again after another one', async 
   const recorder = new Recorder({ outbox, gateway, now: Date.now });
   writeFileSync(file, good('first'));
   const policyFile = await PolicyFile.open({ file, state, recorder, onSwap: () => undefined });
+  return { state, file, policyFile };
+}
+
+test('whoever asks to reload is answered when the file is in force, also if others asked as well', async (t) => {
+  const { file, policyFile } = await bed(t);
+  const before = policyFile.current.hash;
+  writeFileSync(file, good('second'));
+  const asked = policyFile.reload();
+  const others = [policyFile.reload(), policyFile.reload()];
+  assert.deepEqual(await asked, []);
+  assert.notEqual(policyFile.current.hash, before);
+  await Promise.all(others);
+});
+
+test('a rejected document is recorded once, and again after another one', async (t) => {
+  const { state, file, policyFile } = await bed(t);
   const reload = async (text: string): Promise<number> => {
     writeFileSync(file, text);
     return (await Promise.all([policyFile.reload(), policyFile.reload()])).flat().length;

@@ -1,0 +1,91 @@
+// Taking access away: what is open is closed, and whoever asked is told how much that was.
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { Revocations } from '#gateway/access/revocations';
+import { Revoke } from '#gateway/access/revoke';
+import type { Rulings } from '#gateway/access/ruling';
+import { type OpenExchange, OpenExchanges } from '#gateway/access/streams';
+import { type LiveSession, Sessions } from '#gateway/identity/sessions';
+import type { EnrolmentDesk } from '#gateway/pki/enrolment';
+import { openEmbeddedStore } from '#gateway/state/embedded';
+import type { SallyportEvent } from '#siem/event';
+import type { Recorder } from '#siem/recorder';
+import { directoryFor } from '../../siem/outbox/documents.ts';
+
+const ADMIN = { kind: 'operator', id: 'root' } as const;
+const subject = (sub: string): LiveSession['subject'] => ({
+  kind: 'user',
+  id: `https://id.example.com#${sub}`,
+  groups: [],
+  roles: [],
+});
+
+async function bed(t: TestContext) {
+  const store = openEmbeddedStore(directoryFor(t), Date.now);
+  const events: SallyportEvent[] = [];
+  const closed: string[] = [];
+  const open: OpenExchanges = new OpenExchanges(
+    {} as Rulings,
+    async () => true,
+    Date.now,
+    async () => undefined,
+  );
+  const limits = { idle: 3_600_000, absolute: 36_000_000 };
+  const sessions = new Sessions(store, limits, Date.now, async ({ id }) => void open.endSession(id));
+  const revocations = new Revocations(store, Date.now);
+  const revoke = new Revoke({
+    revocations,
+    sessions,
+    open,
+    desk: {} as EnrolmentDesk,
+    tunnels: { connectors: () => [], disconnect: () => 0 },
+    recorder: { record: async (event: SallyportEvent) => void events.push(event) } as unknown as Recorder,
+    longestSession: 36_000_000,
+    now: Date.now,
+  });
+  await revoke.listen();
+  t.after(async () => {
+    revocations.stop();
+    await store.close();
+  });
+  return {
+    revoke,
+    events,
+    closed,
+    async person(sub: string, streams: number, device?: string): Promise<LiveSession> {
+      const session = await sessions.start(
+        subject(sub),
+        { provider: 'corp', at: Date.now(), amr: [] },
+        '192.0.2.1',
+      );
+      for (let i = 0; i < streams; i++) {
+        const input = device === undefined ? {} : { device: { id: device } };
+        open.add({ session, input, close: () => void closed.push(sub) } as unknown as OpenExchange);
+      }
+      return session;
+    },
+  };
+}
+
+test('revoking a person closes all that is theirs and says how much, also for each session', async (t) => {
+  const { revoke, person, events, closed } = await bed(t);
+  const laptop = await person('ben', 3);
+  const phone = await person('ben', 2);
+  await person('ada', 1);
+  const revoked = await revoke.revoke({ kind: 'person', id: subject('ben').id }, ADMIN, 'left');
+  assert.deepEqual(revoked, { sessions: 2, streams: 5, tunnels: 0 });
+  assert.deepEqual(closed, Array(5).fill('ben'));
+  const sessions = events.filter((event) => event.kind === 'session-revoked');
+  const counts = new Map(sessions.map(({ session, streamsClosed }) => [session, streamsClosed]));
+  assert.deepEqual(counts, new Map([...counts, [laptop.id, 3], [phone.id, 2]]));
+  assert.equal(counts.size, 2);
+});
+
+test('revoking a device closes what it has open, and leaves the sessions of its person', async (t) => {
+  const { revoke, person, closed } = await bed(t);
+  await person('ben', 2, 'laptop-1');
+  await person('ben', 1);
+  const revoked = await revoke.revoke({ kind: 'device', id: 'laptop-1' }, ADMIN, 'lost');
+  assert.deepEqual(revoked, { sessions: 0, streams: 2, tunnels: 0 });
+  assert.equal(closed.length, 2);
+});
