@@ -120,6 +120,21 @@ export class Answers {
     });
   }
 
+  /** A service that could not prove which it is. */
+  async unknownService(
+    { request, response }: Exchange,
+    code: string,
+    message: string,
+    reference: string,
+  ): Promise<void> {
+    return answer(request, response, {
+      status: 401,
+      headers: { 'WWW-Authenticate': 'Bearer' },
+      json: { error: 'service-unknown', code, message, reference },
+      html: () => messagePage(this.#parts.portal, { title: 'Unknown service', text: message, reference }),
+    });
+  }
+
   /** The decision, or its record, could not be made: that is a deny. */
   async notDecided({ request, response }: Exchange, reference?: string): Promise<void> {
     const text =

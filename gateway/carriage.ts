@@ -10,7 +10,6 @@ import type { AppConfig, HttpAppConfig } from '#gateway/config';
 import { forwardHeaders, OWN_COOKIE_PREFIX, traceOf } from '#gateway/edge/forwarded';
 import type { CleanRequest } from '#gateway/edge/front';
 import { identityHeaders } from '#gateway/edge/identity-headers';
-import type { Sites } from '#gateway/edge/sites';
 import type { LiveSession } from '#gateway/identity/sessions';
 import type { AssertionSigner } from '#gateway/pki/assertion';
 import type { ForwardHead, Relay, RelayResult, TunnelRelays } from '#gateway/tunnel/relay';
@@ -44,7 +43,6 @@ interface Ended {
 }
 
 export interface CarriageParts {
-  readonly sites: Sites;
   readonly tunnels: TunnelRelays;
   readonly signer: AssertionSigner;
   readonly open: OpenExchanges;
@@ -129,9 +127,11 @@ export class Carriage {
     upgrade: boolean,
   ): ForwardHead {
     const { subject, login, bond } = session;
-    const url = this.#parts.sites.originOf(app.host) + clean.path;
+    // `front` checked that the name in it is ours, and `sites` the port.
+    const url = `https://${(request.headers.host ?? '').toLowerCase()}${clean.path}`;
     const assertion = this.#parts.signer.assertion({
-      ...{ session: session.id, subject, login, app: app.id, policy: ruling.policy },
+      ...{ session: session.id, subject, app: app.id, policy: ruling.policy },
+      login: subject.kind === 'user' ? login : undefined,
       ...{ device: input.device, deviceKey: bond?.key, risk: input.risk, wishes: app.assertion },
       request: { method: clean.method, url, decision: id, trace: trace.id },
     });

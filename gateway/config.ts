@@ -3,6 +3,8 @@ import { isAbsolute, join } from 'node:path';
 import { z } from 'zod';
 import { type AttestationConfig, attestationSchema, resolveAttestationPaths } from '#gateway/attest/config';
 import type { ConnectionLimits } from '#gateway/edge/limits';
+import { type ProviderConfig, providerSchema } from '#gateway/identity/provider-config';
+import { resolveServicesPaths, type ServicesConfig, servicesSchema } from '#gateway/identity/services-config';
 import {
   type AppAssertion,
   type AssertionsConfig,
@@ -11,7 +13,6 @@ import {
 } from '#gateway/pki/config';
 import { CONNECTOR_NAME } from '#gateway/pki/enrolment';
 import { resolveStatePaths, type StateConfig, stateSchema } from '#gateway/state/config';
-import { RESERVED_PREFIXES } from '#policy/subject/directory';
 import { resolveSiemPaths, type SiemConfig, siemSchema } from '#siem/config';
 import {
   address,
@@ -19,27 +20,13 @@ import {
   file,
   hostname,
   id,
-  issuer,
   type ListenAddress,
   loopback,
   origin,
   size,
 } from './config-values.ts';
 
-/** One identity provider. */
-export interface ProviderConfig {
-  readonly id: string;
-  readonly name: string;
-  readonly issuer: string;
-  readonly clientId: string;
-  readonly clientSecret?: { readonly file: string } | undefined;
-  readonly ca?: string | undefined;
-  readonly scopes: readonly string[];
-  readonly groupsClaim: string;
-  readonly rolesClaim: string;
-  readonly signingAlgorithm: string;
-  readonly mfa: { readonly amr: readonly string[]; readonly acr: readonly string[] };
-}
+export type { ProviderConfig, ServicesConfig };
 
 /** What every app behind the gateway has. */
 interface AnyApp {
@@ -98,6 +85,7 @@ export interface GatewayConfig {
       readonly perPerson?: number | undefined;
     };
   };
+  readonly services?: ServicesConfig | undefined;
   readonly context: { readonly countries: readonly string[] };
   readonly attestation: AttestationConfig;
   readonly assertions: AssertionsConfig;
@@ -105,33 +93,6 @@ export interface GatewayConfig {
   readonly siem: SiemConfig;
   readonly apps: readonly AppConfig[];
 }
-
-const provider = z.strictObject({
-  id: id
-    .refine((name) => !RESERVED_PREFIXES.has(name), 'this prefix means something else in policies')
-    .describe("Prefix of this provider's groups in policies, as in corp:engineering."),
-  name: z.string().min(1).max(80).describe('What people see on the sign-in page.'),
-  issuer,
-  clientId: z.string().min(1),
-  clientSecret: z.strictObject({ file }).optional().describe('Left out for a public client. Mode 0600.'),
-  ca: file.optional().describe('PEM of the authorities to trust for this provider instead of the system’s.'),
-  scopes: z
-    .array(z.string().min(1))
-    .default(['openid', 'profile', 'email'])
-    .refine((list) => list.includes('openid'), {
-      error: 'scopes must include openid',
-    }),
-  groupsClaim: z.string().min(1).default('groups'),
-  rolesClaim: z.string().min(1).default('roles'),
-  signingAlgorithm: z.enum(['RS256', 'PS256', 'ES256', 'EdDSA', 'Ed25519']).default('RS256'),
-  mfa: z
-    .strictObject({
-      amr: z.array(z.string().min(1)).default(['mfa', 'otp', 'hwk', 'swk', 'fpt', 'face', 'sc', 'pop']),
-      acr: z.array(z.string().min(1)).default([]),
-    })
-    .prefault({})
-    .describe('Which claims show that a second factor was used (RFC 8176); acr values are also asked for.'),
-});
 
 const app: z.ZodType<AppConfig> = z
   .strictObject({
@@ -203,7 +164,7 @@ const shape = z.strictObject({
       'hosts: names or addresses by which connectors dial this gateway. relay: the origin by which other gateways do. accepts: new tunnels taken a second; who is refused dials again.',
     ),
   identity: z.strictObject({
-    providers: z.array(provider).min(1),
+    providers: z.array(providerSchema).min(1),
     sessions: z
       .strictObject({
         idle: duration('1m', '7d').prefault('1h'),
@@ -212,6 +173,7 @@ const shape = z.strictObject({
       })
       .prefault({}),
   }),
+  services: servicesSchema.optional(),
   context: z
     .strictObject({ countries: z.array(file).default([]) })
     .prefault({})
@@ -275,7 +237,7 @@ function refuseRepeats(
 /** The configuration with every path made absolute, from the directory of its document. */
 export function resolvePaths(config: GatewayConfig, base: string): GatewayConfig {
   const at = (path: string): string => (isAbsolute(path) ? path : join(base, path));
-  const { tls, context, identity } = config;
+  const { tls, context, identity, services } = config;
   return {
     ...config,
     state: at(config.state),
@@ -283,6 +245,7 @@ export function resolvePaths(config: GatewayConfig, base: string): GatewayConfig
     policy: at(config.policy),
     siem: resolveSiemPaths(config.siem, at),
     ...(tls === undefined ? {} : { tls: { certificate: at(tls.certificate), key: at(tls.key) } }),
+    ...(services === undefined ? {} : { services: resolveServicesPaths(services, at) }),
     context: { countries: context.countries.map(at) },
     attestation: resolveAttestationPaths(config.attestation, at),
     identity: {

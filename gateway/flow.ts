@@ -78,7 +78,7 @@ export class Flow {
     if (exchange.upgradeHead !== undefined && !sites.mayUpgrade(site.app, request.headers.origin)) {
       return this.#refuse(exchange, 'upgrade-origin');
     }
-    return this.#decide(exchange, site.app, clean, session);
+    return this.decide(exchange, site.app, clean, session);
   }
 
   /** A command line asks for a TCP app, with the token its person approved. */
@@ -93,7 +93,7 @@ export class Flow {
       return answers.signInFirst(exchange, clean);
     }
     const app = sites.tcpApp(clean.path);
-    if (app !== undefined) return this.#decide(exchange, app, clean, session);
+    if (app !== undefined) return this.decide(exchange, app, clean, session);
     // The same answer as for an app that exists and is not theirs.
     const id = await this.#recordRefusal(exchange, 'app-unknown');
     return answers.denied(exchange, clean, session, NOT_ENTITLED, id);
@@ -120,12 +120,8 @@ export class Flow {
     }
   }
 
-  async #decide(
-    exchange: Exchange,
-    app: AppConfig,
-    clean: CleanRequest,
-    session: LiveSession,
-  ): Promise<void> {
+  /** Decides what was asked in a session, records it, and carries it if it is allowed. */
+  async decide(exchange: Exchange, app: AppConfig, clean: CleanRequest, session: LiveSession): Promise<void> {
     const { connections, standings, rulings, rates, recorder, metrics, answers, carriage, now } = this.#parts;
     const { client, network } = connections.facts(exchange.request);
     const device = await standings.of(session, network.address);

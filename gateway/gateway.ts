@@ -30,13 +30,12 @@ import { Provider } from './identity/providers.ts';
 import { Sessions } from './identity/sessions.ts';
 import { SignIn } from './identity/sign-in.ts';
 import { Rates } from './inspect/rates.ts';
-import { CONNECTOR_CA, shareKeys } from './keys.ts';
+import { CONNECTOR_CA, openSigner, shareKeys } from './keys.ts';
 import { connectorServer, listen, peersOf, peopleServer, stop, tunnelEvents } from './listeners.ts';
 import { answersFor } from './pages.ts';
-import { AssertionSigner } from './pki/assertion.ts';
 import { openAuthority } from './pki/authority.ts';
-import { EnrolmentDesk, gatewayUri } from './pki/enrolment.ts';
-import { KeyRing } from './pki/key-ring.ts';
+import { EnrolmentDesk } from './pki/enrolment.ts';
+import { serviceServer } from './service-listener.ts';
 import { openStore } from './state/open.ts';
 import { requirePrivate } from './state/private-files.ts';
 import { rehearsable } from './state/rehearsal.ts';
@@ -136,10 +135,7 @@ async function wire(config: GatewayConfig, around: Surroundings, undo: (() => un
   const connectorCa = await openAuthority(join(config.state, CONNECTOR_CA.directory), CONNECTOR_CA.name, now);
   const { trustDomain, certificateLife } = config.connectors;
   const desk = new EnrolmentDesk({ store, authority: connectorCa, trustDomain, certificateLife, now });
-  const ring = await KeyRing.open(store, { rotate: config.assertions.rotate, now, log });
-  ring.start();
-  undo.push(() => ring.stop());
-  const signer = new AssertionSigner(ring, portalOrigin, gatewayUri(trustDomain, config.name), now);
+  const signer = await openSigner(config, store, { now, log }, undo);
 
   // Who asks, and what is open in their name.
   const sessions = new Sessions(
@@ -159,7 +155,8 @@ async function wire(config: GatewayConfig, around: Surroundings, undo: (() => un
   const { verifier, standings } = deviceVerifier(config, store, around, undo);
   const open: OpenExchanges = new OpenExchanges(
     rulings,
-    (session) => sessions.alive(session),
+    async (session) =>
+      session.subject.kind === 'service' ? now() < session.expiresAt : sessions.alive(session.id),
     now,
     async (session, address) => (await standings.of(session, address)).facts,
   );
@@ -193,7 +190,7 @@ async function wire(config: GatewayConfig, around: Surroundings, undo: (() => un
     devices: devices.app,
     expectsEvidence: devices.expectsEvidence,
   });
-  const carriage = new Carriage({ sites, tunnels, signer, open, recorder, answers, now });
+  const carriage = new Carriage({ tunnels, signer, open, recorder, answers, now });
   const flow = new Flow({
     ...{ sites, connections, sessions, standings, rulings, recorder, metrics, answers, carriage, log, now },
     terminals: devices.terminals,
@@ -214,6 +211,10 @@ async function wire(config: GatewayConfig, around: Surroundings, undo: (() => un
   const people = await peopleServer({ config, sites, flow, connections, metrics, recorder, log, now }, undo);
   const connectors = await connectorServer(
     { config, desk, authority: connectorCa, tunnels, recorder, now },
+    undo,
+  );
+  const services = await serviceServer(
+    { config, authority: connectorCa, flow, answers, connections, metrics, recorder, log, now },
     undo,
   );
   const health = healthListener({
@@ -267,6 +268,7 @@ async function wire(config: GatewayConfig, around: Surroundings, undo: (() => un
     reloadPolicy: () => policyFile.reload(),
     close: async (reason, grace) => {
       connectors.close();
+      services?.close();
       await peers?.stop();
       await tunnels.drain(await people.farewell.say(grace, () => open.size));
       people.server.closeAllConnections();

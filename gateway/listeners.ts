@@ -12,8 +12,9 @@ import type { Metrics } from './console/metrics.ts';
 import { Accepts } from './edge/accepts.ts';
 import type { Connections } from './edge/connections.ts';
 import { connectorsListener, type KnownConnector } from './edge/connectors-listener.ts';
+import type { Exchange } from './edge/exchange.ts';
 import { Farewell } from './edge/farewell.ts';
-import { peopleListener, refuseBare } from './edge/people-listener.ts';
+import { type PeopleHandlers, peopleListener, refuseBare } from './edge/people-listener.ts';
 import type { Sites } from './edge/sites.ts';
 import { TLS_SETTINGS } from './edge/tls.ts';
 import type { Flow } from './flow.ts';
@@ -49,18 +50,8 @@ export interface PeopleServer {
 }
 
 export async function peopleServer(parts: PeopleParts, undo: Undo): Promise<PeopleServer> {
-  const { config, sites, flow, connections, metrics, recorder, log, now } = parts;
-  const handlers = {
-    take: (exchange: Parameters<Flow['take']>[0]) => void flow.take(exchange),
-    unparsable: (...[socket, code]: Parameters<typeof refuseBare>) => {
-      const request = { socket, headers: {} } as Parameters<Connections['refusal']>[0];
-      metrics.refused();
-      const event = connections.refusal(request, refuseBare(socket, code));
-      recorder
-        .record(event)
-        .catch((error: unknown) => log.error({ err: error }, 'a refusal was not recorded'));
-    },
-  };
+  const { config, sites, flow, recorder, log, now } = parts;
+  const handlers = handlersOf(flow, parts);
   if (config.tls !== undefined) {
     const files = new FileCertificate({
       ...{ files: config.tls, log, now },
@@ -77,6 +68,24 @@ export async function peopleServer(parts: PeopleParts, undo: Undo): Promise<Peop
   const timer = keepRenewed(server, ca, sites.hosts, notAfter, TLS_SETTINGS, now);
   undo.push(() => clearInterval(timer));
   return { server, farewell: new Farewell(server), developmentCa: ca.certificate };
+}
+
+/** What a listener does with requests, and with bytes that are none. */
+export function handlersOf(
+  flow: { take(exchange: Exchange): Promise<void> },
+  { connections, metrics, recorder, log }: Pick<PeopleParts, 'connections' | 'metrics' | 'recorder' | 'log'>,
+): PeopleHandlers {
+  return {
+    take: (exchange) => void flow.take(exchange),
+    unparsable: (socket, code) => {
+      const request = { socket, headers: {} } as Parameters<Connections['refusal']>[0];
+      metrics.refused();
+      const event = connections.refusal(request, refuseBare(socket, code));
+      recorder
+        .record(event)
+        .catch((error: unknown) => log.error({ err: error }, 'a refusal was not recorded'));
+    },
+  };
 }
 
 function warn(recorder: Recorder, log: Log, { notAfter, days }: Expiring): void {

@@ -31,7 +31,7 @@ type DeviceOf = (session: LiveSession, address: string) => Promise<Device | unde
 
 export class OpenExchanges {
   readonly #rulings: Rulings;
-  readonly #alive: (session: string) => Promise<boolean>;
+  readonly #alive: (session: LiveSession) => Promise<boolean>;
   readonly #device: DeviceOf;
   readonly #now: () => number;
   readonly #open = new Set<OpenExchange>();
@@ -40,7 +40,7 @@ export class OpenExchanges {
   /** `alive`: whether a session still is; a failure to find out counts as no, one of `device` as unknown. */
   constructor(
     rulings: Rulings,
-    alive: (session: string) => Promise<boolean>,
+    alive: (session: LiveSession) => Promise<boolean>,
     now: () => number,
     device: DeviceOf,
   ) {
@@ -111,7 +111,7 @@ export class OpenExchanges {
       const input = { ...opened, ...(device === undefined ? {} : { device }), at: this.#now() };
       const { decision } = this.#rulings.rule(exchange.session, input);
       if (decision.verdict !== 'allow') this.#close(exchange, reason, since);
-      else if (!(await this.#alive(exchange.session.id))) this.#close(exchange, 'session-ended', since);
+      else if (!(await this.#alive(exchange.session))) this.#close(exchange, 'session-ended', since);
       reviewed += 1;
       if (reviewed % REVIEW_BATCH === 0) await new Promise((resolve) => setImmediate(resolve));
     }

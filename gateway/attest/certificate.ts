@@ -17,6 +17,7 @@ import { parseSigned, type Signed } from './signed.ts';
 
 /** Bits of keyUsage, as `namedBits` counts them. */
 export const KEY_USAGE = {
+  DIGITAL_SIGNATURE: 0x8000,
   KEY_ENCIPHERMENT: 0x2000,
   KEY_AGREEMENT: 0x0800,
   KEY_CERT_SIGN: 0x0400,
@@ -25,6 +26,8 @@ export const KEY_USAGE = {
 
 /** tcg-kp-EKCertificate */
 export const EK_PURPOSE: string = oid('2.23.133.8.1');
+/** id-kp-clientAuth */
+export const CLIENT_AUTH: string = oid('1.3.6.1.5.5.7.3.2');
 
 /** Who made a TPM, as its certificate says (TCG EK Credential Profile, section 3.2.9). */
 export interface TpmName {
@@ -49,6 +52,8 @@ export interface Certificate {
   readonly keyUsage: number | undefined;
   readonly purposes: readonly string[] | undefined;
   readonly tpm: TpmName | undefined;
+  /** subjectAltName's URIs, byte for byte. */
+  readonly uris: readonly string[];
   readonly authorityKeyId: string | undefined;
   readonly subjectKeyId: string | undefined;
   readonly unknownCritical: boolean;
@@ -59,6 +64,7 @@ interface Extensions {
   keyUsage?: number;
   purposes?: readonly string[];
   tpm?: TpmName;
+  uris?: readonly string[];
   authorityKeyId?: string;
   subjectKeyId?: string;
   unknownCritical: boolean;
@@ -89,6 +95,7 @@ export function parseCertificate(der: Buffer): Certificate {
     keyUsage: known.keyUsage,
     purposes: known.purposes,
     tpm: known.tpm,
+    uris: known.uris ?? [],
     authorityKeyId: known.authorityKeyId,
     subjectKeyId: known.subjectKeyId,
     unknownCritical: known.unknownCritical || odd,
@@ -120,6 +127,7 @@ const READERS = new Map<string, (value: Buffer, extensions: Extensions) => void>
   [
     oid('2.5.29.17'),
     (value, extensions) => {
+      extensions.uris = readUris(value);
       const tpm = readTpmName(value);
       if (tpm !== undefined) extensions.tpm = tpm;
     },
@@ -175,6 +183,18 @@ const MANUFACTURER = oid('2.23.133.2.1');
 const MODEL = oid('2.23.133.2.2');
 const VERSION = oid('2.23.133.2.3');
 const DIRECTORY_NAME = 0xa4;
+
+const URI_NAME = 0x86;
+
+function readUris(value: Buffer): string[] {
+  const names = new DerReader(wholeElement(value, DER.SEQUENCE).content);
+  const uris: string[] = [];
+  while (!names.atEnd) {
+    const name = names.any();
+    if (name.tag === URI_NAME) uris.push(name.content.toString('latin1'));
+  }
+  return uris;
+}
 
 /** subjectAltName's directoryName with all three attributes of a TPM, or undefined. */
 function readTpmName(value: Buffer): TpmName | undefined {

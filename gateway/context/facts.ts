@@ -27,7 +27,8 @@ export function accessRequest(
     version: INPUT_VERSION,
     at,
     subject: session.subject,
-    login: session.login,
+    // A service signs in nowhere: what a rule asks of a sign-in is unknown of it.
+    ...(session.subject.kind === 'user' ? { login: session.login } : {}),
     ...(device === undefined ? {} : { device }),
     target:
       app.protocol === 'http'

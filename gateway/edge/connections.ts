@@ -75,5 +75,6 @@ function tlsFacts(socket: TLSSocket): Peer['tls'] {
     version: socket.getProtocol() ?? undefined,
     cipher: socket.getCipher()?.standardName,
     serverName: serverName === false ? undefined : serverName,
+    certificateSha256: socket.getPeerX509Certificate()?.fingerprint256.replaceAll(':', '').toLowerCase(),
   };
 }

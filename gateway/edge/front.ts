@@ -34,6 +34,7 @@ export const REFUSALS = {
   method: 405,
   upgrade: 400,
   'upgrade-origin': 403,
+  browser: 403,
   'not-signed-in': 401,
   'app-unknown': 403,
   version: 505,

@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { Duplex } from 'node:stream';
+import type { SecureContextOptions } from 'node:tls';
 import { Crowd } from './crowd.ts';
 import { type Exchange, upgradeExchange } from './exchange.ts';
 import {
@@ -23,14 +24,22 @@ export interface PeopleHandlers {
   unparsable(socket: Duplex, code: string): void;
 }
 
+/** Asks clients for certificates, which whoever takes the request has to verify. */
+export interface ClientCertificates extends SecureContextOptions {
+  readonly requestCert: true;
+  readonly rejectUnauthorized: false;
+}
+
 export function peopleListener(
   certificate: { cert: string; key: string },
   limits: ConnectionLimits,
   handlers: PeopleHandlers,
+  clients: ClientCertificates | undefined = undefined,
 ): Server {
   const server = createServer({
     ...certificate,
     ...TLS_SETTINGS,
+    ...clients,
     // No h2: nobody has shown yet that its stream resets stay within a budget.
     ALPNCallback: speakHttp1,
     handshakeTimeout: HANDSHAKE_TIMEOUT,

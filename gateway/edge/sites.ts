@@ -9,9 +9,11 @@ export class Sites {
   readonly #tcp = new Map<string, TcpAppConfig>();
   readonly #port: string;
 
-  constructor(config: GatewayConfig) {
+  /** `port`: of the listener; the portal's if left out. */
+  constructor(config: GatewayConfig, port?: number) {
     const portal = new URL(config.portal);
-    this.#port = portal.port === '' ? '' : `:${portal.port}`;
+    const own = port === undefined ? portal.port : String(port).replace(/^443$/, '');
+    this.#port = own === '' ? '' : `:${own}`;
     this.#sites.set(portal.hostname, { kind: 'portal' });
     for (const app of config.apps) {
       if (app.protocol === 'http') this.#sites.set(app.host, { kind: 'app', app });

@@ -1,0 +1,180 @@
+// Who a service is by its token: a Kubernetes service account, a JWT-SVID, a CI job. Each issuer speaks for subjects
+// below its own name only, or for one SPIFFE trust domain, so that none can speak for another's.
+import { createHash } from 'node:crypto';
+import { decodeJwt, errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose';
+import { spiffeId } from './svid.ts';
+
+const MAX_TOKEN = 8192;
+const MAX_SUBJECT = 300;
+/** Seconds by which an issuer's clock may be ahead of ours. */
+const TOLERANCE = 5;
+
+export interface TokenIssuer {
+  /** Prefix of its subjects: `ci:acme/shop`. */
+  readonly name: string;
+  /** `iss`, exactly. */
+  readonly issuer: string;
+  /** At least one of these is the token's audience. */
+  readonly audiences: readonly string[];
+  readonly algorithms: readonly string[];
+  /** Claims, by name or JSON Pointer, and the value each must have. */
+  readonly require: Readonly<Record<string, string>>;
+  /** `{claim}` stands for a claim by name or JSON Pointer. */
+  readonly subject: string;
+  /** Tokens made for longer are refused, in milliseconds. */
+  readonly maxLife: number;
+  /** Its subjects are SPIFFE ids of this trust domain (JWT-SVID) and bear no prefix. */
+  readonly trustDomain?: string | undefined;
+  readonly keys: JWTVerifyGetKey;
+}
+
+export type ServiceTokenFailure =
+  | 'token-missing'
+  | 'token-malformed'
+  | 'token-issuer'
+  | 'token-signature'
+  | 'token-key'
+  | 'token-audience'
+  | 'token-time'
+  | 'token-life'
+  | 'token-claims'
+  | 'token-subject';
+
+/** `message` is fit for whoever sent the token, and never holds it. */
+export class ServiceTokenError extends Error {
+  readonly code: ServiceTokenFailure;
+  constructor(code: ServiceTokenFailure, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+export interface TokenIdentity {
+  readonly subject: string;
+  readonly issuer: string;
+  /** Names the token in events without giving it away. */
+  readonly fingerprint: string;
+  /** Epoch milliseconds. */
+  readonly notBefore: number;
+  readonly notAfter: number;
+}
+
+export class ServiceTokens {
+  readonly #issuers: ReadonlyMap<string, TokenIssuer>;
+  readonly #now: () => number;
+
+  constructor(issuers: readonly TokenIssuer[], now: () => number) {
+    this.#issuers = new Map(issuers.map((one) => [one.issuer, one]));
+    this.#now = now;
+  }
+
+  /** Throws ServiceTokenError, or what getting the issuer's keys threw. */
+  async verify(token: string): Promise<TokenIdentity> {
+    const issuer = this.#issuers.get(issuerOf(token));
+    if (issuer === undefined) throw new ServiceTokenError('token-issuer', 'its issuer is not trusted here');
+    const { payload } = await jwtVerify(token, issuer.keys, {
+      issuer: issuer.issuer,
+      audience: [...issuer.audiences],
+      algorithms: [...issuer.algorithms],
+      requiredClaims: ['exp', 'iat', 'sub'],
+      clockTolerance: TOLERANCE,
+      currentDate: new Date(this.#now()),
+    }).catch((error: unknown) => {
+      throw translated(error);
+    });
+    const { iat = 0, exp = 0 } = payload;
+    if (exp * 1000 <= this.#now()) throw new ServiceTokenError('token-time', 'it has expired');
+    if (iat > this.#now() / 1000 + TOLERANCE)
+      throw new ServiceTokenError('token-time', 'it is from the future');
+    if ((exp - iat) * 1000 > issuer.maxLife) {
+      const most = issuer.maxLife / 1000;
+      throw new ServiceTokenError(
+        'token-life',
+        `it lives ${exp - iat} s, and tokens of its issuer ${most} s here`,
+      );
+    }
+    checkClaims(payload, issuer);
+    return {
+      subject: subjectOf(payload, issuer),
+      issuer: issuer.name,
+      fingerprint: createHash('sha256').update(token).digest('hex'),
+      notBefore: iat * 1000,
+      notAfter: exp * 1000,
+    };
+  }
+}
+
+/** Says only whose keys to ask; nothing is believed yet. */
+function issuerOf(token: string): string {
+  if (token.length > MAX_TOKEN)
+    throw new ServiceTokenError('token-malformed', `it is over ${MAX_TOKEN} bytes`);
+  try {
+    return String(decodeJwt(token).iss);
+  } catch (cause) {
+    throw new ServiceTokenError('token-malformed', 'it is no signed token (JWT)', { cause });
+  }
+}
+
+function checkClaims(payload: JWTPayload, { require }: TokenIssuer): void {
+  for (const [name, wanted] of Object.entries(require)) {
+    if (claim(payload, name) !== wanted) {
+      throw new ServiceTokenError('token-claims', `its claim ${name} is not ${JSON.stringify(wanted)}`);
+    }
+  }
+}
+
+/** A claim's text, by its name or, beginning with `/`, by JSON Pointer (RFC 6901). */
+function claim(payload: JWTPayload, name: string): string | undefined {
+  const steps = name.startsWith('/')
+    ? name
+        .slice(1)
+        .split('/')
+        .map((step) => step.replaceAll('~1', '/').replaceAll('~0', '~'))
+    : [name];
+  let value: unknown = payload;
+  for (const step of steps) {
+    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, step)) return undefined;
+    value = (value as Record<string, unknown>)[step];
+  }
+  return typeof value === 'string' ? value : undefined;
+}
+
+/** What may stand for a claim: nothing that could end the name or be a pattern in a policy. */
+const VALUE = /^[A-Za-z0-9._:/@-]+$/;
+
+function subjectOf(payload: JWTPayload, { name, subject, trustDomain }: TokenIssuer): string {
+  const filled = subject.replaceAll(/\{([^{}]+)\}/g, (_, key: string) => {
+    const value = claim(payload, key) ?? '';
+    if (!VALUE.test(value)) {
+      throw new ServiceTokenError('token-subject', `its claim ${key} is missing or cannot be part of a name`);
+    }
+    return value;
+  });
+  if (filled.length > MAX_SUBJECT) throw new ServiceTokenError('token-subject', 'its subject is too long');
+  if (trustDomain === undefined) return `${name}:${filled}`;
+  if (spiffeId(filled)?.trustDomain !== trustDomain) {
+    throw new ServiceTokenError('token-subject', `its subject is no SPIFFE id of ${trustDomain}`);
+  }
+  return filled;
+}
+
+function translated(error: unknown): unknown {
+  const failed = (code: ServiceTokenFailure, message: string): ServiceTokenError =>
+    new ServiceTokenError(code, message, { cause: error });
+  if (error instanceof errors.JWTExpired) return failed('token-time', 'it has expired');
+  if (error instanceof errors.JWTClaimValidationFailed) {
+    if (error.claim === 'aud') return failed('token-audience', 'it is for another audience');
+    if (error.claim === 'nbf') return failed('token-time', 'it is not valid yet');
+    return failed('token-claims', `its claim ${error.claim} is missing or not good`);
+  }
+  if (error instanceof errors.JWSSignatureVerificationFailed) {
+    return failed('token-signature', 'its signature does not fit');
+  }
+  if (error instanceof errors.JWKSNoMatchingKey || error instanceof errors.JWKSMultipleMatchingKeys) {
+    return failed('token-key', 'its issuer has no such key');
+  }
+  if (error instanceof errors.JOSEAlgNotAllowed) {
+    return failed('token-signature', 'its algorithm is not one of its issuer’s');
+  }
+  return error instanceof errors.JOSEError ? failed('token-malformed', 'it is no signed token (JWT)') : error;
+}

@@ -1,0 +1,95 @@
+// What the configuration says of services: where they are listened to, and whose word on them counts.
+import { z } from 'zod';
+import { address, duration, file, hostname, id, issuer, type ListenAddress } from '#gateway/config-values';
+
+export interface IssuerConfig {
+  readonly name: string;
+  readonly issuer: string;
+  readonly audiences: readonly string[];
+  /** A file, or an https URL. */
+  readonly keys: string;
+  readonly ca?: string | undefined;
+  readonly algorithms: readonly string[];
+  readonly require: Readonly<Record<string, string>>;
+  readonly subject: string;
+  readonly maxLife: number;
+  readonly trustDomain?: string | undefined;
+}
+
+export interface ServicesConfig {
+  readonly listen: ListenAddress;
+  readonly trustDomains: readonly { readonly name: string; readonly bundle: string }[];
+  readonly issuers: readonly IssuerConfig[];
+}
+
+const issuerSchema: z.ZodType<IssuerConfig> = z.strictObject({
+  name: id.describe('Prefix of its subjects in policies: service:ci:acme/shop.'),
+  issuer,
+  audiences: z.array(z.string().min(1)).min(1),
+  keys: z.string().min(1).describe('The key set: a file, or an https URL.'),
+  ca: file.optional().describe('PEM of the authority to trust when the keys are got.'),
+  algorithms: z
+    .array(z.enum(['RS256', 'RS384', 'RS512', 'PS256', 'ES256', 'ES384', 'EdDSA', 'Ed25519']))
+    .min(1)
+    .default(['RS256']),
+  require: z
+    .record(z.string().min(1), z.string())
+    .default({})
+    .describe('Claims and the values they must have.'),
+  subject: z
+    .string()
+    .min(1)
+    .max(200)
+    .default('{sub}')
+    .describe('{claim} or {/json/pointer} stand for claims.'),
+  maxLife: duration('1m', '1d').prefault('1h').describe('Tokens made for longer are refused.'),
+  trustDomain: hostname.optional().describe('Its subjects are SPIFFE ids of this trust domain (JWT-SVID).'),
+});
+
+export const servicesSchema: z.ZodType<ServicesConfig> = z
+  .strictObject({
+    listen: address.prefault('0.0.0.0:8445'),
+    trustDomains: z.array(z.strictObject({ name: hostname, bundle: file })).default([]),
+    issuers: z.array(issuerSchema).default([]),
+  })
+  .superRefine(({ trustDomains, issuers }, context) => {
+    refuseTwice(
+      trustDomains.map(({ name }) => name),
+      ['trustDomains'],
+      'name',
+      context,
+    );
+    refuseTwice(
+      issuers.map(({ name }) => name),
+      ['issuers'],
+      'name',
+      context,
+    );
+    refuseTwice(
+      issuers.map((one) => one.issuer),
+      ['issuers'],
+      'issuer',
+      context,
+    );
+  })
+  .describe('The listener for services. Left out: there is none.');
+
+function refuseTwice(values: readonly string[], at: string[], key: string, context: z.RefinementCtx): void {
+  for (const [index, value] of values.entries()) {
+    if (values.indexOf(value) === index) continue;
+    context.addIssue({ code: 'custom', path: [...at, index, key], message: `"${value}" is used twice` });
+  }
+}
+
+/** With every path made absolute. */
+export function resolveServicesPaths(config: ServicesConfig, at: (path: string) => string): ServicesConfig {
+  return {
+    ...config,
+    trustDomains: config.trustDomains.map(({ name, bundle }) => ({ name, bundle: at(bundle) })),
+    issuers: config.issuers.map((one) => ({
+      ...one,
+      keys: one.keys.startsWith('https://') ? one.keys : at(one.keys),
+      ...(one.ca === undefined ? {} : { ca: at(one.ca) }),
+    })),
+  };
+}

@@ -1,0 +1,109 @@
+// Who a service is: by the certificate of its connection, or where it showed none by the token in the request. What it
+// gets is a session that lasts as long as its proof and is never kept.
+import type { X509Certificate } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import type { TLSSocket } from 'node:tls';
+import { ServiceTokenError, type ServiceTokenFailure, type ServiceTokens } from './service-tokens.ts';
+import type { LiveSession } from './sessions.ts';
+import { type Svid, SvidError, type SvidFailure, type TrustDomains } from './svid.ts';
+
+export type ServiceFailure = SvidFailure | ServiceTokenFailure;
+
+export type Identified =
+  | { readonly ok: true; readonly session: LiveSession }
+  | { readonly ok: false; readonly code: ServiceFailure; readonly message: string };
+
+/** A service's proof as it will be a session. */
+interface Proof {
+  readonly handle: string;
+  readonly subject: string;
+  readonly provider: string;
+  readonly notBefore: number;
+  readonly notAfter: number;
+}
+
+const BEARER = /^Bearer +([A-Za-z0-9._~+/=-]+)$/i;
+const CHAIN_LIMIT = 16;
+
+export class Services {
+  readonly #domains: TrustDomains;
+  readonly #tokens: ServiceTokens;
+  readonly #now: () => number;
+  /** Chains are verified once a connection: they cannot change while it lives. What runs out is looked at each time. */
+  readonly #verified = new WeakMap<object, Svid>();
+
+  constructor(domains: TrustDomains, tokens: ServiceTokens, now: () => number) {
+    this.#domains = domains;
+    this.#tokens = tokens;
+    this.#now = now;
+  }
+
+  /** Rejects only if the keys of a token's issuer cannot be got. */
+  async identify(request: IncomingMessage, address: string): Promise<Identified> {
+    try {
+      return { ok: true, session: this.#session(await this.#proof(request), address) };
+    } catch (error) {
+      if (!(error instanceof SvidError || error instanceof ServiceTokenError)) throw error;
+      return { ok: false, code: error.code, message: error.message };
+    }
+  }
+
+  /** True if the request's token was for us, so that no app may see it. */
+  usesToken({ socket }: IncomingMessage): boolean {
+    return !this.#verified.has(socket);
+  }
+
+  async #proof(request: IncomingMessage): Promise<Proof> {
+    const socket = request.socket as TLSSocket;
+    const certificate = socket.getPeerX509Certificate();
+    if (certificate !== undefined) {
+      const { id, trustDomain, notBefore, notAfter } = this.#svid(socket, certificate);
+      const handle = `x509-${certificate.fingerprint256.replaceAll(':', '').toLowerCase()}`;
+      return { handle, subject: id, provider: trustDomain, notBefore, notAfter };
+    }
+    const token = BEARER.exec(request.headers.authorization ?? '')?.[1];
+    if (token === undefined) {
+      throw new ServiceTokenError(
+        'token-missing',
+        'show a client certificate, or a token as Authorization: Bearer',
+      );
+    }
+    const { subject, issuer, fingerprint, notBefore, notAfter } = await this.#tokens.verify(token);
+    return { handle: `jwt-${fingerprint}`, subject, provider: issuer, notBefore, notAfter };
+  }
+
+  #svid(socket: TLSSocket, certificate: X509Certificate): Svid {
+    const known = this.#verified.get(socket);
+    if (known === undefined) {
+      const svid = this.#domains.verify(chainOf(certificate), this.#now());
+      this.#verified.set(socket, svid);
+      return svid;
+    }
+    if (this.#now() >= known.notAfter) throw new SvidError('certificate-time', 'it has expired meanwhile');
+    return known;
+  }
+
+  #session({ handle, subject, provider, notBefore, notAfter }: Proof, address: string): LiveSession {
+    return {
+      id: handle,
+      subject: { kind: 'service', id: subject, groups: [], roles: [] },
+      login: { provider, at: notBefore },
+      // Older than any revocation: certificates renew by themselves, and a service that was revoked must not with them.
+      createdAt: 0,
+      lastSeenAt: this.#now(),
+      expiresAt: notAfter,
+      clientAddress: address,
+    };
+  }
+}
+
+/** What the client showed, the leaf first. */
+function chainOf(leaf: X509Certificate): Buffer[] {
+  const chain: Buffer[] = [];
+  for (let one: X509Certificate | undefined = leaf; one !== undefined; one = one.issuerCertificate) {
+    const { raw } = one;
+    if (chain.length === CHAIN_LIMIT || chain.some((known) => known.equals(raw))) break;
+    chain.push(raw);
+  }
+  return chain;
+}

@@ -1,0 +1,56 @@
+// Makes the listener that services dial: the same TLS and the same strict front as people's, but it asks for certificates.
+import { constants } from 'node:crypto';
+import { join } from 'node:path';
+import type { SecureContextOptions } from 'node:tls';
+import type { Answers } from './answers.ts';
+import { peopleListener } from './edge/people-listener.ts';
+import { Sites } from './edge/sites.ts';
+import { TLS_SETTINGS } from './edge/tls.ts';
+import { DEVELOPMENT_CA } from './keys.ts';
+import { handlersOf, listen, type PeopleParts } from './listeners.ts';
+import { type Authority, openAuthority } from './pki/authority.ts';
+import { FileCertificate } from './pki/file-certificate.ts';
+import { issueCertificate, keepRenewed } from './pki/server-certificate.ts';
+import { ServiceFlow } from './service-flow.ts';
+import { openServices } from './services.ts';
+
+/** A resumed connection shows no chain any more, only its leaf: each one begins anew, and is verified anew. */
+const SERVICE_TLS: SecureContextOptions = {
+  ...TLS_SETTINGS,
+  secureOptions: (TLS_SETTINGS.secureOptions ?? 0) | constants.SSL_OP_NO_TICKET,
+};
+
+export interface ServiceParts extends Omit<PeopleParts, 'sites'> {
+  readonly answers: Answers;
+  /** Vouches for our own services. */
+  readonly authority: Authority;
+}
+
+/** What services dial, listening already, with the certificate people see; undefined where none is configured. */
+export async function serviceServer(
+  parts: ServiceParts,
+  undo: (() => unknown)[],
+): Promise<ReturnType<typeof peopleListener> | undefined> {
+  const { config, authority, log, now } = parts;
+  if (config.services === undefined) return undefined;
+  const services = openServices(config, config.services, authority.certificate, now);
+  const sites = new Sites(config, config.services.listen.port);
+  const handlers = handlersOf(new ServiceFlow({ ...parts, sites, services }), parts);
+  const clients = { ...SERVICE_TLS, requestCert: true, rejectUnauthorized: false } as const;
+  if (config.tls !== undefined) {
+    // Of its end the listener for people tells.
+    const files = new FileCertificate({ files: config.tls, log, now, onExpiring: () => {} });
+    const server = peopleListener(files.current, config.limits, handlers, clients);
+    const timer = files.follow(server, SERVICE_TLS);
+    undo.push(() => clearInterval(timer));
+    await listen(server, config.services.listen, undo);
+    return server;
+  }
+  const ca = await openAuthority(join(config.state, DEVELOPMENT_CA.directory), DEVELOPMENT_CA.name, now);
+  const { notAfter, ...certificate } = await issueCertificate(ca, sites.hosts);
+  const server = peopleListener(certificate, config.limits, handlers, clients);
+  const timer = keepRenewed(server, ca, sites.hosts, notAfter, SERVICE_TLS, now);
+  undo.push(() => clearInterval(timer));
+  await listen(server, config.services.listen, undo);
+  return server;
+}
