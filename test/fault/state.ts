@@ -2,6 +2,7 @@
 // what is promised. `npm run fault -- state`; SALLYPORT_FAULTS=redis-down,clock tries only those.
 import type { Scope } from '#test/contract/redis';
 import type { FaultOptions, FaultReport, Finding } from './report.ts';
+import { crowd } from './state/crowd.ts';
 import { historyHolds } from './state/history.ts';
 import { hostileProvider, keyRotation, providerDown } from './state/identity.ts';
 import { clock, diskFull, unexpected } from './state/machine.ts';
@@ -22,6 +23,7 @@ const FAULTS: Readonly<Record<string, (scope: Scope) => Promise<Finding>>> = {
   'revoked-connector': revokedConnector,
   'unexpected-error': unexpected,
   history: historyHolds,
+  crowd,
 };
 
 export async function run({ progress }: FaultOptions): Promise<FaultReport> {

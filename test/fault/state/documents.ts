@@ -2,6 +2,8 @@
 
 export interface GatewayValues {
   readonly index: number;
+  /** Connectors that may serve the app, as a YAML list's inside. */
+  readonly names: string;
   readonly address: string;
   readonly health: number;
   readonly people: number;
@@ -16,7 +18,7 @@ export interface GatewayValues {
 }
 
 export function gatewayDocument(values: GatewayValues): string {
-  const { index, address, health, people, connectors, issuer, state, further, sessions } = values;
+  const { index, address, health, people, connectors, issuer, state, further, sessions, names } = values;
   return `version: 1
 name: gateway-${index}
 state: ${state}
@@ -37,7 +39,7 @@ identity:
       clientSecret: { file: ./client-secret }
       ca: ./provider-ca.pem
 ${sessions}apps:
-  - { id: wiki, name: Wiki, host: wiki.localhost, connectors: [rack-1] }
+  - { id: wiki, name: Wiki, host: wiki.localhost, connectors: [${names}] }
 ${further}`;
 }
 

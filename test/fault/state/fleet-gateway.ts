@@ -139,6 +139,13 @@ export class FleetGateway {
     return (await callAdmin(join(this.directory, 'state'), 'POST', '/v1/revocations', wish)).status;
   }
 
+  /** An enrolment token, without a command's start. */
+  async token(name: string): Promise<string> {
+    const wish = { name, life: 600_000, by: 'fault' };
+    const { body } = await callAdmin(join(this.directory, 'state'), 'POST', '/v1/enrolment-tokens', wish);
+    return String(body['token']);
+  }
+
   async metric(name: string): Promise<number | undefined> {
     const reply = await fetch(`http://127.0.0.1:${this.health}/metrics`).catch(() => undefined);
     const match = new RegExp(`^${name} (.*)$`, 'm').exec((await reply?.text()) ?? '');

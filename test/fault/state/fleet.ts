@@ -31,6 +31,8 @@ export interface FleetOptions {
   readonly provider?: Partial<ProviderOptions>;
   /** Called with a gateway's directory before it starts. */
   readonly prepare?: (directory: string, index: number) => void;
+  /** More names of connectors that may serve the app. */
+  readonly moreConnectors?: readonly string[];
   /** Gateways, by index, that get a connector of their own; all if left out. */
   readonly connectors?: readonly number[];
 }
@@ -139,7 +141,8 @@ export class Fleet {
     write('client-secret', `${this.#secret}\n`);
     write('state-secret', 'a secret of more than thirty-two characters\n');
     write('provider-ca.pem', this.ca);
-    const values = { index, address, health, people, connectors, app, issuer: this.issuer };
+    const names = ['rack-1', ...(this.#options.moreConnectors ?? [])].join(', ');
+    const values = { names, index, address, health, people, connectors, app, issuer: this.issuer };
     write(
       'gateway.yaml',
       gatewayDocument({ ...values, state: state?.(index) ?? './state', further, sessions }),
