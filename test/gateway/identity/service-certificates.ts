@@ -27,8 +27,8 @@ export const CLIENT: string = x509.ExtendedKeyUsage.clientAuth;
 export const SERVER: string = x509.ExtendedKeyUsage.serverAuth;
 export const USAGE: typeof x509.KeyUsageFlags = x509.KeyUsageFlags;
 
-export async function newKeys(): Promise<Keys> {
-  return (await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify'])) as Keys;
+export async function newKeys(namedCurve = 'P-256'): Promise<Keys> {
+  return (await webcrypto.subtle.generateKey({ ...ALGORITHM, namedCurve }, true, ['sign', 'verify'])) as Keys;
 }
 
 let serial = 1;

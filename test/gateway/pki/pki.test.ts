@@ -1,5 +1,4 @@
 // The private CA as other tools see it, and enrolment tokens under a race.
-import 'reflect-metadata';
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
@@ -7,11 +6,11 @@ import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { Pkcs10CertificateRequestGenerator } from '@peculiar/x509';
 import { type Authority, IssueError, openAuthority } from '#gateway/pki/authority';
 import { connectorOf, EnrolmentDesk, EnrolmentError } from '#gateway/pki/enrolment';
 import { type EmbeddedStore, openEmbeddedStore } from '#gateway/state/embedded';
 import { requires } from '#test/requires';
+import { requestFor as request } from './signing-request.ts';
 
 const HOUR = 3_600_000;
 const root = mkdtempSync(join(tmpdir(), 'sallyport-pki-'));
@@ -36,19 +35,6 @@ after(async () => {
   await store.close();
   rmSync(root, { recursive: true, force: true });
 });
-
-async function request(namedCurve = 'P-256'): Promise<string> {
-  const algorithm = { name: 'ECDSA', namedCurve };
-  const keys = (await crypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])) as Awaited<
-    ReturnType<typeof crypto.subtle.generateKey>
-  > & { privateKey: never; publicKey: never };
-  const made = await Pkcs10CertificateRequestGenerator.create({
-    name: 'CN=whoever-it-says',
-    keys,
-    signingAlgorithm: { name: 'ECDSA', hash: 'SHA-256' },
-  });
-  return made.toString('pem');
-}
 
 describe('the authority', () => {
   test('is the same after a restart, and its key is private', async () => {
