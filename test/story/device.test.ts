@@ -5,13 +5,13 @@ import { chmodSync, copyFileSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { Agent, request } from 'undici';
-import WebSocket from 'ws';
 import { attest } from '#connectors/device/attester';
 import { readDevice } from '#connectors/device/key-store';
 import { encodeEvidence } from '#connectors/wire/evidence';
 import { decodeChallengeReply } from '#connectors/wire/evidence-decoder';
 import { localhostAwareLookup } from '#connectors/wire/outbound';
 import { requires } from '../requires.ts';
+import { connectStatus, echo } from './device-streams.ts';
 import { NEEDS, StoryInstallation } from './installation.ts';
 import { ATTESTATION, MACHINE_NEEDS, StoryMachine } from './machine.ts';
 import { type Part, until } from './part.ts';
@@ -280,31 +280,4 @@ async function ended(part: Part, code: number): Promise<string> {
 
 function done(part: Part): Promise<string> {
   return ended(part, 0);
-}
-
-async function echo(installation: StoryInstallation, { visitor }: Person): Promise<WebSocket> {
-  const ws = new WebSocket(`${installation.originOf('drop')}/echo`.replace('https:', 'wss:'), {
-    ca: installation.ca,
-    lookup: localhostAwareLookup,
-    headers: { cookie: visitor.cookieHeader('drop.localhost'), origin: installation.originOf('drop') },
-  });
-  await once(ws, 'open');
-  return ws;
-}
-
-/** The status that an attempt to open the app `shell` gets. */
-async function connectStatus(
-  installation: StoryInstallation,
-  headers: Record<string, string>,
-): Promise<number> {
-  const url = `${installation.portal}/connect/shell`.replace('https:', 'wss:');
-  const ws = new WebSocket(url, 'sallyport.tcp.v1', {
-    ca: installation.ca,
-    lookup: localhostAwareLookup,
-    headers,
-  });
-  const [, response] = (await once(ws, 'unexpected-response')) as [unknown, { statusCode: number }];
-  ws.on('error', () => undefined);
-  ws.terminate();
-  return response.statusCode;
 }
