@@ -21,6 +21,7 @@ export class Answer implements Held {
   #bodyless = false;
   /** Writes wait for the end of the turn. */
   #held = false;
+  #socket: ServerResponse['socket'] = null;
   readonly #turn: Turn;
 
   constructor(method: string, res: ServerResponse, options: RelayOptions, turn: Turn) {
@@ -104,7 +105,9 @@ export class Answer implements Held {
   #hold(): void {
     if (this.#held) return;
     this.#held = true;
-    this.#res.cork();
+    // Not the response's own cork: it forgets to say `drain` when what it held back went out at once.
+    this.#socket = this.#res.socket;
+    this.#socket?.cork();
     this.#turn.hold(this);
   }
 
@@ -113,6 +116,6 @@ export class Answer implements Held {
     this.#held = false;
     if (this.ended || this.#res.destroyed) return;
     if (this.bytesOut === 0) this.#res.flushHeaders();
-    this.#res.uncork();
+    this.#socket?.uncork();
   }
 }

@@ -61,6 +61,13 @@ test('what is exchanged arrives whole', { skip: requires(...NEEDS) }, async (t) 
     });
   }
 
+  await t.test('10 MiB come back while they are still being sent', async () => {
+    const sent = randomBytes(10 * 1024 * 1024);
+    const { statusCode, body } = await ask('drop', '/echo', { method: 'POST', body: sent });
+    assert.equal(statusCode, 200);
+    assert.equal(sha256(await body.bytes()), sha256(sent));
+  });
+
   await t.test('HEAD has the length and no body', async () => {
     const { statusCode, headers, body } = await ask('wiki', '/large.bin', { method: 'HEAD' });
     assert.deepEqual(

@@ -96,6 +96,7 @@ function respond(
 ): Promise<void> | void {
   const path = request.url?.split('?', 1)[0] ?? '';
   if (path === '/upload') return upload(request, response);
+  if (path === '/echo') return void request.pipe(response);
   if (path === '/events') return events(response, ticks);
   if (path === '/trailers') return trailers(response);
   if (path === '/cookies') return cookies(response);

@@ -50,6 +50,21 @@ test('10 MB each way keep their hash', async (t) => {
   assert.equal(hash.digest('hex'), createHash('sha256').update(body).digest('hex'));
 });
 
+test('a body that comes back while it is still being sent is whole, however long', async (t) => {
+  for (const chunked of [false, true]) {
+    const { port } = await bed(t, (req, res) => void req.pipe(res));
+    const body = randomBytes(10 * 1024 * 1024);
+    const headers = chunked ? {} : { 'Content-Length': body.length };
+    const req = httpRequest({ port, host: '127.0.0.1', method: 'POST', agent: false, headers });
+    for (let at = 0; at < body.length; at += 100_000) req.write(body.subarray(at, at + 100_000));
+    req.end();
+    const [res] = (await once(req, 'response')) as [IncomingMessage];
+    const hash = createHash('sha256');
+    for await (const chunk of res) hash.update(chunk as Buffer);
+    assert.equal(hash.digest('hex'), createHash('sha256').update(body).digest('hex'));
+  }
+});
+
 test('every method is carried', async (t) => {
   const { port } = await bed(t, (req, res) => res.end(req.method));
   for (const method of ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'PROPFIND', 'PURGE', 'QUERY']) {
