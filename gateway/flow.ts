@@ -45,12 +45,17 @@ export class Flow {
   }
 
   /** Takes one request to its end. Never throws. */
-  async take(exchange: Exchange): Promise<void> {
+  take(exchange: Exchange): Promise<void> {
+    return this.toItsEnd(exchange, 'a request', () => this.#take(exchange));
+  }
+
+  /** Whatever fails on a request's way is an answer. `what` names the request in the log. Never throws. */
+  async toItsEnd(exchange: Exchange, what: string, way: () => Promise<void>): Promise<void> {
     try {
-      await this.#take(exchange);
+      await way();
     } catch (error) {
       this.#parts.metrics.failed();
-      this.#parts.log.error({ err: error }, 'a request could not be decided');
+      this.#parts.log.error({ err: error }, `${what} could not be decided`);
       await this.#parts.answers.notDecided(exchange).catch(() => exchange.response.destroy());
     }
   }
@@ -59,10 +64,10 @@ export class Flow {
     const { sites, connections, sessions, answers, carriage } = this.#parts;
     const { request } = exchange;
     const inspected = inspect(request, connections.serverName(request));
-    if (!inspected.ok) return this.#refuse(exchange, inspected.refusal);
+    if (!inspected.ok) return this.refuse(exchange, inspected.refusal);
     const clean = inspected.request;
     const site = sites.get(clean.host, request.headers.host);
-    if (site === undefined) return this.#refuse(exchange, 'host-not-served');
+    if (site === undefined) return this.refuse(exchange, 'host-not-served');
 
     if (site.kind === 'portal' && exchange.upgradeHead !== undefined) return this.#connect(exchange, clean);
     const coming = site.kind === 'app' ? carriage.coming(site.app) : undefined;
@@ -76,7 +81,7 @@ export class Flow {
       return answers.signInFirst(exchange, clean);
     }
     if (exchange.upgradeHead !== undefined && !sites.mayUpgrade(site.app, request.headers.origin)) {
-      return this.#refuse(exchange, 'upgrade-origin');
+      return this.refuse(exchange, 'upgrade-origin');
     }
     return this.decide(exchange, site.app, clean, session);
   }
@@ -86,7 +91,7 @@ export class Flow {
     const { sites, answers } = this.#parts;
     const { origin } = exchange.request.headers;
     // A browser always names its origin: no page may open TCP connections.
-    if (origin !== undefined) return this.#refuse(exchange, 'upgrade-origin');
+    if (origin !== undefined) return this.refuse(exchange, 'upgrade-origin');
     const session = await this.#terminal(exchange, clean);
     if (session === undefined) {
       await this.#recordRefusal(exchange, 'not-signed-in');
@@ -152,7 +157,8 @@ export class Flow {
     return carriage.carry(exchange, { app, clean, session, input, ruling, id, trace, client });
   }
 
-  async #refuse(exchange: Exchange, refusal: Refusal): Promise<void> {
+  /** Records that the front turned a request away, and answers it. */
+  async refuse(exchange: Exchange, refusal: Refusal): Promise<void> {
     await this.#recordRefusal(exchange, refusal);
     return this.#parts.answers.refused(exchange, refusal);
   }

@@ -1,12 +1,11 @@
 // The way of a service's request, beside that of a person's: parse strictly, find which service from its own proof,
 // then the same decision, record and carriage. A browser has no business here.
-import type { Log } from '#siem/log';
 import type { Recorder } from '#siem/recorder';
 import type { Answers } from './answers.ts';
 import type { Metrics } from './console/metrics.ts';
 import type { Connections } from './edge/connections.ts';
 import type { Exchange } from './edge/exchange.ts';
-import { inspect, type Refusal } from './edge/front.ts';
+import { inspect } from './edge/front.ts';
 import type { Sites } from './edge/sites.ts';
 import type { Flow } from './flow.ts';
 import type { ServiceFailure, Services } from './identity/services.ts';
@@ -20,7 +19,6 @@ export interface ServiceFlowParts {
   readonly answers: Answers;
   readonly recorder: Recorder;
   readonly metrics: Metrics;
-  readonly log: Log;
 }
 
 export class ServiceFlow {
@@ -31,40 +29,27 @@ export class ServiceFlow {
   }
 
   /** Takes one request to its end. Never throws. */
-  async take(exchange: Exchange): Promise<void> {
-    try {
-      await this.#take(exchange);
-    } catch (error) {
-      this.#parts.metrics.failed();
-      this.#parts.log.error({ err: error }, 'a request of a service could not be decided');
-      await this.#parts.answers.notDecided(exchange).catch(() => exchange.response.destroy());
-    }
+  take(exchange: Exchange): Promise<void> {
+    return this.#parts.flow.toItsEnd(exchange, 'a request of a service', () => this.#take(exchange));
   }
 
   async #take(exchange: Exchange): Promise<void> {
     const { sites, services, connections, flow } = this.#parts;
     const { request } = exchange;
     const inspected = inspect(request, connections.serverName(request));
-    if (!inspected.ok) return this.#refuse(exchange, inspected.refusal);
+    if (!inspected.ok) return flow.refuse(exchange, inspected.refusal);
     const clean = inspected.request;
     const site = sites.get(clean.host, request.headers.host);
-    if (site?.kind !== 'app') return this.#refuse(exchange, 'host-not-served');
+    if (site?.kind !== 'app') return flow.refuse(exchange, 'host-not-served');
     // A page that makes a browser use its person's certificate would act as that service (CWE-352).
     if (request.headers.origin !== undefined || request.headers['sec-fetch-site'] !== undefined) {
-      return this.#refuse(exchange, 'browser');
+      return flow.refuse(exchange, 'browser');
     }
-    if (clean.path.startsWith(DOORWAY)) return this.#refuse(exchange, 'app-unknown');
+    if (clean.path.startsWith(DOORWAY)) return flow.refuse(exchange, 'app-unknown');
     const identified = await services.identify(request, connections.facts(request).client.address);
     if (!identified.ok) return this.#unknown(exchange, identified.code, identified.message);
     if (services.usesToken(request)) dropAuthorization(request.rawHeaders);
     return flow.decide(exchange, site.app, clean, identified.session);
-  }
-
-  async #refuse(exchange: Exchange, refusal: Refusal): Promise<void> {
-    const { recorder, connections, metrics, answers } = this.#parts;
-    metrics.refused();
-    await recorder.record(connections.refusal(exchange.request, refusal));
-    return answers.refused(exchange, refusal);
   }
 
   async #unknown(exchange: Exchange, code: ServiceFailure, message: string): Promise<void> {
