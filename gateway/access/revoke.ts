@@ -59,7 +59,7 @@ export class Revoke {
     const { revocations, sessions, open, desk, recorder, longestSession, now } = this.#parts;
     const { kind, id } = target;
     if (kind === 'session') {
-      const streams = open.ofSession(id);
+      const streams = open.bySession(this.#concerns(target)).get(id) ?? 0;
       const session = (await sessions.list()).find((one) => one.id === id);
       const since = now();
       if (session === undefined || !(await sessions.end(id, 'revoked'))) return undefined;
@@ -124,6 +124,7 @@ export class Revoke {
   }
 
   #concerns({ kind, id }: RevocationTarget): (exchange: OpenExchange) => boolean {
+    if (kind === 'session') return ({ session }) => session.id === id;
     if (kind === 'device') return ({ input }) => input.device?.id === id;
     return ({ session }) => session.subject.id === id;
   }

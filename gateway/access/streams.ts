@@ -84,13 +84,6 @@ export class OpenExchanges {
     return ended.length;
   }
 
-  /** How many a session has open. */
-  ofSession(session: string): number {
-    let count = 0;
-    for (const exchange of this.#open) if (exchange.session.id === session) count += 1;
-    return count;
-  }
-
   /** How many there are that fit, by session. */
   bySession(fits: (exchange: OpenExchange) => boolean): Map<string, number> {
     const counts = new Map<string, number>();
