@@ -1,4 +1,5 @@
 // A verifier with a store, a maker's CA and a clock of its own, and devices to enrol and attest with it.
+import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,12 +7,22 @@ import { type Attestation, attestationBinding } from '#connectors/wire/evidence'
 import type { Appraisal, EvidenceBinding } from '#gateway/attest/appraisal';
 import type { ListedDevice } from '#gateway/attest/device-verifier';
 import { Endorsements } from '#gateway/attest/endorsements';
+import { AttestationRefusal, type ReasonCode } from '#gateway/attest/reasons';
 import type { DeviceGrant } from '#gateway/attest/records';
 import { Verifier, type VerifierOptions } from '#gateway/attest/verifier';
 import { type EmbeddedStore, openEmbeddedStore } from '#gateway/state/embedded';
 import { type Boot, bootEvents, writeLog } from './boot-log.ts';
 import { EndorsementCa } from './endorsement-ca.ts';
 import { type AttestFields, attestBytes, SoftwareTpm } from './software-tpm.ts';
+
+/** For `assert.rejects` and `throws`: the refusal with this code. */
+export const refusal =
+  (code: ReasonCode): ((error: unknown) => boolean) =>
+  (error) => {
+    assert.ok(error instanceof AttestationRefusal, String(error));
+    assert.equal(error.code, code);
+    return true;
+  };
 
 export const EXPORTER: Buffer = Buffer.alloc(32, 9);
 export const BOOT: Boot = writeLog(bootEvents());

@@ -1,17 +1,8 @@
 // Many at once: challenges, tokens and TPMs are used once over all gateways that share a store.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { AttestationRefusal, type ReasonCode } from '#gateway/attest/reasons';
-import { EXPORTER, Laboratory } from './laboratory.ts';
+import { EXPORTER, Laboratory, refusal } from './laboratory.ts';
 import { SoftwareTpm } from './software-tpm.ts';
-
-const refusal =
-  (code: ReasonCode) =>
-  (error: unknown): boolean => {
-    assert.ok(error instanceof AttestationRefusal, String(error));
-    assert.equal(error.code, code);
-    return true;
-  };
 
 describe('a device among many', () => {
   let lab: Laboratory;

@@ -3,18 +3,9 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { Endorsements } from '#gateway/attest/endorsements';
 import { parsePublicArea } from '#gateway/attest/public-area';
-import { AttestationRefusal, type ReasonCode } from '#gateway/attest/reasons';
 import { bootEvents, writeLog } from './boot-log.ts';
-import { EXPORTER, Laboratory } from './laboratory.ts';
+import { EXPORTER, Laboratory, refusal } from './laboratory.ts';
 import { SoftwareTpm } from './software-tpm.ts';
-
-const refusal =
-  (code: ReasonCode) =>
-  (error: unknown): boolean => {
-    assert.ok(error instanceof AttestationRefusal, String(error));
-    assert.equal(error.code, code);
-    return true;
-  };
 
 describe('a device', () => {
   let lab: Laboratory;

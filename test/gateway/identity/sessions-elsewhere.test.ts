@@ -1,49 +1,10 @@
 // Sessions as several gateways share them, and the bond of a door to a device.
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { after, before, beforeEach, test } from 'node:test';
+import { test } from 'node:test';
 import { hashSecret, newSecret } from '#gateway/identity/cookies';
-import { type LiveSession, type SessionEnd, type SessionLimits, Sessions } from '#gateway/identity/sessions';
-import { type EmbeddedStore, openEmbeddedStore } from '#gateway/state/embedded';
+import type { LiveSession } from '#gateway/identity/sessions';
 import type { Store } from '#gateway/state/store';
-
-const HOUR = 3_600_000;
-const LIMITS: SessionLimits = { idle: HOUR, absolute: 12 * HOUR };
-const directory = mkdtempSync(join(tmpdir(), 'sallyport-sessions-'));
-const time = 1_000_000;
-let store: EmbeddedStore;
-let people = 0;
-const ended: [string, SessionEnd][] = [];
-const login = { provider: 'corp', at: 1_000_000 } as const;
-
-before(() => {
-  store = openEmbeddedStore(directory, () => time);
-});
-beforeEach(() => {
-  people += 1;
-  ended.length = 0;
-});
-after(async () => {
-  await store.close();
-  rmSync(directory, { recursive: true, force: true });
-});
-
-const gateway = (limits: SessionLimits = LIMITS): Sessions =>
-  new Sessions(
-    store,
-    limits,
-    () => time,
-    async ({ id }, why) => {
-      ended.push([id, why]);
-    },
-  );
-const subject = () => ({ kind: 'user', id: `https://id#${people}`, groups: [], roles: [] }) as const;
-const start = (sessions: Sessions, providerSession?: string) =>
-  sessions.start(subject(), login, '192.0.2.1', providerSession);
-/** Lets what was not waited for happen. */
-const settle = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 20));
+import { clock, gateway, HOUR, settle, start, store } from './session-bed.ts';
 
 test('many who ask for a session at once ask the store once', async () => {
   const other = await start(gateway());
@@ -123,7 +84,7 @@ test('what is forgotten here is asked for anew: all of it, or what somebody name
 test('a door’s bond to a device goes with the session through that door, and through a hand-off, and nowhere else', async () => {
   const sessions = gateway();
   const session = await start(sessions);
-  const bond = { device: 'laptop', key: 'thumbprint', until: time + HOUR };
+  const bond = { device: 'laptop', key: 'thumbprint', until: clock.time + HOUR };
   const [tied, free] = [
     await sessions.openDoor({ ...session, bond }, 'a.example'),
     await sessions.openDoor(session, 'b.example'),

@@ -1,48 +1,9 @@
 // Sessions at their edges: who is told of an end, whose sessions are whose, what is kept of a use, and what others end.
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { after, before, beforeEach, test } from 'node:test';
+import { test } from 'node:test';
 import { hashSecret, newSecret } from '#gateway/identity/cookies';
-import { type SessionEnd, type SessionLimits, Sessions } from '#gateway/identity/sessions';
-import { type EmbeddedStore, openEmbeddedStore } from '#gateway/state/embedded';
-
-const HOUR = 3_600_000;
-const LIMITS: SessionLimits = { idle: HOUR, absolute: 12 * HOUR };
-const directory = mkdtempSync(join(tmpdir(), 'sallyport-sessions-'));
-let time = 1_000_000;
-let store: EmbeddedStore;
-let people = 0;
-const ended: [string, SessionEnd][] = [];
-const login = { provider: 'corp', at: 1_000_000 } as const;
-
-before(() => {
-  store = openEmbeddedStore(directory, () => time);
-});
-beforeEach(() => {
-  people += 1;
-  ended.length = 0;
-});
-after(async () => {
-  await store.close();
-  rmSync(directory, { recursive: true, force: true });
-});
-
-const gateway = (limits: SessionLimits = LIMITS): Sessions =>
-  new Sessions(
-    store,
-    limits,
-    () => time,
-    async ({ id }, why) => {
-      ended.push([id, why]);
-    },
-  );
-const subject = () => ({ kind: 'user', id: `https://id#${people}`, groups: [], roles: [] }) as const;
-const start = (sessions: Sessions, providerSession?: string) =>
-  sessions.start(subject(), login, '192.0.2.1', providerSession);
-/** Lets what was not waited for happen. */
-const settle = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 20));
+import { Sessions } from '#gateway/identity/sessions';
+import { clock, ended, gateway, HOUR, LIMITS, settle, start, store, subject } from './session-bed.ts';
 
 test('a session is found by the provider’s name for it, where it has one', async () => {
   const sessions = gateway();
@@ -100,7 +61,7 @@ test('a list of sessions that holds none of an ended one is left as it is', asyn
 test('a list of sessions lasts as long as its longest, and a moment when it is empty', async () => {
   const sessions = gateway();
   const one = await start(sessions);
-  time += HOUR / 2;
+  clock.time += HOUR / 2;
   const two = await start(sessions);
   const expiry = async (): Promise<number | undefined> =>
     (await store.list('person')).find(([key]) => key === subject().id)?.[2];
@@ -108,13 +69,13 @@ test('a list of sessions lasts as long as its longest, and a moment when it is e
   await sessions.end(two.id, 'logout');
   assert.equal(await expiry(), one.expiresAt);
   await sessions.end(one.id, 'logout');
-  assert.equal(await expiry(), time + 1);
+  assert.equal(await expiry(), clock.time + 1);
 });
 
 test('a session that ends this moment is not counted among a person’s', async () => {
   const sessions = gateway({ ...LIMITS, perPerson: 1 });
   const one = await start(sessions);
-  time = one.expiresAt;
+  clock.time = one.expiresAt;
   const two = await start(sessions);
   assert.deepEqual(
     (await store.get('person', subject().id))?.sessions.map(({ id }) => id),
@@ -126,9 +87,9 @@ test('a session that ends this moment is not counted among a person’s', async 
 test('a door lives as many whole seconds as its session has left, never less than none', async () => {
   const sessions = gateway();
   const session = await start(sessions);
-  time += 1500;
+  clock.time += 1500;
   assert.equal((await sessions.openDoor(session, 'a.example')).maxAge, 12 * 3600 - 2);
-  time = session.expiresAt + HOUR;
+  clock.time = session.expiresAt + HOUR;
   assert.equal((await sessions.openDoor(session, 'a.example')).maxAge, 0);
 });
 
@@ -137,15 +98,15 @@ test('a session is alive to the last moment, and a revoked one not at all', asyn
   const sessions = new Sessions(
     store,
     LIMITS,
-    () => time,
+    () => clock.time,
     async () => undefined,
     () => revoked,
   );
   const session = await start(sessions);
   assert.equal(await sessions.alive(session.id), true);
-  time = session.expiresAt - 1;
+  clock.time = session.expiresAt - 1;
   assert.equal(await sessions.alive(session.id), true);
-  time = session.expiresAt;
+  clock.time = session.expiresAt;
   assert.equal(await sessions.alive(session.id), false);
   const other = await start(sessions);
   revoked = true;
@@ -155,10 +116,10 @@ test('a session is alive to the last moment, and a revoked one not at all', asyn
 test('a session may be idle for exactly as long as it may', async () => {
   const sessions = gateway();
   const session = await start(sessions);
-  time += HOUR;
+  clock.time += HOUR;
   assert.equal((await sessions.byId(session.id))?.id, session.id);
   await settle();
-  time += HOUR + 1;
+  clock.time += HOUR + 1;
   assert.equal(await sessions.byId(session.id), undefined);
   assert.deepEqual(ended, [[session.id, 'idle']]);
 });
@@ -166,18 +127,18 @@ test('a session may be idle for exactly as long as it may', async () => {
 test('a use is noted once a minute, here and in the store, and not more often', async () => {
   const sessions = gateway();
   const session = await start(sessions);
-  const begun = time;
+  const begun = clock.time;
   const kept = async (): Promise<number | undefined> => {
     await settle();
     return (await store.get('session', session.id))?.lastSeenAt;
   };
-  time = begun + 60_000;
+  clock.time = begun + 60_000;
   assert.equal((await sessions.byId(session.id))?.lastSeenAt, begun);
   assert.equal(await kept(), begun);
-  time = begun + 60_001;
-  assert.equal((await sessions.byId(session.id))?.lastSeenAt, time);
+  clock.time = begun + 60_001;
+  assert.equal((await sessions.byId(session.id))?.lastSeenAt, clock.time);
   assert.equal(await kept(), begun + 60_001);
-  time += 30_000;
+  clock.time += 30_000;
   assert.equal(
     (await sessions.byId(session.id))?.lastSeenAt,
     begun + 60_001,
@@ -188,10 +149,10 @@ test('a use is noted once a minute, here and in the store, and not more often', 
 test('with little time to be idle, a use is noted after a quarter of it', async () => {
   const sessions = gateway({ idle: 40_000, absolute: HOUR });
   const session = await start(sessions);
-  const begun = time;
-  time = begun + 10_000;
+  const begun = clock.time;
+  clock.time = begun + 10_000;
   assert.equal((await sessions.byId(session.id))?.lastSeenAt, begun);
-  time = begun + 10_001;
+  clock.time = begun + 10_001;
   assert.equal((await sessions.byId(session.id))?.lastSeenAt, begun + 10_001);
 });
 
@@ -204,9 +165,9 @@ test('a hand-off lives for thirty seconds to the last', async () => {
     await sessions.handOff(session, destination),
     await sessions.handOff(session, destination),
   ];
-  time += 29_999;
+  clock.time += 29_999;
   assert.equal((await sessions.receive(soon, 'a.example', cookie))?.session.id, session.id);
-  time += 1;
+  clock.time += 1;
   assert.equal(await sessions.receive(late, 'a.example', cookie), undefined);
   const code = await sessions.handOff(session, destination);
   await sessions.end(session.id, 'revoked');
