@@ -13,7 +13,7 @@ export const clock = { time: 1_000_000 };
 export const ended: [string, SessionEnd][] = [];
 const directory = mkdtempSync(join(tmpdir(), 'sallyport-sessions-'));
 export const store: EmbeddedStore = openEmbeddedStore(directory, () => clock.time);
-export const login = { provider: 'corp', at: 1_000_000 } as const;
+const login = { provider: 'corp', at: 1_000_000 } as const;
 let people = 0;
 
 // Somebody else in each test: the store is the same one.
