@@ -152,6 +152,8 @@ function remedyText(remedy: Remedy): string {
       return 'use an enrolled device';
     case 'mend-device':
       return 'bring the device into the state that is asked for';
+    case 'mend-connector':
+      return 'an admin brings a connector of the app into the state that is asked for';
     case 'wait-until':
       return `wait until ${new Date(remedy.at).toISOString()}`;
     case 'request-access':

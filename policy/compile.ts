@@ -1,5 +1,6 @@
 // Compiles a validated document into rules indexed by app. It can be fed rule by rule, so that a large document
 // is compiled in slices; it must only be given documents in which check.ts found nothing wrong.
+import type { Claims } from './criteria/claims.ts';
 import type { Wants } from './criteria/criteria.ts';
 import { SEVERITIES } from './criteria/cve.ts';
 import type { Hours } from './criteria/hours.ts';
@@ -36,7 +37,7 @@ export class Compiler {
   readonly #apps: readonly string[];
   readonly #directory: Directory;
   readonly #rules: Rule[] = [];
-  readonly #byApp: Map<string, { deny: Rule[]; allow: Rule[]; shadow: Rule[] }>;
+  readonly #byApp: Map<string, { deny: Rule[]; allow: Rule[]; shadow: Rule[]; asksConnector: boolean }>;
   readonly #clocks: Map<string, ZoneClock> = new Map();
   readonly #networks: Map<string, RangeSet> = new Map();
   readonly #weeks: Map<string, readonly Hours[]> = new Map();
@@ -45,7 +46,9 @@ export class Compiler {
     this.#definitions = definitions;
     this.#apps = apps;
     this.#directory = new Directory(definitions.groups ?? {});
-    this.#byApp = new Map(apps.map((app) => [app, { deny: [], allow: [], shadow: [] }]));
+    this.#byApp = new Map(
+      apps.map((app) => [app, { deny: [], allow: [], shadow: [], asksConnector: false }]),
+    );
   }
 
   add(document: RuleDocument): void {
@@ -62,7 +65,12 @@ export class Compiler {
       obligations: obligationsOf(document),
     });
     this.#rules.push(rule);
-    for (const app of rule.apps) this.#byApp.get(app)?.[rule.shadow ? 'shadow' : effect].push(rule);
+    const asks = [...rule.boxes(), ...rule.unless].some((box) => box.connectorPosture !== null);
+    for (const app of rule.apps) {
+      const rules = this.#byApp.get(app);
+      rules?.[rule.shadow ? 'shadow' : effect].push(rule);
+      if (rules !== undefined && asks) rules.asksConnector = true;
+    }
   }
 
   /** Brings each app's rules into the order in which they count, which never depends on the document's. */
@@ -103,6 +111,11 @@ export class Compiler {
     const workload = typeof written.workload === 'string' ? workloads[written.workload] : written.workload;
     if (device !== undefined) wantDevice(wants, device);
     if (workload !== undefined) wantWorkload(wants, workload);
+    const connector = typeof written.connector === 'string' ? devices[written.connector] : written.connector;
+    if (connector !== undefined) {
+      const { firmware, quotedWithin: quote } = connector;
+      wants.connectorPosture = { ...claimsOf(connector), firmware, quote };
+    }
     if (written.hours !== undefined) wants.hours = this.#hours(listOf(written.hours));
     if (written.mfa !== undefined) wants.mfa = written.mfa;
     if (written.phishingResistant !== undefined) wants.phishing = true;
@@ -173,16 +186,21 @@ function bitAt(bit: number): Bit {
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 function wantDevice(wants: Partial<Mutable<Wants>>, device: DeviceDocument): void {
+  const claims = claimsOf(device);
+  if ((claims.yes | claims.no) !== 0) wants.posture = claims;
+  if (device.firmware !== undefined) wants.firmware = device.firmware;
+  if (device.quotedWithin !== undefined) wants.quote = device.quotedWithin;
+}
+
+function claimsOf(machine: DeviceDocument): Claims {
   let yes = 0;
   let no = 0;
   for (const [claim, bit] of Object.entries(POSTURE)) {
-    const wanted = device[claim as keyof typeof POSTURE];
+    const wanted = machine[claim as keyof typeof POSTURE];
     if (wanted === true) yes |= bit;
     if (wanted === false) no |= bit;
   }
-  if ((yes | no) !== 0) wants.posture = { yes, no };
-  if (device.firmware !== undefined) wants.firmware = device.firmware;
-  if (device.quotedWithin !== undefined) wants.quote = device.quotedWithin;
+  return { yes, no };
 }
 
 function wantWorkload(wants: Partial<Mutable<Wants>>, workload: WorkloadDocument): void {

@@ -72,6 +72,8 @@ export type Remedy =
   | { readonly kind: 'enrol-device'; readonly next?: Remedy }
   /** The device is known, and in a state that can be changed: its boot, its firmware, its settings. */
   | { readonly kind: 'mend-device'; readonly next?: Remedy }
+  /** No connector that could carry the request is in the state a rule asks for: an admin's to mend. */
+  | { readonly kind: 'mend-connector'; readonly next?: Remedy }
   | { readonly kind: 'wait-until'; readonly at: number; readonly next?: Remedy }
   | { readonly kind: 'request-access'; readonly next?: Remedy }
   | { readonly kind: 'none' };

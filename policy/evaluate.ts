@@ -4,6 +4,7 @@ import { acr } from './criteria/acr.ts';
 import { amr } from './criteria/amr.ts';
 import { approval } from './criteria/approval.ts';
 import { asn } from './criteria/asn.ts';
+import { connectorPosture } from './criteria/connector-posture.ts';
 import { country } from './criteria/country.ts';
 import { cve } from './criteria/cve.ts';
 import { feed } from './criteria/feed.ts';
@@ -36,6 +37,8 @@ function meets(box: Box, facts: Facts, needed: Truth): boolean {
   if (box.protocol !== null && protocol.truth(box.protocol, facts) < needed) return false;
   if (box.methods !== null && methods.truth(box.methods, facts) < needed) return false;
   if (box.posture !== null && posture.truth(box.posture, facts) < needed) return false;
+  if (box.connectorPosture !== null && connectorPosture.truth(box.connectorPosture, facts) < needed)
+    return false;
   if (box.ticket !== null && ticket.truth(box.ticket, facts) < needed) return false;
   if (box.approval !== null && approval.truth(box.approval, facts) < needed) return false;
   if (box.risk !== null && risk.truth(box.risk, facts) < needed) return false;
@@ -80,6 +83,8 @@ export interface AppRules {
   readonly deny: readonly Rule[];
   readonly allow: readonly Rule[];
   readonly shadow: readonly Rule[];
+  /** Some rule asks something of the connector that a request goes through. */
+  readonly asksConnector: boolean;
 }
 
 export const NO_RULE_FOR_APP: Decision = Object.freeze({ verdict: 'deny', reason: 'no-rule-for-app' });

@@ -1,6 +1,6 @@
 // What one decision may look at, in the form criteria read quickly. One instance serves all decisions of a
 // policy in turn, so that deciding allocates nothing; it must never carry a derived value into the next one.
-import type { AccessRequest } from './input.ts';
+import type { AccessRequest, Posture } from './input.ts';
 import { Address } from './net/address.ts';
 import { foldPath, isCanonicalPath } from './net/path.ts';
 
@@ -21,7 +21,7 @@ export function age(at: number, then: number | undefined): number {
   return elapsed >= -CLOCK_SKEW ? Math.max(0, elapsed) : Number.NaN;
 }
 
-/** Bits of the posture claims, as `Facts.postureKnown` and `Facts.postureTrue` use them. */
+/** Bits of the posture claims, as `postureKnown` and `postureTrue` use them. */
 export const POSTURE: {
   readonly attested: number;
   readonly secureBoot: number;
@@ -29,6 +29,30 @@ export const POSTURE: {
   readonly sameBoot: number;
   readonly hardwareKey: number;
 } = { attested: 1, secureBoot: 2, baseline: 4, sameBoot: 8, hardwareKey: 16 };
+
+/** Bits of `POSTURE` whose claims are present. */
+export function postureKnown(machine: Posture | undefined): number {
+  if (machine === undefined) return 0;
+  return (
+    (machine.attested === undefined ? 0 : POSTURE.attested) |
+    (machine.secureBoot === undefined ? 0 : POSTURE.secureBoot) |
+    (machine.baseline === undefined ? 0 : POSTURE.baseline) |
+    (machine.sameBoot === undefined ? 0 : POSTURE.sameBoot) |
+    (machine.hardwareKey === undefined ? 0 : POSTURE.hardwareKey)
+  );
+}
+
+/** Bits of `POSTURE` whose claims are true. */
+export function postureTrue(machine: Posture | undefined): number {
+  if (machine === undefined) return 0;
+  return (
+    (machine.attested === true ? POSTURE.attested : 0) |
+    (machine.secureBoot === true ? POSTURE.secureBoot : 0) |
+    (machine.baseline === true ? POSTURE.baseline : 0) |
+    (machine.sameBoot === true ? POSTURE.sameBoot : 0) |
+    (machine.hardwareKey === true ? POSTURE.hardwareKey : 0)
+  );
+}
 
 export class Facts {
   request: AccessRequest;
@@ -76,32 +100,6 @@ export class Facts {
   foldedPath(): string {
     this.#loadPath();
     return this.#pathFolded;
-  }
-
-  /** Bits of `POSTURE` whose claims are present. */
-  postureKnown(): number {
-    const device = this.request.device;
-    if (device === undefined) return 0;
-    return (
-      (device.attested === undefined ? 0 : POSTURE.attested) |
-      (device.secureBoot === undefined ? 0 : POSTURE.secureBoot) |
-      (device.baseline === undefined ? 0 : POSTURE.baseline) |
-      (device.sameBoot === undefined ? 0 : POSTURE.sameBoot) |
-      (device.hardwareKey === undefined ? 0 : POSTURE.hardwareKey)
-    );
-  }
-
-  /** Bits of `POSTURE` whose claims are true. */
-  postureTrue(): number {
-    const device = this.request.device;
-    if (device === undefined) return 0;
-    return (
-      (device.attested === true ? POSTURE.attested : 0) |
-      (device.secureBoot === true ? POSTURE.secureBoot : 0) |
-      (device.baseline === true ? POSTURE.baseline : 0) |
-      (device.sameBoot === true ? POSTURE.sameBoot : 0) |
-      (device.hardwareKey === true ? POSTURE.hardwareKey : 0)
-    );
   }
 
   #loadPath(): void {

@@ -26,9 +26,8 @@ export interface Login {
   readonly acr?: string;
 }
 
-/** The posture an Attestation Result vouches for (RFC 9334). Absent fields are unknown facts. */
-export interface Device {
-  readonly id: string;
+/** What an Attestation Result vouches for (RFC 9334). Absent fields are unknown facts. */
+export interface Posture {
   readonly attested?: boolean;
   readonly secureBoot?: boolean;
   readonly baseline?: boolean;
@@ -37,6 +36,18 @@ export interface Device {
   readonly firmware?: string;
   /** Epoch milliseconds of the last accepted quote. */
   readonly quotedAt?: number;
+}
+
+/** The machine the request comes from. */
+export interface Device extends Posture {
+  readonly id: string;
+}
+
+/** The connector the request goes through, with the posture of the machine it runs on. */
+export interface Connector extends Posture {
+  readonly name: string;
+  /** Id of that machine, once it has attested. */
+  readonly device?: string;
 }
 
 /** What is known of the workload behind the app. Absent fields are unknown facts. */
@@ -76,4 +87,6 @@ export interface AccessRequest {
   readonly ticket?: 'open' | 'none';
   readonly approved?: boolean;
   readonly workload?: Workload;
+  /** Only where a rule of the app asks for it. */
+  readonly connector?: Connector;
 }

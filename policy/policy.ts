@@ -28,6 +28,8 @@ export interface Policy {
   decide(request: AccessRequest, subject: PreparedSubject): Decision;
   /** Why `request` is decided as it is. Costs many decisions: ask on deny, or when somebody wants to know. */
   explain(request: AccessRequest): Explanation;
+  /** Whether decisions about the app depend on the connector that a request goes through. */
+  asksConnector(app: string): boolean;
 }
 
 /** SHA-256 in hex of a document's bytes as UTF-8. */
@@ -67,6 +69,10 @@ class CompiledPolicy implements Policy {
 
   explain(request: AccessRequest): Explanation {
     return explain(this, request);
+  }
+
+  asksConnector(app: string): boolean {
+    return this.compiled.byApp.get(app)?.asksConnector === true;
   }
 
   #decide(request: AccessRequest, prepared: PreparedSubject): Decision {

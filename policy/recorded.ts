@@ -20,8 +20,7 @@ const LOGIN: Readonly<Record<string, Kind>> = {
   amr: 'strings',
   acr: 'string',
 };
-const DEVICE: Readonly<Record<string, Kind>> = {
-  id: 'string',
+const POSTURE: Readonly<Record<string, Kind>> = {
   attested: 'boolean',
   secureBoot: 'boolean',
   baseline: 'boolean',
@@ -30,6 +29,8 @@ const DEVICE: Readonly<Record<string, Kind>> = {
   firmware: 'string',
   quotedAt: 'number',
 };
+const DEVICE: Readonly<Record<string, Kind>> = { id: 'string', ...POSTURE };
+const CONNECTOR: Readonly<Record<string, Kind>> = { name: 'string', device: 'string', ...POSTURE };
 const WORKLOAD: Readonly<Record<string, Kind>> = {
   signedBy: 'strings',
   provenance: 'strings',
@@ -60,7 +61,7 @@ const SUBJECT: Readonly<Record<string, Kind>> = {
 /** A recorded input as this version understands it, or undefined when it is none, or of a later version. */
 export function readInput(value: unknown): AccessRequest | undefined {
   if (!isShape(value) || value['version'] !== INPUT_VERSION) return undefined;
-  const { subject, target, network, login, device, workload, at, risk, ticket, approved } = value;
+  const { subject, target, network, login, device, workload, connector, at, risk, ticket, approved } = value;
   const whole =
     typeof at === 'number' &&
     isShape(subject) &&
@@ -79,6 +80,7 @@ export function readInput(value: unknown): AccessRequest | undefined {
     (login === undefined || (isShape(login) && fits(login, LOGIN))) &&
     (device === undefined || (isShape(device) && fits(device, DEVICE))) &&
     (workload === undefined || (isShape(workload) && fits(workload, WORKLOAD))) &&
+    (connector === undefined || (isShape(connector) && fits(connector, CONNECTOR))) &&
     (risk === undefined || typeof risk === 'number') &&
     (ticket === undefined || ticket === 'open' || ticket === 'none') &&
     (approved === undefined || typeof approved === 'boolean');

@@ -6,7 +6,7 @@ import { selects } from './criteria/who.ts';
 import type { Remedy } from './decision.ts';
 import type { AppRules } from './evaluate.ts';
 import { isInstant } from './facts.ts';
-import type { AccessRequest, Device, Login } from './input.ts';
+import type { AccessRequest, Device, Login, Posture } from './input.ts';
 import type { Policy } from './policy.ts';
 import type { Box, Rule } from './rule.ts';
 
@@ -76,15 +76,17 @@ function withMaxAge(remedy: Remedy & { kind: 'step-up' }, rules: AppRules): Reme
   return ages.length === 0 ? remedy : { ...remedy, maxAge: Math.min(...ages) };
 }
 
-/** All combinations, cheapest first: ask somebody, wait, enrol or mend the device, sign in again. */
+/** All combinations, cheapest first: ask somebody, have the way mended, wait, enrol or mend the device, sign in again. */
 function combine(rules: AppRules, request: AccessRequest): Change[][] {
   const asks = [NO_CHANGE, requestAccess];
+  const ways = rules.asksConnector ? [NO_CHANGE, mendConnector] : [NO_CHANGE];
   const waits = [NO_CHANGE, ...waitsFor(rules, request)];
   const mending = request.device === undefined ? [] : [mendDevice];
   const enrolments = request.subject.kind === 'user' ? [NO_CHANGE, enrolDevice, ...mending] : [NO_CHANGE];
   const logins = request.subject.kind === 'user' ? [NO_CHANGE, ...stepUps(rules)] : [NO_CHANGE];
+  const own = enrolments.flatMap((enrol) => logins.map((login) => [enrol, login]));
   const all = asks.flatMap((ask) =>
-    waits.flatMap((wait) => enrolments.flatMap((enrol) => logins.map((login) => [ask, wait, enrol, login]))),
+    ways.flatMap((way) => waits.flatMap((wait) => own.map((changes) => [ask, way, wait, ...changes]))),
   );
   const cost = (changes: readonly Change[]): number => changes.reduce((sum, change) => sum + change.cost, 0);
   return all.slice(1).sort((a, b) => cost(a) - cost(b));
@@ -120,7 +122,7 @@ function withAmr(login: Login, amr: string): Partial<Login> {
   return { amr: [...new Set([...(login.amr ?? []), amr])] };
 }
 
-const GOOD: Omit<Device, 'id' | 'quotedAt'> = {
+const GOOD: Omit<Posture, 'quotedAt'> = {
   attested: true,
   secureBoot: true,
   baseline: true,
@@ -147,6 +149,16 @@ const mendDevice: Change = {
   apply(request) {
     const mended: Device = { ...GOOD, id: request.device?.id ?? 'mended', quotedAt: request.at };
     return { ...request, device: mended };
+  },
+};
+
+/** Some connector proves that it is as the rules ask. */
+const mendConnector: Change = {
+  cost: 8,
+  remedy: { kind: 'mend-connector' },
+  apply(request) {
+    const { at, connector } = request;
+    return { ...request, connector: { ...GOOD, name: connector?.name ?? 'mended', quotedAt: at } };
   },
 };
 

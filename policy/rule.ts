@@ -10,6 +10,7 @@ export class Box {
   readonly protocol: Wants['protocol'] | null;
   readonly methods: Wants['methods'] | null;
   readonly posture: Wants['posture'] | null;
+  readonly connectorPosture: Wants['connectorPosture'] | null;
   readonly ticket: Wants['ticket'] | null;
   readonly approval: Wants['approval'] | null;
   readonly risk: Wants['risk'] | null;
@@ -37,6 +38,7 @@ export class Box {
     this.protocol = wants.protocol ?? null;
     this.methods = wants.methods ?? null;
     this.posture = wants.posture ?? null;
+    this.connectorPosture = wants.connectorPosture ?? null;
     this.ticket = wants.ticket ?? null;
     this.approval = wants.approval ?? null;
     this.risk = wants.risk ?? null;

@@ -56,6 +56,8 @@ export function cardsFor(parts: CardParts): PortalParts['cards'] {
         return 'Asks for a known device';
       case 'mend-device':
         return 'Asks for a healthier device';
+      case 'mend-connector':
+        return 'Its connector has not proved its state';
       case 'wait-until':
         return 'Closed at this time';
       default:

@@ -49,6 +49,10 @@ const PLAIN: Readonly<Record<string, { readonly met: string; readonly unmet: str
     unmet: 'a recent proof of your device’s state',
   },
   'device.firmware': { met: 'Your device’s firmware is new enough', unmet: 'newer firmware on your device' },
+  connector: {
+    met: 'The way to this app has proved its state',
+    unmet: 'a way to this app that has proved its state',
+  },
   network: { met: 'You are on an accepted network', unmet: 'a network this app accepts' },
   country: { met: 'Your location is accepted', unmet: 'a location this app accepts' },
   methods: { met: 'This kind of action is open to you', unmet: 'permission for this kind of action' },
@@ -108,6 +112,8 @@ export function denialOf(context: DenialContext): Denial {
 
 const DEVICE_CRITERIA: ReadonlySet<string> = new Set(['device', 'device.quotedWithin', 'device.firmware']);
 const ENROL = 'Ask your administrator for a token, then run `sallyport device enrol` on this device.';
+const MEND_CONNECTOR =
+  'Tell your administrator, quoting the reference below: a connector of this app has to prove its state again.';
 const OR_ENROL = `If this device is not enrolled yet: ${ENROL}`;
 
 /** One button, for the first step that one can begin here. */
@@ -142,6 +148,8 @@ function stepFor(remedy: Remedy, found: readonly StandingReason[]): string[] {
       const unknown = found.length === 0 || found.some(({ code }) => code === 'not-bound');
       return unknown ? [...mend, mend.length === 0 ? ENROL : OR_ENROL] : mend;
     }
+    case 'mend-connector':
+      return [MEND_CONNECTOR];
     case 'wait-until':
       return [`Wait until ${new Date(remedy.at).toUTCString()}.`];
     case 'request-access':
@@ -168,6 +176,8 @@ function sentenceFor(remedy: Remedy, app: string): string {
       return `${app} can only be used from a device your organisation knows. Show which device this is, or enrol it, then try again.`;
     case 'mend-device':
       return `${app} asks for more than your device shows at the moment. Below is what was found, and what mends it.`;
+    case 'mend-connector':
+      return `${app} can only be reached through a connector that has proved its state, and none has at the moment. There is nothing wrong with your access. ${MEND_CONNECTOR}`;
     case 'wait-until':
       return `${app} is closed to you at this time. It opens ${new Date(remedy.at).toUTCString()}.`;
     case 'request-access':

@@ -3,7 +3,7 @@ import type { CriterionName, Wants } from '../criteria/criteria.ts';
 import { SEVERITIES } from '../criteria/cve.ts';
 import { edgesAfter } from '../criteria/hours.ts';
 import { POSTURE } from '../facts.ts';
-import type { AccessRequest, Device, Login, Subject, Workload } from '../input.ts';
+import type { AccessRequest, Connector, Device, Login, Subject, Workload } from '../input.ts';
 import { WEEK_MINUTES } from '../time/zone.ts';
 
 const MINUTE = 60_000;
@@ -104,6 +104,34 @@ export const PROBES: { readonly [N in CriterionName]: Probe<Wants[N]> } = {
             (draft) =>
               setDevice(draft, { [claim]: (yes & bit) === 0 }),
         ),
+  },
+  connectorPosture: {
+    meet({ yes, no, firmware, quote }, draft) {
+      for (const [claim, bit] of Object.entries(POSTURE)) {
+        if (((yes | no) & bit) !== 0) setConnector(draft, { [claim]: (yes & bit) !== 0 });
+      }
+      if (firmware !== undefined) setConnector(draft, { firmware });
+      if (quote !== undefined) setConnector(draft, { quotedAt: draft.at - quote });
+    },
+    miss: ({ yes, no, firmware, quote }) => [
+      ...Object.entries(POSTURE)
+        .filter(([, bit]) => ((yes | no) & bit) !== 0)
+        .map(
+          ([claim, bit]) =>
+            (draft: Draft) =>
+              setConnector(draft, { [claim]: (yes & bit) === 0 }),
+        ),
+      ...(firmware === undefined ? [] : [(draft: Draft) => setConnector(draft, { firmware: '0' })]),
+      ...(quote === undefined
+        ? []
+        : [
+            (draft: Draft) => setConnector(draft, { quotedAt: draft.at - quote - 1 }),
+            (draft: Draft) => setConnector(draft, { quotedAt: draft.at }),
+          ]),
+      (draft) => {
+        delete draft.connector;
+      },
+    ],
   },
   firmware: {
     meet: (firmware, draft) => setDevice(draft, { firmware }),
@@ -208,6 +236,10 @@ function setLogin(draft: Draft, change: Partial<Login>): void {
 
 function setDevice(draft: Draft, change: Partial<Device>): void {
   draft.device = { id: 'probe', ...draft.device, ...change };
+}
+
+function setConnector(draft: Draft, change: Partial<Connector>): void {
+  draft.connector = { name: 'probe', ...draft.connector, ...change };
 }
 
 function setWorkload(draft: Draft, change: Partial<Workload>): void {

@@ -56,18 +56,19 @@ function* joined(box: Box, other: Box, app: string, policy: Policy): Generator<A
 
 /** Facts that hardly any rule denies. */
 function friendly(at: number): Partial<Draft> {
+  const well = {
+    attested: true,
+    secureBoot: true,
+    baseline: true,
+    sameBoot: true,
+    hardwareKey: true,
+    firmware: '999999999',
+    quotedAt: at,
+  };
   return {
     login: { provider: 'idp', at, mfaAt: at, amr: ['hwk'], acr: 'phr' },
-    device: {
-      id: 'probe',
-      attested: true,
-      secureBoot: true,
-      baseline: true,
-      sameBoot: true,
-      hardwareKey: true,
-      firmware: '999999999',
-      quotedAt: at,
-    },
+    device: { id: 'probe', ...well },
+    connector: { name: 'probe', ...well },
     network: { address: '192.0.2.1', country: 'ZZ', asn: 1, feeds: [] },
     risk: 0,
     ticket: 'none',

@@ -5,6 +5,8 @@ import { acr } from './acr.ts';
 import { amr } from './amr.ts';
 import { approval } from './approval.ts';
 import { asn } from './asn.ts';
+import type { Claims } from './claims.ts';
+import { type ConnectorWant, connectorPosture } from './connector-posture.ts';
 import { country } from './country.ts';
 import type { Criterion } from './criterion.ts';
 import { cve } from './cve.ts';
@@ -17,7 +19,7 @@ import { mfa } from './mfa.ts';
 import { type Network, network } from './network.ts';
 import { paths } from './paths.ts';
 import { phishing } from './phishing.ts';
-import { type Posture, posture } from './posture.ts';
+import { posture } from './posture.ts';
 import { protocol } from './protocol.ts';
 import { provenance } from './provenance.ts';
 import { provider } from './provider.ts';
@@ -34,7 +36,8 @@ export interface Wants {
   readonly who: Who;
   readonly protocol: 'http' | 'tcp';
   readonly methods: ReadonlySet<string>;
-  readonly posture: Posture;
+  readonly posture: Claims;
+  readonly connectorPosture: ConnectorWant;
   readonly ticket: ReadonlySet<'open' | 'none'>;
   readonly approval: boolean;
   readonly risk: Interval;
@@ -66,6 +69,7 @@ export const CRITERIA: { readonly [N in CriterionName]: Criterion<Wants[N]> } = 
   protocol,
   methods,
   posture,
+  connectorPosture,
   ticket,
   approval,
   risk,

@@ -21,13 +21,17 @@ export function compareVersions(a: string, b: string): number {
   return 0;
 }
 
+/** `want`: the oldest that is good enough. */
+export function firmwareTruth(want: string, version: string | undefined): Truth {
+  if (version === undefined || !VERSION.test(version)) return UNKNOWN;
+  return truthOf(version === want || compareVersions(version, want) >= 0);
+}
+
 export const firmware: Criterion<string> = {
   key: 'device.firmware',
   code: 'firmware-too-old',
   truth(want: string, facts: Facts): Truth {
-    const version = facts.request.device?.firmware;
-    if (version === undefined || !VERSION.test(version)) return UNKNOWN;
-    return truthOf(version === want || compareVersions(version, want) >= 0);
+    return firmwareTruth(want, facts.request.device?.firmware);
   },
   need: (want) => `${want} or newer`,
   have: (_want, { request }) => request.device?.firmware ?? 'unknown',

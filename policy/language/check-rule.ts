@@ -95,6 +95,11 @@ function checkCondition(
   } else if (condition.device !== undefined) {
     checkDevice(condition.device, [...path, 'device'], report);
   }
+  if (typeof condition.connector === 'string') {
+    checkName(condition.connector, names.devices, 'device', [...path, 'connector'], report);
+  } else if (condition.connector !== undefined) {
+    checkDevice(condition.connector, [...path, 'connector'], report);
+  }
   if (typeof condition.workload === 'string') {
     checkName(condition.workload, names.workloads, 'workload', [...path, 'workload'], report);
   } else if (condition.workload !== undefined) {
@@ -105,7 +110,9 @@ function checkCondition(
 
 /** A device as `devices` defines it or a rule spells it out. */
 export function checkDevice(device: DeviceDocument, path: Path, report: Report): void {
-  if (isEmpty(device)) report(path, 'an empty `device` asks nothing; give it `attested` or another claim');
+  if (!isEmpty(device)) return;
+  const key = path.at(-1) === 'connector' ? 'connector' : 'device';
+  report(path, `an empty \`${key}\` asks nothing; give it \`attested\` or another claim`);
 }
 
 /** A workload as `workloads` defines it or a rule spells it out. */

@@ -38,6 +38,9 @@ export function checkRequest(
   checkName(test.app, names.apps, 'app', [...path, 'app'], report);
   if (typeof test.device === 'string')
     checkName(test.device, names.devices, 'device', [...path, 'device'], report);
+  if (typeof test.connector === 'string') {
+    checkName(test.connector, names.devices, 'device', [...path, 'connector'], report);
+  }
   if (typeof test.workload === 'string') {
     checkName(test.workload, names.workloads, 'workload', [...path, 'workload'], report);
   }

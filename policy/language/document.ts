@@ -41,6 +41,7 @@ export type ConditionDocument = Optional<{
   ticket: 'open' | 'none';
   approved: boolean;
   workload: string | WorkloadDocument;
+  connector: string | DeviceDocument;
 }>;
 
 export type ObligationsDocument = Optional<{
@@ -105,12 +106,14 @@ export type RequestDocument = { readonly app: string } & Optional<{
         worstCve: Severity;
         scanned: number;
       }>;
+  connector: string | (DeviceClaims & Optional<{ quoted: number }>);
 }>;
 
 export type RemedyKind =
   | 'step-up'
   | 'enrol-device'
   | 'mend-device'
+  | 'mend-connector'
   | 'wait-until'
   | 'request-access'
   | 'none';

@@ -1,6 +1,6 @@
 // Builds the recorded form of a request that somebody described in a document or on the command line; facts they
 // did not give stay unknown.
-import type { AccessRequest, Device, Login, Workload } from '../input.ts';
+import type { AccessRequest, Connector, Device, Login, Posture, Workload } from '../input.ts';
 import { INPUT_VERSION } from '../input.ts';
 import { Address } from '../net/address.ts';
 import { RangeSet } from '../net/ranges.ts';
@@ -28,6 +28,7 @@ export function requestOf(described: RequestDocument, definitions: Definitions, 
   const login = loginOf(described, at);
   const device = deviceOf(described, definitions, at);
   const workload = workloadOf(described, definitions, at);
+  const connector = connectorOf(described, definitions, at);
   const { service, app, protocol = 'http', country, asn, feed, risk, ticket, approved } = described;
   const http = protocol === 'http' ? { method: described.method ?? 'GET', path: described.path ?? '/' } : {};
   return {
@@ -50,6 +51,7 @@ export function requestOf(described: RequestDocument, definitions: Definitions, 
     },
     ...defined({ risk, ticket, approved }),
     ...(workload === undefined ? {} : { workload }),
+    ...(connector === undefined ? {} : { connector }),
   };
 }
 
@@ -59,17 +61,33 @@ function loginOf({ mfa, amr, acr, provider, service }: RequestDocument, at: numb
   return { provider: provider ?? 'unnamed', at, ...defined(given) };
 }
 
-function deviceOf({ device }: RequestDocument, { devices }: Definitions, at: number): Device | undefined {
+type DescribedMachine = Exclude<RequestDocument['device'], undefined>;
+
+function deviceOf({ device }: RequestDocument, definitions: Definitions, at: number): Device | undefined {
   if (device === undefined) return undefined;
-  if (typeof device !== 'string') {
-    const { quoted, ...claims } = device;
-    return {
-      id: 'described',
-      ...defined({ ...claims, quotedAt: quoted === undefined ? undefined : at - quoted }),
-    };
+  return { id: nameOf(device), ...postureOf(device, definitions, at) };
+}
+
+function connectorOf(
+  { connector }: RequestDocument,
+  definitions: Definitions,
+  at: number,
+): Connector | undefined {
+  if (connector === undefined) return undefined;
+  return { name: nameOf(connector), ...postureOf(connector, definitions, at) };
+}
+
+function nameOf(machine: DescribedMachine): string {
+  return typeof machine === 'string' ? machine : 'described';
+}
+
+function postureOf(machine: DescribedMachine, { devices }: Definitions, at: number): Posture {
+  if (typeof machine !== 'string') {
+    const { quoted, ...claims } = machine;
+    return defined({ ...claims, quotedAt: quoted === undefined ? undefined : at - quoted });
   }
-  const { quotedWithin, ...claims } = devices?.[device] ?? {};
-  return { id: device, ...defined({ ...claims, quotedAt: quotedWithin === undefined ? undefined : at }) };
+  const { quotedWithin, ...claims } = devices?.[machine] ?? {};
+  return defined({ ...claims, quotedAt: quotedWithin === undefined ? undefined : at });
 }
 
 function workloadOf(

@@ -70,6 +70,7 @@ const condition = z.strictObject({
   ticket: ticket.optional(),
   approved: z.boolean().optional(),
   workload: z.union([name, workload]).optional(),
+  connector: z.union([name, device]).optional(),
 });
 
 const rateText = z
@@ -123,6 +124,8 @@ const rule = z
   // Said again in check.ts, where the message is better; here for editors.
   .meta({ oneOf: [{ required: ['allow', 'who'] }, { required: ['deny'] }] });
 
+const machine = z.union([name, z.strictObject({ ...claims, quoted: durationSchema.optional() })]).optional();
+
 /** A described request. Facts that are not given are unknown. */
 const described = {
   user: text.optional(),
@@ -134,7 +137,7 @@ const described = {
   method: methodSchema.optional(),
   path: z.string().max(2048).optional(),
   at: z.string().max(100).optional(),
-  device: z.union([name, z.strictObject({ ...claims, quoted: durationSchema.optional() })]).optional(),
+  device: machine,
   mfa: durationSchema.optional(),
   amr: oneOrMore(text).optional(),
   acr: text.optional(),
@@ -158,6 +161,7 @@ const described = {
       }),
     ])
     .optional(),
+  connector: machine,
 };
 
 const test = z.strictObject({
@@ -166,7 +170,15 @@ const test = z.strictObject({
   expect: z.enum(['allow', 'deny']),
   rule: name.optional(),
   remedy: z
-    .enum(['step-up', 'enrol-device', 'mend-device', 'wait-until', 'request-access', 'none'])
+    .enum([
+      'step-up',
+      'enrol-device',
+      'mend-device',
+      'mend-connector',
+      'wait-until',
+      'request-access',
+      'none',
+    ])
     .optional(),
 });
 

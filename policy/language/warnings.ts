@@ -34,7 +34,7 @@ function warnUnused(document: PolicyDocument, report: Report): void {
       ...conditions.flatMap(({ network }) => listOf(network)),
       ...tests.map(({ network }) => network),
     ]),
-    devices: new Set([...conditions, ...tests].map(({ device }) => device)),
+    devices: new Set([...conditions, ...tests].flatMap(({ device, connector }) => [device, connector])),
     hours: new Set(conditions.flatMap(({ hours }) => listOf(hours))),
     workloads: new Set([...conditions, ...tests].map(({ workload }) => workload)),
   };

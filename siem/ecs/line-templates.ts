@@ -65,6 +65,7 @@ const INPUT = sameOf<AccessRequest>({
   ticket: 'same',
   approved: 'same',
   workload: 'same',
+  connector: 'same',
 });
 const TARGET = sameOf<AccessRequest['target']>({
   app: 'same',

@@ -210,7 +210,7 @@ test('a remedy, once carried out, leads to an allow', (context) => {
     { numRuns: RUNS, seed },
   );
   context.diagnostic(`remedies: ${JSON.stringify(Object.fromEntries(kinds))}`);
-  for (const kind of ['step-up', 'enrol-device', 'wait-until', 'request-access', 'none'])
+  for (const kind of ['step-up', 'enrol-device', 'mend-connector', 'wait-until', 'request-access', 'none'])
     assert.ok(kinds.has(kind), kind);
 });
 
@@ -235,6 +235,9 @@ function possibleOutcomes(request: AccessRequest, remedy: Remedy, written: Writt
   const quoted = { attested: true, sameBoot: true, hardwareKey: true, quotedAt: at };
   const good = { secureBoot: true, baseline: true, firmware: '99' };
   if (remedy.kind === 'mend-device') return next({ ...request, device: { id: 'new', ...good, ...quoted } });
+  if (remedy.kind === 'mend-connector') {
+    return next({ ...request, connector: { name: 'new', ...good, ...quoted } });
+  }
   if (remedy.kind === 'enrol-device') {
     return next({
       ...request,

@@ -130,6 +130,8 @@ function remedyText(remedy: Remedy): string {
       return `enrol the device${next}`;
     case 'mend-device':
       return `mend the device${next}`;
+    case 'mend-connector':
+      return `mend a connector that serves the app${next}`;
     case 'wait-until':
       return `wait until ${new Date(remedy.at).toISOString()}${next}`;
     case 'request-access':

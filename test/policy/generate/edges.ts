@@ -1,8 +1,9 @@
 // The edges of what one rule asks: its ages and instants to the millisecond, and those of every kind of fact.
-import type { Device, Login, Workload } from '#policy/input';
+import type { Connector, Device, Login, Workload } from '#policy/input';
 import { milliseconds } from '../reference/facts.ts';
 import { many, type WrittenCondition, type WrittenPolicy, type WrittenRule } from '../reference/written.ts';
 import {
+  connectorEdges,
   deviceEdges,
   type Edge,
   loginEdges,
@@ -30,7 +31,11 @@ export function edgesOf(
   const workloads = conditions.map(({ workload }) =>
     typeof workload === 'string' ? policy.workloads?.[workload] : workload,
   );
+  const connectors = conditions.map(({ connector }) =>
+    typeof connector === 'string' ? policy.devices?.[connector] : connector,
+  );
   const quotes = devices.flatMap((device) => many(device?.quotedWithin)).map(milliseconds);
+  const connectorQuotes = connectors.flatMap((one) => many(one?.quotedWithin)).map(milliseconds);
   const scans = workloads.flatMap((workload) => many(workload?.scannedWithin)).map(milliseconds);
   const then =
     (elapsed: readonly number[]): ((at: number) => (number | undefined)[]) =>
@@ -41,12 +46,16 @@ export function edgesOf(
     valueEdges(then(quotes), (draft, quotedAt) => {
       draft.device = { id: 'd', ...draft.device, quotedAt } as Device;
     }),
+    valueEdges(then(connectorQuotes), (draft, quotedAt) => {
+      draft.connector = { name: 'c', ...draft.connector, quotedAt } as Connector;
+    }),
     valueEdges(then(scans), (draft, scannedAt) => {
       draft.workload = { ...draft.workload, scannedAt } as Workload;
     }),
     subjectEdges(policy),
     targetEdges(),
     deviceEdges(),
+    connectorEdges(),
     loginEdges(),
     networkEdges(),
     stateEdges(),

@@ -1,5 +1,5 @@
 // Values at which a criterion's answer changes, whatever a rule asks: one list for each kind of fact.
-import type { Device, Login, Workload } from '#policy/input';
+import type { Connector, Device, Login, Workload } from '#policy/input';
 import type { WrittenPolicy } from '../reference/written.ts';
 import { APPS } from './policies.ts';
 import { type Draft, setLogin, subjectFor } from './satisfy.ts';
@@ -94,24 +94,37 @@ export function targetEdges(): Edge[] {
   ];
 }
 
-export function deviceEdges(): Edge[] {
+/** Edges of a machine's posture: the device's, or that of the connector. */
+function machineEdges(remove: Edge, change: (change: object) => Edge): Edge[] {
   const claims = ['attested', 'secureBoot', 'baseline', 'sameBoot', 'hardwareKey'].flatMap((claim) =>
     [true, false, undefined].map((value) => ({ [claim]: value })),
   );
   const firmwares = ['1', '1.0', '1.8.9', '1.9', '1.9.0.1', '1.10', '1.10.2', '2', 'v1.9', '', undefined].map(
     (firmware) => ({ firmware }),
   );
-  return [
+  return [remove, ...[...claims, ...firmwares].map(change)];
+}
+
+export function deviceEdges(): Edge[] {
+  return machineEdges(
     (draft) => {
       delete draft.device;
     },
-    ...[...claims, ...firmwares].map(
-      (change): Edge =>
-        (draft) => {
-          draft.device = { id: 'd', ...draft.device, ...change } as Device;
-        },
-    ),
-  ];
+    (change) => (draft) => {
+      draft.device = { id: 'd', ...draft.device, ...change } as Device;
+    },
+  );
+}
+
+export function connectorEdges(): Edge[] {
+  return machineEdges(
+    (draft) => {
+      delete draft.connector;
+    },
+    (change) => (draft) => {
+      draft.connector = { name: 'c', ...draft.connector, ...change } as Connector;
+    },
+  );
 }
 
 export function loginEdges(): Edge[] {

@@ -109,6 +109,7 @@ const condition = some<Required<WrittenCondition>>({
   ticket: fc.constantFrom('open', 'none'),
   approved: fc.boolean(),
   workload: fc.oneof(fc.constantFrom('w1'), workload),
+  connector: fc.oneof(fc.constantFrom('d1', 'd2'), device),
 });
 
 const selector = fc.constantFrom(

@@ -1,9 +1,10 @@
 // Builds a request that a rule is satisfied with, as far as one can be.
-import type { AccessRequest, Login, Subject } from '#policy/input';
+import type { AccessRequest, Login, Posture, Subject } from '#policy/input';
 import { milliseconds } from '../reference/facts.ts';
 import {
   many,
   type WrittenCondition,
+  type WrittenDevice,
   type WrittenPolicy,
   type WrittenRule,
   type WrittenWindow,
@@ -48,6 +49,13 @@ export function subjectFor(selector: string, policy: WrittenPolicy, depth = 0): 
   return { ...user, groups: [selector] };
 }
 
+function claimed({ quotedWithin, ...claims }: WrittenDevice, at: number): Posture {
+  return {
+    ...claims,
+    ...(quotedWithin === undefined ? {} : { quotedAt: at - milliseconds(quotedWithin) }),
+  };
+}
+
 export function satisfy(draft: Draft, condition: WrittenCondition, policy: WrittenPolicy): void {
   const {
     hours,
@@ -66,6 +74,8 @@ export function satisfy(draft: Draft, condition: WrittenCondition, policy: Writt
   } = condition;
   if (hours !== undefined) draft.at = openingOf(pick(windowsOf(hours, policy), 0), policy, draft.at);
   const device = typeof condition.device === 'string' ? policy.devices?.[condition.device] : condition.device;
+  const connector =
+    typeof condition.connector === 'string' ? policy.devices?.[condition.connector] : condition.connector;
   const workload =
     typeof condition.workload === 'string' ? policy.workloads?.[condition.workload] : condition.workload;
   setLogin(draft, {
@@ -75,15 +85,9 @@ export function satisfy(draft: Draft, condition: WrittenCondition, policy: Writt
     ...(provider === undefined ? {} : { provider: pick(many(provider), 0) }),
     ...(phishingResistant === undefined ? {} : { amr: [...many(amr), 'hwk'] }),
   });
-  if (device !== undefined) {
-    const { quotedWithin, ...claims } = device;
-    draft.device = {
-      id: 'd',
-      ...draft.device,
-      ...claims,
-      ...(quotedWithin === undefined ? {} : { quotedAt: draft.at - milliseconds(quotedWithin) }),
-    };
-  }
+  if (device !== undefined) draft.device = { id: 'd', ...draft.device, ...claimed(device, draft.at) };
+  if (connector !== undefined)
+    draft.connector = { name: 'c', ...draft.connector, ...claimed(connector, draft.at) };
   if (workload !== undefined) {
     const { worstCve: cve } = workload;
     draft.workload = {

@@ -1,6 +1,6 @@
 // A second evaluator, slow and plain: reads the document as written, for each decision anew, and knows nothing of
 // the product's compiler. Where the two disagree, one of them is wrong.
-import type { AccessRequest, Login } from '#policy/input';
+import type { AccessRequest, Login, Posture } from '#policy/input';
 import {
   happenedWithin,
   inNetworks,
@@ -131,6 +131,8 @@ function selects(
 function conditionOf(condition: WrittenCondition, policy: WrittenPolicy, request: AccessRequest): Known[] {
   const { at, login, network, risk, ticket, approved } = request;
   const device = typeof condition.device === 'string' ? policy.devices?.[condition.device] : condition.device;
+  const connector =
+    typeof condition.connector === 'string' ? policy.devices?.[condition.connector] : condition.connector;
   const workload =
     typeof condition.workload === 'string' ? policy.workloads?.[condition.workload] : condition.workload;
   const oneOf = <T>(wanted: T | readonly T[] | undefined, fact: T | undefined): Known | 'absent' =>
@@ -166,11 +168,8 @@ function conditionOf(condition: WrittenCondition, policy: WrittenPolicy, request
           ? undefined
           : approved === condition.approved,
     ),
-    ...(device === undefined ? [] : [all(deviceOf(device, request))]),
-    ...(device?.firmware === undefined ? [] : [isAtLeast(request.device?.firmware, device.firmware)]),
-    ...(device?.quotedWithin === undefined
-      ? []
-      : [happenedWithin(at, request.device?.quotedAt, device.quotedWithin)]),
+    ...(device === undefined ? [] : machineOf(device, request.device, at)),
+    ...(connector === undefined ? [] : [all(machineOf(connector, request.connector, at))]),
     ...(workload === undefined ? [] : workloadOf(workload, request)),
   ];
 }
@@ -206,11 +205,18 @@ function feedOf(wanted: NonNullable<WrittenCondition['feed']>, feeds: readonly s
   return wanted === 'any' ? feeds.length > 0 : feeds.some((feed) => wanted.includes(feed));
 }
 
-function deviceOf(wanted: WrittenDevice, { device }: AccessRequest): Known[] {
-  const claims = ['attested', 'secureBoot', 'baseline', 'sameBoot', 'hardwareKey'] as const;
-  return claims
+function machineOf(wanted: WrittenDevice, machine: Posture | undefined, at: number): Known[] {
+  const names = ['attested', 'secureBoot', 'baseline', 'sameBoot', 'hardwareKey'] as const;
+  const claims = names
     .filter((claim) => wanted[claim] !== undefined)
-    .map((claim) => (device?.[claim] === undefined ? undefined : device[claim] === wanted[claim]));
+    .map((claim) => (machine?.[claim] === undefined ? undefined : machine[claim] === wanted[claim]));
+  return [
+    all(claims),
+    ...(wanted.firmware === undefined ? [] : [isAtLeast(machine?.firmware, wanted.firmware)]),
+    ...(wanted.quotedWithin === undefined
+      ? []
+      : [happenedWithin(at, machine?.quotedAt, wanted.quotedWithin)]),
+  ];
 }
 
 function workloadOf(wanted: WrittenWorkload, { at, workload }: AccessRequest): Known[] {

@@ -38,6 +38,7 @@ export interface WrittenCondition {
   readonly ticket?: 'open' | 'none';
   readonly approved?: boolean;
   readonly workload?: string | WrittenWorkload;
+  readonly connector?: string | WrittenDevice;
 }
 
 export interface WrittenRule {
