@@ -32,7 +32,11 @@ async function answer(verify: Verify, request: IncomingMessage, response: Server
   const field = (name: string): string | undefined => request.headers[name]?.toString();
   request.resume();
   try {
-    const seen = { method: field('x-original-method'), url: field('x-original-url') };
+    const seen = {
+      method: field('x-original-method'),
+      url: field('x-original-url'),
+      certificate: unescaped(field('x-original-certificate')),
+    };
     response.writeHead(204, fieldsOf(await verify(field(ASSERTION_HEADER), seen)));
     response.end();
   } catch (error) {
@@ -42,6 +46,15 @@ async function answer(verify: Verify, request: IncomingMessage, response: Server
       'X-Sallyport-Reason': code,
     });
     response.end(`${code}\n`);
+  }
+}
+
+/** PEM as nginx writes it into a header; what is none fits no assertion. */
+function unescaped(certificate: string | undefined): string | undefined {
+  try {
+    return certificate === undefined ? undefined : decodeURIComponent(certificate);
+  } catch {
+    return '';
   }
 }
 

@@ -2,6 +2,7 @@
 // no secret has a place in it.
 import { isAbsolute, join } from 'node:path';
 import { z } from 'zod';
+import type { CertificateFiles } from './cluster/client-certificate.ts';
 import { APP_ID } from './wire/hello.ts';
 
 /** One app of the allow-list. */
@@ -9,6 +10,8 @@ export interface ConnectorAppConfig {
   readonly url: string;
   readonly ca?: string | undefined;
   readonly serverName?: string | undefined;
+  readonly spiffeId?: string | undefined;
+  readonly client?: CertificateFiles | undefined;
   /** Milliseconds. */
   readonly headTimeout: number;
 }
@@ -56,25 +59,50 @@ const seconds = z
   .transform((text) => Number.parseInt(text, 10) * 1000)
   .refine((ms) => ms <= LONGEST_HEAD, { error: `expected at most ${LONGEST_HEAD / 1000}s` });
 
-const app = z.strictObject({
-  url: z
-    .string()
-    .refine((text) => isOrigin(text, ['http:', 'https:', 'tcp:']), {
-      error:
-        'expected scheme, host and port only, like http://127.0.0.1:3000 or tcp://127.0.0.1:5432: paths are the request’s own',
-    })
-    .describe('Where the app listens: http, https, or tcp with a port. The only address dialled for it.'),
-  ca: file.optional().describe('PEM of the authority of an https app; the system’s authorities if absent.'),
-  serverName: z
-    .string()
-    .min(1)
-    .max(253)
-    .optional()
-    .describe('The name in the certificate of an https app; the host of `url` if absent.'),
-  headTimeout: seconds
-    .default(60_000)
-    .describe('How long the app may take to begin its response; long polls need more than 60s.'),
-});
+const app = z
+  .strictObject({
+    url: z
+      .string()
+      .refine((text) => isOrigin(text, ['http:', 'https:', 'tcp:']), {
+        error:
+          'expected scheme, host and port only, like http://127.0.0.1:3000 or tcp://127.0.0.1:5432: paths are the request’s own',
+      })
+      .describe('Where the app listens: http, https, or tcp with a port. The only address dialled for it.'),
+    ca: file.optional().describe('PEM of the authority of an https app; the system’s authorities if absent.'),
+    serverName: z
+      .string()
+      .min(1)
+      .max(253)
+      .optional()
+      .describe('The name in the certificate of an https app; the host of `url` if absent.'),
+    spiffeId: z
+      .string()
+      .max(2048)
+      .regex(/^spiffe:\/\/[a-z0-9._-]{1,255}(?:\/[A-Za-z0-9._-]+)+$/, {
+        error: 'expected a SPIFFE id, like spiffe://prod.example/grafana',
+      })
+      .optional()
+      .describe('The one URI in the certificate of an https app, in the place of a name.'),
+    client: z
+      .strictObject({ certificate: file, key: file })
+      .optional()
+      .describe('PEM of the certificate and key that an https app is shown; read again when they change.'),
+    headTimeout: seconds
+      .default(60_000)
+      .describe('How long the app may take to begin its response; long polls need more than 60s.'),
+  })
+  .superRefine(({ url, ca, serverName, spiffeId, client }, context) => {
+    const refuse = (key: string, message: string): void =>
+      context.addIssue({ code: 'custom', path: [key], message });
+    if (!url.startsWith('https:')) {
+      const secure = Object.entries({ ca, serverName, spiffeId, client });
+      for (const [key, value] of secure) if (value !== undefined) refuse(key, 'only an https app has one');
+    } else if (serverName !== undefined && spiffeId !== undefined) {
+      refuse('spiffeId', 'give either `serverName` or `spiffeId`: one of them names the app');
+    } else if (spiffeId !== undefined && ca === undefined) {
+      refuse('spiffeId', 'give `ca` too, the bundle of its trust domain: other authorities know no such ids');
+    }
+  });
 
 const id = z.string().regex(APP_ID, {
   error: 'expected an id of lower-case letters, digits, ".", "_" and "-", like grafana.prod',
@@ -138,9 +166,15 @@ export const connectorSchema: z.ZodType<ConnectorConfig> = z
 /** The same with absolute paths; `directory` is that of the document. */
 export function resolvePaths(config: ConnectorConfig, directory: string): ConnectorConfig {
   const from = (path: string): string => (isAbsolute(path) ? path : join(directory, path));
-  const apps = Object.entries(config.apps).map(([name, { ca, ...rest }]) => [
+  const apps = Object.entries(config.apps).map(([name, { ca, client, ...rest }]) => [
     name,
-    { ...rest, ...(ca === undefined ? undefined : { ca: from(ca) }) },
+    {
+      ...rest,
+      ...(ca === undefined ? undefined : { ca: from(ca) }),
+      ...(client === undefined
+        ? undefined
+        : { client: { certificate: from(client.certificate), key: from(client.key) } }),
+    },
   ]);
   return {
     ...config,

@@ -1,16 +1,15 @@
 // Puts a connector together: its identity, its link to the gateway and the apps it serves. The one place that wires
 // them; it must never take an app's address from anywhere but the configuration.
 import { randomUUID, X509Certificate } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import type { AppTarget } from './cluster/app.ts';
 import { Cluster } from './cluster/cluster.ts';
+import { readPem, TargetError, Targets } from './cluster/targets.ts';
 import type { ConnectorConfig } from './config.ts';
 import { enrol } from './link/enrol.ts';
 import { type Identity, loadIdentity, saveIdentity } from './link/identity.ts';
-import type { Log } from './link/line.ts';
 import { Link } from './link/link.ts';
 import { EnrolError, type EnrolmentToken, readToken } from './link/token.ts';
 import { DEFAULT_LIMITS, type Limits, VERSIONS } from './wire/limits.ts';
+import type { Log } from './wire/log.ts';
 
 export interface ConnectorParts {
   readonly log: Log;
@@ -45,25 +44,14 @@ export class StartError extends Error {
   }
 }
 
-function readPem(path: string): string {
+/** @throws {StartError} for a file of the configuration that cannot be used. */
+function reading<T>(read: () => T): T {
   try {
-    return readFileSync(path, 'utf8');
+    return read();
   } catch (error) {
-    throw new StartError('unreadable', `${path} cannot be read: ${(error as Error).message}`);
+    if (!(error instanceof TargetError)) throw error;
+    throw new StartError('unreadable', error.message);
   }
-}
-
-function targets(config: ConnectorConfig): Record<string, AppTarget> {
-  return Object.fromEntries(
-    Object.entries(config.apps).map(([id, { url, ca, serverName, headTimeout }]) => [
-      id,
-      {
-        ...{ url, headTimeout },
-        ...(ca === undefined ? undefined : { ca: readPem(ca) }),
-        ...(serverName === undefined ? undefined : { serverName }),
-      },
-    ]),
-  );
 }
 
 /** Whether there is an identity already. @throws {StateError} */
@@ -118,33 +106,43 @@ export function startConnector(config: ConnectorConfig, parts: ConnectorParts): 
     const message = `${config.state} holds the identity of the connector ${owner}, the configuration says ${config.name}`;
     throw new StartError('other-name', message);
   }
-  const identity = config.trust === undefined ? found : { ...found, ca: readPem(config.trust.ca) };
-  const cluster = new Cluster(targets(config));
+  const { trust, apps } = config;
+  const identity = trust === undefined ? found : { ...found, ca: reading(() => readPem(trust.ca)) };
+  const targets = reading(
+    () =>
+      new Targets({
+        ...{ apps, log: parts.log, now: parts.now },
+        onChange: (id, target) => {
+          cluster.retarget(id, target);
+          link.replace();
+        },
+      }),
+  );
+  const cluster = new Cluster(targets.current);
   const limits = { ...DEFAULT_LIMITS, ...parts.limits };
+  const instance = randomUUID();
+  const { window, streams } = limits;
+  const said = { versions: VERSIONS, window, streams, instance, software: parts.software ?? 'sallyport' };
   const link = new Link({
     gateways: config.gateways.map((gateway) => new URL(gateway)),
     tunnels: config.tunnels,
     name: config.name,
     identity,
-    hello: {
-      versions: VERSIONS,
-      window: limits.window,
-      streams: limits.streams,
-      apps: cluster.ids,
-      instance: randomUUID(),
-      software: parts.software ?? 'sallyport',
+    offer: () => {
+      const { apps: ids, certificates, open } = cluster.serving;
+      return { hello: { ...said, apps: ids, certificates }, onOpen: open };
     },
     limits,
     log: parts.log,
     now: parts.now,
     clock: parts.clock ?? (() => performance.now()),
     random: parts.random,
-    onOpen: (stream, request, fin) => cluster.open(stream, request, fin),
     onIdentity: (renewed) => saveIdentity(config.state, { ...renewed, ca: found.ca }),
   });
   return {
     ready: link.ready,
     async close(graceMs) {
+      targets.stop();
       await link.close(graceMs);
       await cluster.close();
     },

@@ -11,7 +11,7 @@ import { forwardHeaders, OWN_COOKIE_PREFIX, traceOf } from '#gateway/edge/forwar
 import type { CleanRequest } from '#gateway/edge/front';
 import { identityHeaders } from '#gateway/edge/identity-headers';
 import type { LiveSession } from '#gateway/identity/sessions';
-import type { AssertionSigner } from '#gateway/pki/assertion';
+import { ASSERTION_HEADER, type AssertionSigner } from '#gateway/pki/assertion';
 import type { ForwardHead, Relay, RelayResult, TunnelRelays } from '#gateway/tunnel/relay';
 import type { AccessRequest } from '#policy/input';
 import type { Peer } from '#siem/event';
@@ -129,18 +129,22 @@ export class Carriage {
     const { subject, login, bond } = session;
     // `front` checked that the name in it is ours, and `sites` the port.
     const url = `https://${(request.headers.host ?? '').toLowerCase()}${clean.path}`;
-    const assertion = this.#parts.signer.assertion({
+    const context = {
       ...{ session: session.id, subject, app: app.id, policy: ruling.policy },
       login: subject.kind === 'user' ? login : undefined,
       ...{ device: input.device, deviceKey: bond?.key, risk: input.risk, wishes: app.assertion },
       request: { method: clean.method, url, decision: id, trace: trace.id },
-    });
-    const from = { address: client.address, decisionId: id, traceparent: trace.parent, assertion };
-    const also = identityHeaders(app.assertion.headers, assertion, subject);
+    };
+    const from = { address: client.address, decisionId: id, traceparent: trace.parent };
     return {
       method: clean.method,
       path: clean.path + clean.query,
-      headers: [...forwardHeaders(request, from, upgrade), ...also],
+      headers: forwardHeaders(request, from, upgrade),
+      bound: (certificate) => {
+        const assertion = this.#parts.signer.assertion({ ...context, certificate });
+        const others = identityHeaders(app.assertion.headers, assertion, subject);
+        return [ASSERTION_HEADER, assertion, ...others];
+      },
     };
   }
 

@@ -159,8 +159,8 @@ export function peersOf(parts: PeersParts, port: number): Peers | undefined {
     trustDomain,
     name: config.name,
     address: relay ?? `https://${host.includes(':') ? `[${host}]` : host}:${port}`,
-    apps: () => tunnels.apps,
-    choose: (app) => tunnels.own(app),
+    offers: () => tunnels.offers,
+    choose: (offer) => tunnels.own(offer),
   });
   void peers.look();
   return peers;

@@ -25,7 +25,10 @@ Options:
   --method METHOD     The request's method and absolute address, for an assertion
   --url URL             that is bound to one request
   --listen ADDRESS    Answer on this loopback address until it is stopped; it takes the assertion from the request's
-                      X-Sallyport-Assertion, and method and address from X-Original-Method and X-Original-URL
+                      X-Sallyport-Assertion, method and address from X-Original-Method and X-Original-URL, and the
+                      client certificate, percent-encoded PEM, from X-Original-Certificate
+  --require-certificate
+                      Refuse assertions that are not bound to a client certificate
 
 The assertion is read from standard input: what stands in a command line can be read by others.
 
@@ -44,6 +47,7 @@ export async function run(argv: readonly string[]): Promise<number> {
     method: { type: 'string' },
     url: { type: 'string' },
     listen: { type: 'string' },
+    'require-certificate': { type: 'boolean', default: false },
   });
   if (parsed === undefined) return EXIT.usage;
   const { issuer, app: audience, keys, ca, certificate, method, url, listen } = parsed.values;
@@ -61,7 +65,8 @@ export async function run(argv: readonly string[]): Promise<number> {
   let seen: Seen;
   try {
     const trusted = ca === undefined ? {} : { fetch: trusting(readFileSync(ca, 'utf8')) };
-    verify = createVerifier({ issuer, audience, ...keySource(keys), ...trusted });
+    const requireCertificate = parsed.values['require-certificate'];
+    verify = createVerifier({ issuer, audience, requireCertificate, ...keySource(keys), ...trusted });
     seen = { method, url, certificate: certificate === undefined ? undefined : readFileSync(certificate) };
   } catch (error) {
     return wrong((error as Error).message);

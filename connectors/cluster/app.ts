@@ -1,8 +1,10 @@
 // One app as the connector's own configuration names it: where it is, and the connections kept to it. The address is
 // fixed here; nothing that comes through a tunnel can change it, not even by a redirect or a Host header.
+import { X509Certificate } from 'node:crypto';
 import { connect as netConnect, type Socket } from 'node:net';
-import { connect as tlsConnect } from 'node:tls';
+import { type ConnectionOptions, connect as tlsConnect } from 'node:tls';
 import { type Dispatcher, Pool } from 'undici';
+import type { ClientCertificate } from './client-certificate.ts';
 
 export interface AppTarget {
   /** Origin only: `http://127.0.0.1:3000`. */
@@ -11,6 +13,10 @@ export interface AppTarget {
   readonly ca?: string;
   /** The name that the app's certificate must have; the URL's host if absent. */
   readonly serverName?: string;
+  /** The one URI its certificate must have, in the place of a name. */
+  readonly spiffeId?: string;
+  /** What an https app is shown. */
+  readonly client?: ClientCertificate;
   /** Milliseconds for the response head. */
   readonly headTimeout: number;
 }
@@ -20,6 +26,16 @@ const CONNECT_TIMEOUT = 10_000;
 /** Milliseconds an unused connection is kept: less than the 5 s after which node servers close theirs. */
 const KEEP_ALIVE = 4000;
 const MAX_RESPONSE_HEAD = 64 * 1024;
+
+/** The check of an X509-SVID's name (SPIFFE X509-SVID, section 5); TLS has verified its chain. */
+function hasId(wanted: string): NonNullable<ConnectionOptions['checkServerIdentity']> {
+  return (_host, { raw }) => {
+    const certificate = new X509Certificate(raw);
+    const names = certificate.subjectAltName?.split(', ').filter((name) => name.startsWith('URI:')) ?? [];
+    if (!certificate.ca && names.length === 1 && names[0] === `URI:${wanted}`) return undefined;
+    return new Error(`the app's certificate is not that of ${wanted}`);
+  };
+}
 
 export type Dialled = (error: Error | null, socket?: Socket) => void;
 
@@ -62,6 +78,11 @@ export class App {
     return this.origin.hostname.replace(/^\[|\]$/g, '');
   }
 
+  /** Thumbprint of the client certificate it is shown. */
+  get certificate(): string | undefined {
+    return this.#target.client?.thumbprint;
+  }
+
   dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): void {
     if (this.#pool === undefined) throw new Error(`${this.id} is a TCP app and carries no requests`);
     this.#pool.dispatch(options, handler);
@@ -71,7 +92,7 @@ export class App {
   dial(callback: Dialled): void {
     const secure = this.origin.protocol === 'https:';
     const address = { host: this.#host, port: Number(this.origin.port) || (secure ? 443 : 80) };
-    const { ca } = this.#target;
+    const { ca, client, spiffeId } = this.#target;
     const servername = /^[\d.]+$|:/.test(this.serverName) ? '' : this.serverName;
     const socket = secure
       ? tlsConnect({
@@ -79,6 +100,8 @@ export class App {
           servername,
           ALPNProtocols: ['http/1.1'],
           ...(ca === undefined ? {} : { ca }),
+          ...(client === undefined ? {} : { cert: client.cert, key: client.key }),
+          ...(spiffeId === undefined ? {} : { checkServerIdentity: hasId(spiffeId) }),
         })
       : netConnect(address);
     socket.setNoDelay(true);

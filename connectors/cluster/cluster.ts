@@ -12,43 +12,80 @@ function announcesTrailers({ headers }: RequestHead): boolean {
   return headers.some((field, i) => i % 2 === 0 && field.length === 7 && field.toLowerCase() === 'trailer');
 }
 
+/** What one tunnel announces, and serves for as long as it lasts. */
+export interface Serving {
+  readonly apps: readonly string[];
+  /** By app, the thumbprint of the client certificate it is shown. */
+  readonly certificates: Readonly<Record<string, string>>;
+  /** Serves a stream, or resets it with the reason. */
+  open(stream: Stream, open: OpenRequest, fin: boolean): StreamHandler;
+}
+
 export class Cluster {
-  readonly #apps: ReadonlyMap<string, App>;
+  #apps: ReadonlyMap<string, App>;
+  #serving: Serving;
 
   /** App ids and their targets. */
   constructor(targets: Readonly<Record<string, AppTarget>>) {
     this.#apps = new Map(Object.entries(targets).map(([id, target]) => [id, new App(id, target)]));
+    this.#serving = servingOf(this.#apps);
   }
 
-  get ids(): string[] {
-    return [...this.#apps.keys()];
+  /** As of now. Tunnels that announced something else keep to that: what they sent is bound to it. */
+  get serving(): Serving {
+    return this.#serving;
   }
 
-  /** Serves a stream, or resets it with the reason. */
-  open(stream: Stream, open: OpenRequest, fin: boolean): StreamHandler {
-    const app = this.#apps.get(open.app);
-    if (app === undefined) {
-      stream.reset('unknown-app', 'not in the allow-list of this connector');
-      return IGNORE;
-    }
-    if ((open.kind === 'tcp') !== (app.origin.protocol === 'tcp:')) {
-      stream.reset('refused', `this connector knows the app by ${app.origin.protocol}//`);
-      return IGNORE;
-    }
-    if (open.kind === 'tcp') return plainExchange(app, stream);
-    const { request } = open;
-    if (request.method === 'CONNECT') {
-      stream.reset('bad-head', 'CONNECT is not carried');
-      return IGNORE;
-    }
-    const upgrade = open.kind === 'upgrade';
-    const direct = upgrade || request.path === '*' || (!fin && announcesTrailers(request));
-    return direct
-      ? new DirectExchange(app, stream, request, upgrade, fin)
-      : new PooledExchange(app, stream, request, fin);
+  /**
+   * Dials an app otherwise from now on; undefined serves it no more. What the app was before serves the tunnels that
+   * announced it and goes with the last of them: its idle connections close by themselves.
+   */
+  retarget(id: string, target: AppTarget | undefined): void {
+    const apps = new Map(this.#apps);
+    if (target === undefined) apps.delete(id);
+    else apps.set(id, new App(id, target));
+    this.#apps = apps;
+    this.#serving = servingOf(apps);
   }
 
   async close(): Promise<void> {
     await Promise.all([...this.#apps.values()].map((app) => app.close()));
   }
+}
+
+function servingOf(apps: ReadonlyMap<string, App>): Serving {
+  const shown = [...apps].flatMap(([id, { certificate }]) => (certificate ? [[id, certificate]] : []));
+  return {
+    apps: [...apps.keys()],
+    certificates: Object.fromEntries(shown),
+    open: (stream, open, fin) => serve(apps, stream, open, fin),
+  };
+}
+
+function serve(
+  apps: ReadonlyMap<string, App>,
+  stream: Stream,
+  open: OpenRequest,
+  fin: boolean,
+): StreamHandler {
+  const app = apps.get(open.app);
+  if (app === undefined) {
+    stream.reset('unknown-app', 'not in the allow-list of this connector');
+    return IGNORE;
+  }
+  if ((open.kind === 'tcp') !== (app.origin.protocol === 'tcp:')) {
+    stream.reset('refused', `this connector knows the app by ${app.origin.protocol}//`);
+    return IGNORE;
+  }
+  if (open.kind === 'tcp') return plainExchange(app, stream);
+  const { request } = open;
+  if (request.method === 'CONNECT') {
+    stream.reset('bad-head', 'CONNECT is not carried');
+    return IGNORE;
+  }
+  const upgrade = open.kind === 'upgrade';
+  const direct = upgrade || request.path === '*' || (!fin && announcesTrailers(request));
+  return direct
+    ? new DirectExchange(app, stream, request, upgrade, fin)
+    : new PooledExchange(app, stream, request, fin);
 }

@@ -3,6 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Hello } from '../wire/hello.ts';
 import type { Limits } from '../wire/limits.ts';
+import type { Log } from '../wire/log.ts';
 import type { OpenRequest } from '../wire/open.ts';
 import { Session } from '../wire/session.ts';
 import type { Budget } from '../wire/session-options.ts';
@@ -12,18 +13,18 @@ import { Backoff } from './backoff.ts';
 import { DialError, dial } from './dial.ts';
 import type { Identity } from './identity.ts';
 
-/** The part of a pino logger that a connector uses. */
-export interface Log {
-  info(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
-  error(fields: object, message: string): void;
+/** What a tunnel announces, and what it does with the streams that come. */
+export interface Offer {
+  readonly hello: Hello;
+  onOpen(stream: Stream, request: OpenRequest, fin: boolean): StreamHandler;
 }
 
 export interface LineOptions {
   readonly gateway: URL;
   /** What to show at the next dial. */
   readonly identity: () => Identity;
-  readonly hello: Hello;
+  /** For the next dial; the streams of a tunnel go to the offer it was dialled with. */
+  readonly offer: () => Offer;
   readonly limits: Limits;
   /** Of the whole process. */
   readonly budget: Budget;
@@ -32,7 +33,6 @@ export interface LineOptions {
   readonly clock: () => number;
   /** 0 to 1, evenly. */
   readonly random: () => number;
-  onOpen(stream: Stream, request: OpenRequest, fin: boolean): StreamHandler;
   /** A tunnel is up. */
   onUp(): void;
 }
@@ -45,6 +45,8 @@ export class Line {
   readonly #sessions = new Set<Session>();
   #current: Session | undefined;
   #dialling = false;
+  /** What a tunnel is to show or announce changed while one was being dialled. */
+  #outdated = false;
   #idle: (() => void) | undefined;
 
   constructor(options: LineOptions) {
@@ -64,7 +66,8 @@ export class Line {
 
   /** Dials anew, for example with another certificate, and lets the tunnel there is go after that. */
   replace(): void {
-    if (this.#current !== undefined) void this.#connect(0);
+    if (this.#dialling) this.#outdated = true;
+    else if (this.#current !== undefined) void this.#connect(0);
   }
 
   /** Dials until there is a tunnel, first after `wait` milliseconds. */
@@ -90,13 +93,16 @@ export class Line {
       }
     }
     this.#dialling = false;
+    if (this.#outdated && this.#current !== undefined) void this.#connect(0);
     // It may have been lost between its welcome and here.
     if (this.#current === undefined) void this.#connect(this.#backoff.next());
   }
 
   /** One dial, through the hello. The new session becomes the current one, and the old one is let go after that. */
   async #establish(): Promise<void> {
-    const { gateway, identity, hello, limits, budget, clock, log, onOpen } = this.#options;
+    const { gateway, identity, offer, limits, budget, clock, log } = this.#options;
+    this.#outdated = false;
+    const { hello, onOpen } = offer();
     const ws = await dial(gateway, identity());
     if (this.#stop.signal.aborted) {
       ws.terminate();
@@ -108,7 +114,7 @@ export class Line {
       greeting: { hello },
       // At once: a goodbye may come in the same breath as the welcome.
       onReady: () => {
-        this.#takeOver(session);
+        this.#takeOver(session, hello.apps);
         resolve();
       },
       onOpen,
@@ -131,12 +137,12 @@ export class Line {
     await promise;
   }
 
-  #takeOver(session: Session): void {
-    const { gateway, hello, log, onUp } = this.#options;
+  #takeOver(session: Session, apps: Hello['apps']): void {
+    const { gateway, log, onUp } = this.#options;
     const previous = this.#current;
     this.#current = session;
     this.#backoff.connected();
-    log.info({ gateway: gateway.origin, apps: hello.apps }, `connected to ${gateway.origin}`);
+    log.info({ gateway: gateway.origin, apps }, `connected to ${gateway.origin}`);
     onUp();
     previous?.goAway();
   }

@@ -1,10 +1,10 @@
 // All of a connector's tunnels: several to each of its gateways, each kept up by itself, so that the loss of one says
 // nothing to the others.
-import type { Hello } from '../wire/hello.ts';
 import { type Limits, TICK_MS } from '../wire/limits.ts';
+import type { Log } from '../wire/log.ts';
 import type { Budget } from '../wire/session-options.ts';
 import type { Identity } from './identity.ts';
-import { Line, type LineOptions, type Log } from './line.ts';
+import { Line, type LineOptions } from './line.ts';
 import { Renewal } from './renewal.ts';
 
 export interface LinkOptions {
@@ -13,7 +13,7 @@ export interface LinkOptions {
   readonly tunnels: number;
   readonly name: string;
   readonly identity: Identity;
-  readonly hello: Hello;
+  readonly offer: LineOptions['offer'];
   readonly limits: Limits;
   readonly log: Log;
   /** Epoch milliseconds. */
@@ -22,7 +22,6 @@ export interface LinkOptions {
   readonly clock: () => number;
   /** 0 to 1, evenly. */
   readonly random: () => number;
-  readonly onOpen: LineOptions['onOpen'];
   /** A renewed identity, to be kept. */
   onIdentity(identity: Identity): void;
 }
@@ -45,8 +44,7 @@ export class Link {
       gateways: () => this.#likeliest(),
       onIdentity: (identity) => {
         options.onIdentity(identity);
-        // A new tunnel with it, then goodbye to the old: nothing is dropped.
-        for (const { line } of this.#lines) line.replace();
+        this.replace();
       },
     });
     const identity = (): Identity => this.#renewal.identity;
@@ -69,6 +67,11 @@ export class Link {
   #likeliest(): URL[] {
     const up = this.#lines.filter(({ line }) => line.up);
     return [...new Set([...up, ...this.#lines].map(({ gateway }) => gateway))];
+  }
+
+  /** New tunnels, with the identity and the offer of now, then goodbye to the old ones: nothing is dropped. */
+  replace(): void {
+    for (const { line } of this.#lines) line.replace();
   }
 
   /** Takes no new streams, lets open ones finish for up to `graceMs`, then cuts. */

@@ -1,7 +1,8 @@
 // Keeps the connector's certificate fresh: asks one gateway after the other for the next one, long before it runs out.
+
+import type { Log } from '../wire/log.ts';
 import { renew, renewalTime } from './enrol.ts';
 import type { Identity } from './identity.ts';
-import type { Log } from './line.ts';
 import { EnrolError } from './token.ts';
 
 export interface RenewalOptions {

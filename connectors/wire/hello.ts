@@ -16,6 +16,11 @@ export interface Hello {
   readonly instance: string;
   /** For display. */
   readonly software: string;
+  /**
+   * By app, the SHA-256 thumbprint (base64url, RFC 8705 `x5t#S256`) of the client certificate that this connector shows
+   * it for streams of this tunnel. Apps without one are left out.
+   */
+  readonly certificates?: Readonly<Record<string, string>> | undefined;
 }
 
 /** The gateway's answer: the version that holds from now on. */
@@ -66,6 +71,23 @@ function list<T>(value: unknown, max: number, what: string, item: (value: unknow
   return value.map(item);
 }
 
+/** A SHA-256 in base64url. */
+const THUMBPRINT = /^[A-Za-z0-9_-]{43}$/;
+
+function thumbprints(value: unknown): Readonly<Record<string, string>> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw bad('HELLO certificates: not an object');
+  const entries = Object.entries(value);
+  if (entries.length > MAX_APPS) throw bad(`HELLO certificates: more than ${MAX_APPS}`);
+  return Object.fromEntries(
+    entries.map(([app, thumbprint]) => {
+      if (typeof thumbprint !== 'string' || !THUMBPRINT.test(thumbprint))
+        throw bad('HELLO certificates: not a thumbprint');
+      return [appId(app), thumbprint];
+    }),
+  );
+}
+
 function appId(value: unknown): string {
   if (typeof value !== 'string' || !APP_ID.test(value)) throw bad('HELLO apps: not an app id');
   return value;
@@ -92,6 +114,7 @@ export function decodeHello(payload: Buffer): Hello {
     apps: list(hello['apps'], MAX_APPS, 'HELLO apps', appId),
     instance: text(hello['instance'], 'HELLO instance'),
     software: text(hello['software'], 'HELLO software'),
+    ...(hello['certificates'] === undefined ? {} : { certificates: thumbprints(hello['certificates']) }),
   };
 }
 

@@ -1,7 +1,6 @@
 // The headers an app receives: the client's own, less everything it could use to speak in our name, plus ours.
 import { randomFillSync } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import { ASSERTION_HEADER } from '#gateway/pki/assertion';
 import { trailerPairs } from '#gateway/tunnel/head';
 import { fold, headerName, speaksForUs } from './header-name.ts';
 
@@ -13,7 +12,6 @@ export interface Provenance {
   readonly address: string;
   readonly decisionId: string;
   readonly traceparent: string;
-  readonly assertion: string;
 }
 
 /** Headers to forward as a flat name, value, … list. `upgrade` keeps a WebSocket handshake whole. */
@@ -48,8 +46,6 @@ export function forwardHeaders(request: IncomingMessage, from: Provenance, upgra
     from.decisionId,
     'traceparent',
     from.traceparent,
-    ASSERTION_HEADER,
-    from.assertion,
   );
   return headers;
 }

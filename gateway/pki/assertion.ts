@@ -9,7 +9,7 @@ export const ASSERTION_HEADER = 'X-Sallyport-Assertion';
 const ASSERTION_TYPE = 'sallyport-assertion+jwt';
 /** Seconds an assertion is valid. A cached one is used until half of it has passed. */
 const LIFE = 60;
-/** Entries kept: one per live session and app; the oldest goes first. */
+/** Entries kept: one per live session, app and client certificate; the oldest goes first. */
 const CACHE_LIMIT = 10_000;
 
 /** Through whom a request came, the last one first (RFC 8693 section 4.1). */
@@ -49,6 +49,8 @@ export interface AssertionContext {
   /** RFC 7638 thumbprint of the device's key that the session is bound to. */
   readonly deviceKey?: string | undefined;
   readonly risk?: number | undefined;
+  /** Thumbprint of the client certificate of the connection to the app (RFC 8705), where there is one. */
+  readonly certificate?: string | undefined;
   readonly wishes: AssertionWishes;
   readonly request: BoundRequest;
 }
@@ -86,7 +88,7 @@ export class AssertionSigner {
     if (context.wishes.bind === 'request') {
       return this.#sign({ ...claimsOf(context, this.#edge), ...boundClaims(context) }, now);
     }
-    const cacheKey = `${context.session} ${context.app}`;
+    const cacheKey = `${context.session} ${context.app} ${context.certificate ?? ''}`;
     const state = stateOf(context);
     const cached = this.#cache.get(cacheKey);
     if (cached !== undefined && now < cached.staleAt && cached.state === state) return cached.token;
@@ -118,7 +120,7 @@ export class AssertionSigner {
 }
 
 function claimsOf(context: AssertionContext, edge: string): object {
-  const { session, subject, login, app, policy, device, deviceKey, risk } = context;
+  const { session, subject, login, app, policy, device, deviceKey, risk, certificate } = context;
   const { groups } = context.wishes;
   return {
     aud: app,
@@ -135,6 +137,7 @@ function claimsOf(context: AssertionContext, edge: string): object {
     device: device && deviceClaims(device, deviceKey),
     risk,
     policy: { rev: policy },
+    cnf: certificate === undefined ? undefined : { 'x5t#S256': certificate },
   };
 }
 

@@ -36,6 +36,7 @@ export type AssertionFailure =
   | 'claim-invalid'
   | 'certificate-missing'
   | 'certificate-other'
+  | 'certificate-unbound'
   | 'request-missing'
   | 'request-other';
 
@@ -92,6 +93,8 @@ export interface VerifierOptions {
   readonly keys?: URL | JSONWebKeySet;
   /** Gets the key set; for private authorities. The global one if left out. */
   readonly fetch?: FetchImplementation;
+  /** True refuses what is not bound to the client certificate of the connection, and so good on any other one. */
+  readonly requireCertificate?: boolean;
   /** Seconds by which clocks may differ; 5 if left out. */
   readonly tolerance?: number;
   /** Epoch milliseconds; the machine's clock if left out. */
@@ -112,7 +115,7 @@ export type Verify = (token: string | undefined, seen?: Seen) => Promise<Asserti
 
 /** Makes the check of one back end; keys are got when needed, kept, and looked for anew when an unknown one signs. */
 export function createVerifier(options: VerifierOptions): Verify {
-  const { issuer, audience, tolerance = 5, now = Date.now } = options;
+  const { issuer, audience, requireCertificate = false, tolerance = 5, now = Date.now } = options;
   const keys = keySource(options);
   return async (token, seen = {}) => {
     if (token === undefined || token === '') {
@@ -133,6 +136,12 @@ export function createVerifier(options: VerifierOptions): Verify {
       throw translated(error, options);
     });
     checkLife(payload);
+    if (requireCertificate && payload.cnf === undefined) {
+      throw new AssertionError(
+        'certificate-unbound',
+        'it is bound to no client certificate: does the connector show this app one?',
+      );
+    }
     checkCertificate(payload, seen);
     checkRequest(payload, seen);
     return payload;

@@ -9,6 +9,7 @@ import type { OpenRequest } from '#connectors/wire/open';
 import { Session } from '#connectors/wire/session';
 import { IGNORE, type Stream, type StreamHandler } from '#connectors/wire/stream';
 import { overWebSocket } from '#connectors/wire/transport';
+import type { Offer } from '#gateway/tunnel/relay';
 import type { Tunnel } from '#gateway/tunnel/tunnel';
 import { bridge } from './bridge.ts';
 
@@ -18,25 +19,30 @@ export interface RelayLinkOptions {
   /** The other gateway's listener for connectors, https. */
   readonly address: URL;
   readonly identity: Identity;
-  /** Apps this gateway has a tunnel for. */
-  readonly apps: readonly string[];
+  /** What this gateway has a tunnel for. */
+  readonly offers: readonly Offer[];
   /** Names this process. */
   readonly instance: string;
-  /** A tunnel of our own for the app. */
-  choose(app: string): Tunnel | undefined;
+  /** A tunnel of our own for what was offered. */
+  choose(offer: Offer): Tunnel | undefined;
   onClose(why: string): void;
 }
 
 export class RelayLink {
-  readonly apps: readonly string[];
+  readonly offers: readonly Offer[];
   readonly #session: Session;
   readonly #ticker: NodeJS.Timeout;
 
   private constructor(options: RelayLinkOptions, ws: Awaited<ReturnType<typeof dial>>) {
-    this.apps = options.apps;
+    this.offers = options.offers;
     const { window, streams } = DEFAULT_LIMITS;
-    const { apps, instance } = options;
-    const hello: Hello = { versions: VERSIONS, window, streams, apps, instance, software: 'sallyport' };
+    const { offers, instance } = options;
+    const shown = offers.flatMap(({ app, certificate }) => (certificate ? [[app, certificate]] : []));
+    const hello: Hello = {
+      ...{ versions: VERSIONS, window, streams, instance, software: 'sallyport' },
+      apps: offers.map(({ app }) => app),
+      certificates: Object.fromEntries(shown),
+    };
     this.#session = new Session({
       ...{ transport: overWebSocket(ws), limits: DEFAULT_LIMITS, budget: { held: 0 } },
       clock: () => performance.now(),
@@ -68,7 +74,9 @@ export class RelayLink {
 }
 
 function open(options: RelayLinkOptions, stream: Stream, request: OpenRequest, fin: boolean): StreamHandler {
-  const tunnel = options.choose(request.app);
+  const offer = options.offers.find(({ app }) => app === request.app);
+  // The other gateway bound its assertion to what was offered: another connector's certificate would not fit.
+  const tunnel = offer === undefined ? undefined : options.choose(offer);
   if (tunnel !== undefined) return bridge(stream, request, fin, tunnel);
   queueMicrotask(() => stream.reset('refused', 'there is no tunnel for this app here any more'));
   return IGNORE;

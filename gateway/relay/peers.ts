@@ -1,9 +1,11 @@
 // Gateways find each other in the state they share, and each dials every other one, offering the apps it has tunnels
 // for. Which gateway a person comes to, and which one a connector dialled, then makes no difference.
 import { randomUUID } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import type { Identity } from '#connectors/link/identity';
 import type { Authority } from '#gateway/pki/authority';
 import type { Presence, Store } from '#gateway/state/store';
+import type { Offer } from '#gateway/tunnel/relay';
 import type { Tunnel } from '#gateway/tunnel/tunnel';
 import type { Log } from '#siem/log';
 import { RelayLink } from './link.ts';
@@ -23,9 +25,9 @@ export interface PeersOptions {
   readonly address: string;
   readonly log: Log;
   readonly now: () => number;
-  /** Apps that this gateway has a tunnel of its own for. */
-  apps(): readonly string[];
-  choose(app: string): Tunnel | undefined;
+  /** What this gateway has a tunnel of its own for. */
+  offers(): readonly Offer[];
+  choose(offer: Offer): Tunnel | undefined;
 }
 
 export class Peers {
@@ -50,8 +52,8 @@ export class Peers {
       const others = (await store.list('presence')).filter(([instance]) => instance !== this.#instance);
       const there = new Set(others.map(([instance]) => instance));
       for (const [instance, link] of this.#links) if (!there.has(instance)) link.goAway();
-      const apps = [...this.#options.apps()].sort();
-      await Promise.all(others.map(([instance, presence]) => this.#keep(instance, presence, apps)));
+      const offers = this.#options.offers().toSorted((a, b) => (a.app < b.app ? -1 : 1));
+      await Promise.all(others.map(([instance, presence]) => this.#keep(instance, presence, offers)));
     } catch (error) {
       log.warn({ err: error }, 'other gateways cannot be looked for at this moment');
     }
@@ -70,15 +72,15 @@ export class Peers {
   }
 
   /** A link that offers what is there now; a new one takes over before the old one goes. */
-  async #keep(instance: string, { name, address }: Presence, apps: readonly string[]): Promise<void> {
+  async #keep(instance: string, { name, address }: Presence, offers: readonly Offer[]): Promise<void> {
     const before = this.#links.get(instance);
-    if (before === undefined ? apps.length === 0 : before.apps.join() === apps.join()) return;
+    if (before === undefined ? offers.length === 0 : isDeepStrictEqual(before.offers, offers)) return;
     if (this.#dialling.has(instance) || this.#stopped) return;
     this.#dialling.add(instance);
     const { log, choose } = this.#options;
     try {
       const link: RelayLink = await RelayLink.open({
-        ...{ address: new URL(address), identity: await this.#identity(), apps, choose },
+        ...{ address: new URL(address), identity: await this.#identity(), offers, choose },
         instance: this.#instance,
         onClose: (why) => {
           log.info({ gateway: name, why }, 'the link to another gateway ended');
@@ -87,7 +89,7 @@ export class Peers {
       });
       this.#links.set(instance, link);
       before?.goAway();
-      log.info({ gateway: name, apps: apps.length }, 'linked to another gateway');
+      log.info({ gateway: name, apps: offers.length }, 'linked to another gateway');
     } catch (error) {
       log.warn({ err: error, gateway: name }, 'another gateway cannot be reached');
     } finally {

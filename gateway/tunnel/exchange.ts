@@ -2,7 +2,7 @@
 // answered with a head, and never sends the same request twice once any of its body has been read.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { HeadError, type ResetCode } from '#connectors/wire/error';
-import { encodeRequest, type ResponseHead } from '#connectors/wire/head';
+import type { ResponseHead } from '#connectors/wire/head';
 import type { Stream, StreamHandler } from '#connectors/wire/stream';
 import { forwardTrailers } from '#gateway/edge/forwarded';
 import { Answer } from './answer.ts';
@@ -28,6 +28,7 @@ function hasBody(req: IncomingMessage): boolean {
 export class Exchange implements StreamHandler, Relay {
   readonly done: Promise<RelayResult>;
   readonly #app: string;
+  readonly #forward: ForwardHead;
   readonly #req: IncomingMessage;
   readonly #res: ServerResponse;
   readonly #choose: Choose;
@@ -36,7 +37,6 @@ export class Exchange implements StreamHandler, Relay {
   readonly #body: boolean;
   readonly #replayable: boolean;
   readonly #tried: Tunnel[] = [];
-  #head = '';
   #tunnel: Tunnel | undefined;
   #stream: Stream | undefined;
   #openedAt = 0;
@@ -57,6 +57,7 @@ export class Exchange implements StreamHandler, Relay {
     this.#app = app;
     this.#req = req;
     this.#res = res;
+    this.#forward = forward;
     this.#choose = choose;
     this.#options = options;
     this.#answer = new Answer(forward.method, res, options, turn);
@@ -68,13 +69,6 @@ export class Exchange implements StreamHandler, Relay {
     res.on('close', () => this.#clientGone());
     if (res.destroyed) {
       this.#clientGone();
-      return;
-    }
-    try {
-      this.#head = encodeRequest(forward.method, forward.path, forward.headers);
-    } catch (error) {
-      if (!(error instanceof HeadError)) throw error;
-      this.#fail('bad-head', error.message);
       return;
     }
     this.#attempt('no-connector', '');
@@ -94,7 +88,14 @@ export class Exchange implements StreamHandler, Relay {
     this.#tunnel = tunnel;
     this.#tried.push(tunnel);
     this.#openedAt = tunnel.session.clock();
-    this.#stream = tunnel.open('http', this.#app, this.#head, !this.#body, this);
+    try {
+      const head = tunnel.head(this.#app, this.#forward);
+      this.#stream = tunnel.open('http', this.#app, head, !this.#body, this);
+    } catch (error) {
+      if (!(error instanceof HeadError)) throw error;
+      this.#fail('bad-head', error.message);
+      return;
+    }
     if (this.#body) this.#upload(this.#stream);
   }
 

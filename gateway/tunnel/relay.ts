@@ -14,6 +14,11 @@ export interface ForwardHead {
    * client sent one; `Transfer-Encoding` and `Connection` are regenerated from the frames. An upgrade keeps `Upgrade`.
    */
   readonly headers: readonly string[];
+  /**
+   * Fields added once the way is chosen, since they are bound to it. `certificate`: thumbprint of the client certificate
+   * that the connector shows the app, where it has one.
+   */
+  bound?(certificate: string | undefined): readonly string[];
 }
 
 /** How an exchange ended. `closed` is the gateway's own wish (revocation, drain), `failed` has a `failure`. */
@@ -80,6 +85,12 @@ export interface TunnelPeer {
   readonly serial: string;
   /** It is another gateway, which relays to tunnels of its own: used when there is no tunnel here. */
   readonly relay?: boolean;
+}
+
+/** An app that some connector serves, and the client certificate it shows the app, by thumbprint. */
+export interface Offer {
+  readonly app: string;
+  readonly certificate: string | undefined;
 }
 
 /** A connected tunnel, after its hello. */

@@ -34,10 +34,13 @@ export class Serving {
     return this.#routes.some((route) => route.tunnel([]) !== undefined);
   }
 
-  /** A connector's tunnel that takes a request now, without another gateway in between. */
-  get own(): Tunnel | undefined {
-    const own = this.#routes.filter((route) => !route.relay && route.tunnel([]) !== undefined);
-    return own.toSorted((a, b) => a.streams - b.streams)[0]?.tunnel([]);
+  /** Connectors' tunnels that take a request now, without another gateway in between; the idlest first. */
+  get own(): readonly Tunnel[] {
+    return this.#routes
+      .filter((route) => !route.relay)
+      .toSorted((a, b) => a.streams - b.streams)
+      .flatMap((route) => route.tunnels.filter(({ session }) => session.ready))
+      .toSorted((a, b) => Number(a.session.silent) - Number(b.session.silent));
   }
 
   /** Adds a tunnel to its connector's route, which is returned. */

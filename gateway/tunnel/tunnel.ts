@@ -1,11 +1,12 @@
 // One connected tunnel as the gateway sees it: who is at its other end, and the routes to apps that it is part of.
 import type { ResetCode } from '#connectors/wire/error';
 import type { Kind } from '#connectors/wire/frame';
+import { encodeRequest } from '#connectors/wire/head';
 import type { Hello } from '#connectors/wire/hello';
 import { openPrefix } from '#connectors/wire/open';
 import type { Session } from '#connectors/wire/session';
 import type { Stream, StreamHandler } from '#connectors/wire/stream';
-import type { ConnectorStatus, TunnelPeer } from './relay.ts';
+import type { ConnectorStatus, ForwardHead, TunnelPeer } from './relay.ts';
 import type { Route } from './route.ts';
 
 export class Tunnel {
@@ -18,6 +19,7 @@ export class Tunnel {
   /** By app, while it takes new requests. */
   readonly routes: Map<string, Route> = new Map();
   readonly #software: string;
+  readonly #certificates: ReadonlyMap<string, string>;
   readonly #connectedAt: number;
   readonly #prefixes = new Map<string, Buffer>();
 
@@ -25,7 +27,7 @@ export class Tunnel {
     peer: TunnelPeer,
     session: Session,
     apps: readonly string[],
-    { instance, software }: Pick<Hello, 'instance' | 'software'>,
+    { instance, software, certificates = {} }: Pick<Hello, 'instance' | 'software' | 'certificates'>,
     connectedAt: number,
   ) {
     this.peer = peer;
@@ -33,6 +35,7 @@ export class Tunnel {
     this.apps = apps;
     this.instance = instance;
     this.#software = software;
+    this.#certificates = new Map(Object.entries(certificates));
     this.#connectedAt = connectedAt;
   }
 
@@ -45,6 +48,20 @@ export class Tunnel {
       this.#prefixes.set(key, prefix);
     }
     return this.session.open(prefix, head, fin, handler, this.session.limits.idleSeconds);
+  }
+
+  /**
+   * Thumbprint of the client certificate that the connector shows the app, by its own word: a false one makes assertions
+   * that no connection of its own fits.
+   */
+  certificate(app: string): string | undefined {
+    return this.#certificates.get(app);
+  }
+
+  /** What is sent of a request on this tunnel. @throws {HeadError} */
+  head(app: string, { method, path, headers, bound }: ForwardHead): string {
+    const own = bound?.(this.certificate(app)) ?? [];
+    return encodeRequest(method, path, own.length === 0 ? headers : [...headers, ...own]);
   }
 
   /** The gateway holds as many unread bytes as it may. */

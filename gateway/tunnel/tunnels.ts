@@ -13,7 +13,15 @@ import { overWebSocket, type Transport } from '#connectors/wire/transport';
 import { Arrivals } from './arrivals.ts';
 import { type Choose, Exchange } from './exchange.ts';
 import { Plain } from './plain.ts';
-import type { ConnectorStatus, ForwardHead, Relay, RelayOptions, TunnelPeer, TunnelRelays } from './relay.ts';
+import type {
+  ConnectorStatus,
+  ForwardHead,
+  Offer,
+  Relay,
+  RelayOptions,
+  TunnelPeer,
+  TunnelRelays,
+} from './relay.ts';
 import { Serving } from './serving.ts';
 import { Tunnel } from './tunnel.ts';
 import { Turn } from './turn.ts';
@@ -168,13 +176,19 @@ export class Tunnels implements TunnelRelays {
     return [...this.#tunnels].filter(({ peer }) => peer.relay !== true);
   }
 
-  /** Apps that connectors serve here; and a tunnel for one of them, never another gateway's link. */
-  get apps(): readonly string[] {
-    return [...this.#byApp].filter(([, serving]) => serving.own !== undefined).map(([app]) => app);
+  /** Apps that connectors serve here, each with the certificate its connector shows it; never another gateway's link. */
+  get offers(): readonly Offer[] {
+    return [...this.#byApp].flatMap(([app, serving]) => {
+      const { own } = serving;
+      // The same one each time it is asked, however busy which connector is.
+      const [certificate] = own.map((tunnel) => tunnel.certificate(app)).toSorted();
+      return own.length === 0 ? [] : [{ app, certificate }];
+    });
   }
 
-  own(app: string): Tunnel | undefined {
-    return this.#byApp.get(app)?.own;
+  /** A connector's tunnel for what was offered. */
+  own({ app, certificate }: Offer): Tunnel | undefined {
+    return this.#byApp.get(app)?.own.find((tunnel) => tunnel.certificate(app) === certificate);
   }
 
   connectors(): readonly ConnectorStatus[] {

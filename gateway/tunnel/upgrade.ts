@@ -3,7 +3,7 @@
 import { type IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { HeadError, type ResetCode } from '#connectors/wire/error';
-import { encodeRequest, type ResponseHead } from '#connectors/wire/head';
+import type { ResponseHead } from '#connectors/wire/head';
 import { Splice, type SpliceEnd } from '#connectors/wire/splice';
 import type { Stream, StreamHandler } from '#connectors/wire/stream';
 import { Answer } from './answer.ts';
@@ -77,8 +77,7 @@ export class Upgrade implements StreamHandler, Relay {
     }
     this.#tunnel = tunnel;
     try {
-      const head = encodeRequest(forward.method, forward.path, forward.headers);
-      this.#stream = tunnel.open('upgrade', app, head, false, this);
+      this.#stream = tunnel.open('upgrade', app, tunnel.head(app, forward), false, this);
     } catch (error) {
       if (!(error instanceof HeadError)) throw error;
       this.#finish('failed', 'bad-head', error.message);

@@ -68,6 +68,26 @@ const MISTAKES: [what: string, from: string, to: string, says: RegExp][] = [
   ['a plain gateway among several', `gateway: ${ORIGIN}`, `gateways: ['http://gw']`, /3:12.*https origin/],
   ['no tunnels', 'apps:', 'tunnels: 0\napps:', /4:10/],
   ['too many tunnels', 'apps:', 'tunnels: 17\napps:', /4:10/],
+  [
+    'a name beside a SPIFFE id',
+    'headTimeout',
+    'spiffeId: spiffe://a.b/c, headTimeout',
+    /6:\d+.*either `serverName` or/,
+  ],
+  ['an id that is none', 'serverName: vault', 'spiffeId: vault', /6:\d+.*expected a SPIFFE id/],
+  [
+    'an id whom nobody vouches for',
+    'ca: vault-ca.pem, serverName: vault.internal',
+    'spiffeId: spiffe://a.b/c',
+    /6:\d+.*give `ca` too/,
+  ],
+  [
+    'a certificate for a plain app',
+    `:3000'`,
+    `:3000', client: { certificate: a, key: b }`,
+    /5:\d+.*only an https app/,
+  ],
+  ['a certificate without its key', 'headTimeout', 'client: { certificate: a }, headTimeout', /6:\d+.*key/],
   ['no apps', GOOD.slice(GOOD.indexOf('  wiki')), '  {}\n', /name at least one app/],
 ];
 for (const [what, from, to, says] of MISTAKES) {

@@ -32,7 +32,7 @@ async function serving(
   const cluster = new Cluster(Object.fromEntries(entries) as Record<string, AppTarget>);
   t.after(() => cluster.close());
   const { gateway } = await joined({}, undefined, (stream, request, fin) =>
-    cluster.open(stream, request, fin),
+    cluster.serving.open(stream, request, fin),
   );
   return gateway;
 }

@@ -112,10 +112,10 @@ function linkTo(
   const say = (_fields: object, message: string): void => void said.push(message);
   const link = new Link({
     gateways: all.map(({ port }) => new URL(`https://127.0.0.1:${port}`)),
-    ...{ tunnels: 2, name: 'one', identity, hello: HELLO, limits: DEFAULT_LIMITS },
+    ...{ tunnels: 2, name: 'one', identity, limits: DEFAULT_LIMITS },
     ...{ log: { info: say, warn: say, error: say }, now: Date.now },
     ...{ clock: () => performance.now(), random: () => 0.05 },
-    onOpen: () => IGNORE,
+    offer: () => ({ hello: HELLO, onOpen: () => IGNORE }),
     onIdentity() {},
     ...more,
   });
@@ -203,4 +203,22 @@ test('the end: streams of every tunnel get their grace, and nothing is dialled a
     all.map(({ dials }) => dials),
     [2, 2],
   );
+});
+
+test('what is announced changes: new tunnels say so, also one that was being dialled at that moment', async (t) => {
+  const all = await doors(t, 1);
+  const [door] = all;
+  let apps = ['app'];
+  const { link } = linkTo(t, all, {
+    tunnels: 1,
+    offer: () => ({ hello: { ...HELLO, apps }, onOpen: () => IGNORE }),
+  });
+  apps = [];
+  link.replace();
+  await until('it is announced', () => door?.tunnels.connectors().some((one) => one.apps.length === 0));
+  await until('the old one is gone', () => door?.count === 1);
+  assert.deepEqual(door?.tunnels.connectors()[0]?.apps, []);
+  apps = ['app'];
+  link.replace();
+  await until('and again', () => door?.count === 1 && door.tunnels.connectors()[0]?.apps.length === 1);
 });

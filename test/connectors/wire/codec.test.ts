@@ -279,6 +279,10 @@ test('a hello is believed only within its limits', () => {
     { instance: 'x'.repeat(129) },
     { software: 'a\nb' },
     { software: undefined },
+    { certificates: [] },
+    { certificates: { wiki: 'A' } },
+    { certificates: { 'a/b': 'A'.repeat(43) } },
+    { certificates: Object.fromEntries(Array.from({ length: 513 }, (_, i) => [`a${i}`, 'A'.repeat(43)])) },
   ];
   for (const change of changes) {
     const payload = Buffer.from(JSON.stringify({ ...helloValue, ...change }));
@@ -287,6 +291,8 @@ test('a hello is believed only within its limits', () => {
   for (const text of ['', 'null', '[]', '{', '1', '"x"'])
     assert.throws(() => decodeHello(Buffer.from(text)), WireError, text);
   assert.deepEqual(decodeHello(Buffer.from(JSON.stringify({ ...helloValue, later: true }))), helloValue);
+  const shown = { ...helloValue, certificates: { wiki: 'A'.repeat(43) } };
+  assert.deepEqual(decodeHello(encodeHello(shown)), shown);
   assert.throws(() => decodeWelcome(Buffer.from(JSON.stringify({ ...welcomeValue, version: 2 }))), {
     code: 'version',
   });

@@ -93,6 +93,7 @@ describe('what an assertion says', () => {
       { device: posture },
       { device: { ...posture, attested: false } },
       { risk: 50 },
+      { certificate: 'A'.repeat(43) },
       { login: { provider: 'corp', at: 2_000 } },
     ]) {
       assert.notEqual(signer.assertion({ ...CONTEXT, ...other }), token, JSON.stringify(other));
@@ -221,6 +222,17 @@ describe('a back end refuses', () => {
       await assert.rejects(verify(await token(), seen?.()), { name: 'AssertionError', code });
     });
   }
+
+  test('where it wants them bound, one that is good on any connection: certificate-unbound', async () => {
+    const strict = createVerifier({
+      ...{ issuer: ISSUER, audience: 'wiki', keys: keysOf(signer.jwks), now: clock.now },
+      requireCertificate: true,
+    });
+    await assert.rejects(strict(signer.assertion(CONTEXT), { certificate }), { code: 'certificate-unbound' });
+    const bound = signer.assertion({ ...CONTEXT, certificate: thumbprint() });
+    assert.deepEqual((await strict(bound, { certificate })).cnf, { 'x5t#S256': thumbprint() });
+    await assert.rejects(strict(bound), { code: 'certificate-missing' });
+  });
 
   test('and takes one bound to the certificate that was shown', async () => {
     const token = await resigned({ cnf: { 'x5t#S256': thumbprint() } });

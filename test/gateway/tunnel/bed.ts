@@ -17,7 +17,7 @@ import { Cluster } from '#connectors/cluster/cluster';
 import { DEFAULT_LIMITS, type Limits, VERSIONS } from '#connectors/wire/limits';
 import { Session } from '#connectors/wire/session';
 import type { SessionOptions } from '#connectors/wire/session-options';
-import type { Relay, RelayOptions, RelayResult } from '#gateway/tunnel/relay';
+import type { ForwardHead, Relay, RelayOptions, RelayResult } from '#gateway/tunnel/relay';
 import { Tunnels } from '#gateway/tunnel/tunnels';
 import { type End, pair } from '#test/connectors/wire/pair';
 import { forwardOf } from './forward.ts';
@@ -40,8 +40,14 @@ export interface Bed {
   readonly results: RelayResult[];
   readonly relays: Relay[];
   options: RelayOptions;
+  /** What is added to each request for the way it takes. */
+  bound?: ForwardHead['bound'];
   /** `serve` takes the place of the real cluster side. */
-  connect(name?: string, serve?: SessionOptions['onOpen']): Promise<BedConnector>;
+  connect(
+    name?: string,
+    serve?: SessionOptions['onOpen'],
+    certificates?: Readonly<Record<string, string>>,
+  ): Promise<BedConnector>;
 }
 
 async function listen(server: Server): Promise<number> {
@@ -116,7 +122,7 @@ export async function bed(
     results: [],
     relays: [],
     options: {},
-    async connect(name = 'one', serve) {
+    async connect(name = 'one', serve, certificates) {
       const [line, gatewayLine] = pair();
       const cluster = new Cluster({ app: { url, headTimeout } });
       const { promise, resolve } = Promise.withResolvers<void>();
@@ -140,10 +146,11 @@ export async function bed(
             apps: ['app', 'elsewhere'],
             instance: name,
             software: 'test',
+            certificates,
           },
         },
         onReady: () => resolve(),
-        onOpen: serve ?? ((stream, request, fin) => cluster.open(stream, request, fin)),
+        onOpen: serve ?? ((stream, request, fin) => cluster.serving.open(stream, request, fin)),
         onGoaway() {},
         onClose() {},
       });
@@ -152,6 +159,10 @@ export async function bed(
       await promise;
       return connector;
     },
+  };
+  const forward = (req: IncomingMessage): ForwardHead => {
+    const { bound } = self;
+    return { ...forwardOf(req), ...(bound === undefined ? {} : { bound }) };
   };
   const settle = (relay: Relay, onFailed: (result: RelayResult) => void): void => {
     self.relays.push(relay);
@@ -162,14 +173,14 @@ export async function bed(
   };
   const relay = (req: IncomingMessage, res: ServerResponse, expectContinue: boolean): void => {
     const id = req.headers['x-app'] === undefined ? 'app' : String(req.headers['x-app']);
-    settle(tunnels.relay(id, req, res, forwardOf(req), { ...self.options, expectContinue }), (result) => {
+    settle(tunnels.relay(id, req, res, forward(req), { ...self.options, expectContinue }), (result) => {
       res.writeHead(result.failure === 'app-timeout' ? 504 : 502).end(result.failure);
     });
   };
   gateway.on('request', (req, res) => relay(req, res, false));
   gateway.on('checkContinue', (req, res) => relay(req, res, true));
   gateway.on('upgrade', (req, socket, head) => {
-    settle(tunnels.upgrade('app', req, socket, head, forwardOf(req), self.options), (result) => {
+    settle(tunnels.upgrade('app', req, socket, head, forward(req), self.options), (result) => {
       socket.end(`HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\nX-Failure: ${result.failure}\r\n\r\n`);
     });
   });
