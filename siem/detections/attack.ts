@@ -30,6 +30,7 @@ const TECHNIQUES: Readonly<Record<string, string>> = {
   T1489: 'Service Stop',
   T1499: 'Endpoint Denial of Service',
   T1528: 'Steal Application Access Token',
+  T1542: 'Pre-OS Boot',
   T1550: 'Use Alternate Authentication Material',
   'T1550.004': 'Web Session Cookie',
   T1556: 'Modify Authentication Process',

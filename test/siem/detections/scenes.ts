@@ -167,6 +167,30 @@ export const scenes: Readonly<Record<string, Scenes>> = {
     fires: [{ says: 'a minute of heartbeats, then nothing', steps: times(6, 10, beat), at: 420 }],
     quiet: [{ says: 'heartbeats until now', steps: times(60, 10, beat) }],
   },
+  'attestation-failure': {
+    fires: [
+      { says: 'a device that was well is not', steps: [{ after: 0, event: like('device-posture-failed') }] },
+      {
+        says: 'evidence over another channel',
+        steps: [{ after: 0, event: like('device-evidence-refused', { code: 'relayed-channel' }) }],
+      },
+      {
+        says: 'a proof that was used before',
+        steps: [{ after: 0, event: like('device-session-refused', { code: 'proof-replayed' }) }],
+      },
+    ],
+    quiet: [
+      { says: 'attested, and well', steps: [{ after: 0, event: like('device-attested') }] },
+      {
+        says: 'evidence that cannot be read',
+        steps: [{ after: 0, event: like('device-evidence-refused', { code: 'attest-truncated' }) }],
+      },
+      {
+        says: 'a session without a device',
+        steps: [{ after: 0, event: like('device-session-refused', { code: 'device-unknown' }) }],
+      },
+    ],
+  },
   'revocation-slow': {
     fires: [{ says: '2.5 s', steps: [{ after: 0, event: like('session-revoked', { enforceMs: 2_500 }) }] }],
     quiet: [
