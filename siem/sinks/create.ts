@@ -10,17 +10,21 @@ import { SplunkSink } from './splunk.ts';
 import { SyslogSink } from './syslog.ts';
 import { WebhookSink } from './webhook.ts';
 
-/** A credential's file is missing, empty, or readable by others. The message names the file, never its content. */
+/** The file of a credential or a private key is missing, empty, or readable by others. The message names the file, never its content. */
 export class CredentialError extends Error {
   readonly code = 'credential';
 }
 
-/** The content of a file with mode 0600, without the newline an editor leaves. */
-export function readCredential(file: string): string {
+function requirePrivate(file: string): void {
   const stat = statSync(file, { throwIfNoEntry: false });
   if (stat === undefined) throw new CredentialError(`${file} is not there`);
   if ((stat.mode & 0o077) !== 0)
     throw new CredentialError(`others could read ${file}. Run: chmod 600 ${file}`);
+}
+
+/** The content of a file with mode 0600, without the newline an editor leaves. */
+export function readCredential(file: string): string {
+  requirePrivate(file);
   const text = readFileSync(file, 'utf8').trim();
   if (text === '' || /[^\u0020-\u007e]/.test(text)) {
     throw new CredentialError(`${file} must hold one line of printable characters`);
@@ -39,9 +43,10 @@ export function elasticsearchCredentials({ apiKey, user }: ElasticsearchConfig):
   };
 }
 
-/** Certificates and their keys must be there before anything is started. */
+/** Certificates and their keys must be there, and the keys private, before anything is started. */
 function requireReadable(config: SinkConfig): void {
   const { ca, certificate } = { ca: undefined, certificate: undefined, ...config };
+  if (certificate !== undefined) requirePrivate(certificate.key);
   for (const file of [ca, certificate?.file, certificate?.key]) {
     if (file === undefined) continue;
     try {
