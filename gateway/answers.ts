@@ -125,13 +125,24 @@ export class Answers {
     { request, response }: Exchange,
     code: string,
     message: string,
-    reference: string,
+    reference: string | undefined,
   ): Promise<void> {
     return answer(request, response, {
       status: 401,
       headers: { 'WWW-Authenticate': 'Bearer' },
       json: { error: 'service-unknown', code, message, reference },
       html: () => messagePage(this.#parts.portal, { title: 'Unknown service', text: message, reference }),
+    });
+  }
+
+  /** So much was refused to this address that it is not told more for a while. */
+  async tooMany({ request, response }: Exchange, retryAfter: number): Promise<void> {
+    const text = `Too many requests from your network address were refused. Try again in ${retryAfter} s.`;
+    return answer(request, response, {
+      status: 429,
+      headers: { 'Retry-After': String(retryAfter), Connection: 'close' },
+      json: { error: 'too-many', message: text, retryAfter },
+      html: () => messagePage(this.#parts.portal, { title: 'Too many requests', text }),
     });
   }
 

@@ -5,6 +5,7 @@ import { type AttestationConfig, attestationSchema, resolveAttestationPaths } fr
 import type { ConnectionLimits } from '#gateway/edge/limits';
 import { type ProviderConfig, providerSchema } from '#gateway/identity/provider-config';
 import { resolveServicesPaths, type ServicesConfig, servicesSchema } from '#gateway/identity/services-config';
+import type { StrangerLimits } from '#gateway/inspect/strangers';
 import {
   type AppAssertion,
   type AssertionsConfig,
@@ -69,7 +70,7 @@ export interface GatewayConfig {
     readonly health: ListenAddress;
   };
   readonly tls?: { readonly certificate: string; readonly key: string } | undefined;
-  readonly limits: ConnectionLimits;
+  readonly limits: ConnectionLimits & { readonly strangers: StrangerLimits };
   readonly connectors: {
     readonly hosts: readonly string[];
     readonly relay?: string | undefined;
@@ -148,6 +149,13 @@ const shape = z.strictObject({
     .strictObject({
       connections: z.int().min(10).max(100_000).default(20_000),
       perAddress: z.int().min(10).max(100_000).default(1_000),
+      strangers: z
+        .strictObject({
+          perAddress: z.int().min(10).max(10_000_000).default(1_000),
+          together: z.int().min(10).max(10_000_000).default(6_000),
+        })
+        .prefault({})
+        .describe('Refusals that are recorded one by one in a minute, of one address and of all.'),
     })
     .prefault({})
     .describe('Connections of a listener at once, and from one address (IPv6: one /64).'),

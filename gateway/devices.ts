@@ -14,6 +14,7 @@ import type { Sites } from './edge/sites.ts';
 import { Proofs } from './identity/dpop.ts';
 import type { Sessions } from './identity/sessions.ts';
 import { Terminals } from './identity/terminal.ts';
+import type { Strangers } from './inspect/strangers.ts';
 import { browserApp } from './portal/browser.ts';
 import { devicesApp } from './portal/devices.ts';
 import { destinationOf, onwards, type PortalRequest } from './portal/portal.ts';
@@ -29,6 +30,7 @@ export interface DevicesParts {
   readonly store: Store;
   readonly sessions: Sessions;
   readonly recorder: Recorder;
+  readonly strangers: Strangers;
   readonly log: Log;
   readonly now: () => number;
   /** Decides everything open again. */
@@ -65,8 +67,8 @@ export function deviceVerifier(
 }
 
 export function wireDevices(verifier: Verifier, parts: DevicesParts): Devices {
-  const { config, origin, sites, store, sessions, recorder, now, review } = parts;
-  const desk = new DeviceDesk({ verifier, recorder, review });
+  const { config, origin, sites, store, sessions, recorder, strangers, now, review } = parts;
+  const desk = new DeviceDesk({ verifier, recorder, strangers, review });
   const terminals = new Terminals(sessions, new Proofs(store, now));
   const app = devicesApp({ origin, desk, terminals, sessions, store });
   const ways = { origin, apps: config.apps, sessions, originOf: (host: string) => sites.originOf(host) };

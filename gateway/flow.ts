@@ -1,6 +1,7 @@
 // The way of one request, on one screen: parse strictly, find who, gather facts, decide, record, carry.
 // Nothing is forwarded before its record is kept, and whatever fails on the way is an answer, never an allow.
 import { accessRequest } from '#gateway/context/facts';
+import { isNavigation } from '#gateway/edge/answer';
 import { type CleanRequest, inspect, type Refusal } from '#gateway/edge/front';
 import { readCookie, SESSION_COOKIE } from '#gateway/identity/cookies';
 import { ProofError } from '#gateway/identity/dpop';
@@ -20,6 +21,7 @@ import type { Sites } from './edge/sites.ts';
 import type { Sessions } from './identity/sessions.ts';
 import type { Terminals } from './identity/terminal.ts';
 import type { Rates } from './inspect/rates.ts';
+import { type Strangers, TooMany } from './inspect/strangers.ts';
 
 export interface FlowParts {
   readonly sites: Sites;
@@ -30,6 +32,7 @@ export interface FlowParts {
   readonly rulings: Rulings;
   readonly rates: Rates;
   readonly recorder: Recorder;
+  readonly strangers: Strangers;
   readonly metrics: Metrics;
   readonly answers: Answers;
   readonly carriage: Carriage;
@@ -54,9 +57,12 @@ export class Flow {
     try {
       await way();
     } catch (error) {
-      this.#parts.metrics.failed();
-      this.#parts.log.error({ err: error }, `${what} could not be decided`);
-      await this.#parts.answers.notDecided(exchange).catch(() => exchange.response.destroy());
+      const { answers, metrics, log } = this.#parts;
+      const gone = (): void => void exchange.response.destroy();
+      if (error instanceof TooMany) return answers.tooMany(exchange, error.retryAfter).catch(gone);
+      metrics.failed();
+      log.error({ err: error }, `${what} could not be decided`);
+      await answers.notDecided(exchange).catch(gone);
     }
   }
 
@@ -77,7 +83,10 @@ export class Flow {
       return answers.ownPage(exchange, site, clean, session);
     }
     if (session === undefined) {
-      await this.#recordRefusal(exchange, 'not-signed-in');
+      await this.#recordRefusal(exchange, 'not-signed-in').catch((error: unknown) => {
+        // Whoever wants to sign in is shown where, whatever else comes from the same address.
+        if (!(error instanceof TooMany && isNavigation(request))) throw error;
+      });
       return answers.signInFirst(exchange, clean);
     }
     if (exchange.upgradeHead !== undefined && !sites.mayUpgrade(site.app, request.headers.origin)) {
@@ -88,7 +97,7 @@ export class Flow {
 
   /** A command line asks for a TCP app, with the token its person approved. */
   async #connect(exchange: Exchange, clean: CleanRequest): Promise<void> {
-    const { sites, answers } = this.#parts;
+    const { sites, answers, connections, recorder, metrics } = this.#parts;
     const { origin } = exchange.request.headers;
     // A browser always names its origin: no page may open TCP connections.
     if (origin !== undefined) return this.refuse(exchange, 'upgrade-origin');
@@ -100,13 +109,14 @@ export class Flow {
     const app = sites.tcpApp(clean.path);
     if (app !== undefined) return this.decide(exchange, app, clean, session);
     // The same answer as for an app that exists and is not theirs.
-    const id = await this.#recordRefusal(exchange, 'app-unknown');
+    metrics.refused();
+    const id = await recorder.record(connections.refusal(exchange.request, 'app-unknown'));
     return answers.denied(exchange, clean, session, NOT_ENTITLED, id);
   }
 
   /** Who acts at a command line; a proof that does not fit is nobody. */
   async #terminal({ request }: Exchange, clean: CleanRequest): Promise<LiveSession | undefined> {
-    const { sites, terminals, recorder, connections } = this.#parts;
+    const { sites, terminals, strangers, connections } = this.#parts;
     const { authorization, dpop } = request.headers;
     const url = sites.originOf(clean.host) + clean.path;
     const proof = typeof dpop === 'string' ? dpop : undefined;
@@ -115,7 +125,7 @@ export class Flow {
     } catch (error) {
       if (!(error instanceof ProofError)) throw error;
       const { client } = connections.facts(request);
-      await recorder.record({
+      await strangers.record({
         kind: 'device-session-refused',
         code: error.code,
         channel: 'terminal',
@@ -163,9 +173,8 @@ export class Flow {
     return this.#parts.answers.refused(exchange, refusal);
   }
 
-  async #recordRefusal({ request }: Exchange, refusal: Refusal): Promise<string> {
-    const { recorder, connections, metrics } = this.#parts;
-    metrics.refused();
-    return recorder.record(connections.refusal(request, refusal));
+  async #recordRefusal({ request }: Exchange, refusal: Refusal): Promise<string | undefined> {
+    const { strangers, connections } = this.#parts;
+    return strangers.record(connections.refusal(request, refusal));
   }
 }

@@ -26,10 +26,12 @@ import { Connections } from './edge/connections.ts';
 import { Sites } from './edge/sites.ts';
 import { codeHash, configurationHash } from './fingerprints.ts';
 import { Flow } from './flow.ts';
+import { Heartbeat } from './heartbeat.ts';
 import { Provider } from './identity/providers.ts';
 import { Sessions } from './identity/sessions.ts';
 import { SignIn } from './identity/sign-in.ts';
 import { Rates } from './inspect/rates.ts';
+import { Strangers } from './inspect/strangers.ts';
 import { CONNECTOR_CA, openSigner, shareKeys } from './keys.ts';
 import { connectorServer, listen, peersOf, peopleServer, stop, tunnelEvents } from './listeners.ts';
 import { answersFor } from './pages.ts';
@@ -42,7 +44,6 @@ import { rehearsable } from './state/rehearsal.ts';
 import { SteadyClock } from './state/steady-clock.ts';
 import { Tunnels } from './tunnel/tunnels.ts';
 
-const HEARTBEAT_INTERVAL = 10_000;
 /** How often sessions that nobody uses are dropped from memory, in milliseconds. */
 const SWEEP_INTERVAL = 30_000;
 
@@ -126,6 +127,17 @@ async function wire(config: GatewayConfig, around: Surroundings, undo: (() => un
     onSwap: () => void open.review('policy-changed'),
   });
   undo.push(() => policyFile.close());
+  const heartbeat = new Heartbeat({
+    ...{ recorder, outbox, shipping, log, startedAt, now },
+    connectors: () => tunnels.count.connectors,
+    policyHash: () => policyFile.current.hash,
+  });
+  undo.push(() => heartbeat.stop());
+  const strangers = new Strangers({
+    ...{ limits: config.limits.strangers, store, recorder, metrics, now },
+    behind: () => heartbeat.behind,
+  });
+  undo.push(() => strangers.stop());
   const revocations = new Revocations(store, now);
   undo.push(() => revocations.stop());
   const rulings = new Rulings(
@@ -161,7 +173,7 @@ async function wire(config: GatewayConfig, around: Surroundings, undo: (() => un
     async (session, address) => (await standings.of(session, address)).facts,
   );
   const devices = wireDevices(verifier, {
-    ...{ config, origin: portalOrigin, sites, store, sessions, recorder, log, now },
+    ...{ config, origin: portalOrigin, sites, store, sessions, recorder, strangers, log, now },
     review: () => {
       standings.changed();
       return open.review('posture-changed');
@@ -186,7 +198,7 @@ async function wire(config: GatewayConfig, around: Surroundings, undo: (() => un
   const connections = new Connections(new Countries(config.context.countries));
   const answers = answersFor({
     ...{ config, sites, connections, providers, signIn, sessions, signer, rulings, tunnels, standings },
-    ...{ revoke, store, recorder, now },
+    ...{ revoke, store, recorder, strangers, now },
     devices: devices.app,
     expectsEvidence: devices.expectsEvidence,
   });
@@ -194,7 +206,7 @@ async function wire(config: GatewayConfig, around: Surroundings, undo: (() => un
   const flow = new Flow({
     ...{ sites, connections, sessions, standings, rulings, recorder, metrics, answers, carriage, log, now },
     terminals: devices.terminals,
-    rates: new Rates(store, now),
+    ...{ rates: new Rates(store, now), strangers },
   });
 
   const fingerprints = { configHash: configurationHash(config), codeHash: codeHash() };
@@ -208,13 +220,16 @@ async function wire(config: GatewayConfig, around: Surroundings, undo: (() => un
   });
 
   // The listeners.
-  const people = await peopleServer({ config, sites, flow, connections, metrics, recorder, log, now }, undo);
+  const people = await peopleServer(
+    { config, sites, flow, connections, strangers, recorder, log, now },
+    undo,
+  );
   const connectors = await connectorServer(
-    { config, desk, authority: connectorCa, tunnels, recorder, now },
+    { config, desk, authority: connectorCa, tunnels, recorder, strangers, now },
     undo,
   );
   const services = await serviceServer(
-    { config, authority: connectorCa, flow, answers, connections, metrics, recorder, log, now },
+    { config, authority: connectorCa, flow, answers, connections, strangers, recorder, log, now },
     undo,
   );
   const health = healthListener({
@@ -259,9 +274,6 @@ async function wire(config: GatewayConfig, around: Surroundings, undo: (() => un
   policyFile.watch();
   open.start();
   undo.push(() => open.stop());
-  const heartbeat = setInterval(() => void beat(), HEARTBEAT_INTERVAL).unref();
-  undo.push(() => clearInterval(heartbeat));
-
   return {
     addresses,
     developmentCa: people.developmentCa,
@@ -272,6 +284,7 @@ async function wire(config: GatewayConfig, around: Surroundings, undo: (() => un
       await peers?.stop();
       await tunnels.drain(await people.farewell.say(grace, () => open.size));
       people.server.closeAllConnections();
+      await strangers.tell();
       const uptimeMs = now() - startedAt;
       await recorder
         .record({ kind: 'gateway-stopped', reason, uptimeMs }, { durable: true })
@@ -279,18 +292,4 @@ async function wire(config: GatewayConfig, around: Surroundings, undo: (() => un
       for (const step of undo.reverse()) await step();
     },
   };
-
-  async function beat(): Promise<void> {
-    await recorder
-      .record({
-        kind: 'heartbeat',
-        intervalMs: HEARTBEAT_INTERVAL,
-        uptimeMs: now() - startedAt,
-        outbox: outbox.standing,
-        sinks: shipping.standings(),
-        connectors: tunnels.count.connectors,
-        policyHash: policyFile.current.hash,
-      })
-      .catch((error: unknown) => log.error({ err: error }, 'the heartbeat was not recorded'));
-  }
 }

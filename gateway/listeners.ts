@@ -8,16 +8,17 @@ import type { SallyportEvent } from '#siem/event';
 import type { Log } from '#siem/log';
 import type { Recorder } from '#siem/recorder';
 import type { GatewayConfig } from './config.ts';
-import type { Metrics } from './console/metrics.ts';
 import { Accepts } from './edge/accepts.ts';
 import type { Connections } from './edge/connections.ts';
-import { connectorsListener, type KnownConnector } from './edge/connectors-listener.ts';
+import type { KnownConnector } from './edge/connector-certificates.ts';
+import { connectorsListener } from './edge/connectors-listener.ts';
 import type { Exchange } from './edge/exchange.ts';
 import { Farewell } from './edge/farewell.ts';
 import { type PeopleHandlers, peopleListener, refuseBare } from './edge/people-listener.ts';
 import type { Sites } from './edge/sites.ts';
 import { TLS_SETTINGS } from './edge/tls.ts';
 import type { Flow } from './flow.ts';
+import { type Strangers, TooMany } from './inspect/strangers.ts';
 import { DEVELOPMENT_CA } from './keys.ts';
 import { type Authority, openAuthority } from './pki/authority.ts';
 import type { EnrolmentDesk } from './pki/enrolment.ts';
@@ -36,7 +37,7 @@ export interface PeopleParts {
   readonly sites: Sites;
   readonly flow: Flow;
   readonly connections: Connections;
-  readonly metrics: Metrics;
+  readonly strangers: Strangers;
   readonly recorder: Recorder;
   readonly log: Log;
   readonly now: () => number;
@@ -73,17 +74,16 @@ export async function peopleServer(parts: PeopleParts, undo: Undo): Promise<Peop
 /** What a listener does with requests, and with bytes that are none. */
 export function handlersOf(
   flow: { take(exchange: Exchange): Promise<void> },
-  { connections, metrics, recorder, log }: Pick<PeopleParts, 'connections' | 'metrics' | 'recorder' | 'log'>,
+  { connections, strangers, log }: Pick<PeopleParts, 'connections' | 'strangers' | 'log'>,
 ): PeopleHandlers {
   return {
     take: (exchange) => void flow.take(exchange),
     unparsable: (socket, code) => {
       const request = { socket, headers: {} } as Parameters<Connections['refusal']>[0];
-      metrics.refused();
       const event = connections.refusal(request, refuseBare(socket, code));
-      recorder
-        .record(event)
-        .catch((error: unknown) => log.error({ err: error }, 'a refusal was not recorded'));
+      strangers.record(event).catch((error: unknown) => {
+        if (!(error instanceof TooMany)) log.error({ err: error }, 'a refusal was not recorded');
+      });
     },
   };
 }
@@ -104,11 +104,12 @@ export interface ConnectorParts {
   readonly authority: Authority;
   readonly tunnels: TunnelRelays;
   readonly recorder: Recorder;
+  readonly strangers: Strangers;
   readonly now: () => number;
 }
 
 export async function connectorServer(
-  { config, desk, authority, tunnels, recorder, now }: ConnectorParts,
+  { config, desk, authority, tunnels, recorder, strangers, now }: ConnectorParts,
   undo: Undo,
 ): Promise<ReturnType<typeof connectorsListener>> {
   const { hosts, trustDomain } = config.connectors;
@@ -120,6 +121,9 @@ export async function connectorServer(
     accepts: new Accepts(config.connectors.accepts, now),
     record: async (event: SallyportEvent) => {
       await recorder.record(event, { durable: true });
+    },
+    refused: async (event) => {
+      await strangers.record(event, { durable: true });
     },
     linked: (ws, { name, certificate: { serial }, client }) => {
       const apps = new Set(config.apps.map((app) => app.id));

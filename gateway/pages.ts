@@ -12,7 +12,7 @@ import { type PortalParts, portalApp } from './portal/portal.ts';
 
 export interface PagesParts
   extends Omit<BackchannelParts, 'host'>,
-    Pick<PortalParts, 'signIn' | 'signer' | 'devices'>,
+    Pick<PortalParts, 'signIn' | 'signer' | 'devices' | 'recorder'>,
     Pick<CardParts, 'rulings' | 'tunnels' | 'standings'>,
     Pick<AnswersParts, 'expectsEvidence'> {
   readonly config: GatewayConfig;
@@ -21,7 +21,7 @@ export interface PagesParts
 }
 
 export function answersFor(parts: PagesParts): Answers {
-  const { config, sites, connections, sessions, recorder } = parts;
+  const { config, sites, connections, sessions, strangers } = parts;
   const { origin, hostname: host } = new URL(config.portal);
   return new Answers({
     expectsEvidence: parts.expectsEvidence,
@@ -37,6 +37,6 @@ export function answersFor(parts: PagesParts): Answers {
       originOf: (name) => sites.originOf(name),
       cards: cardsFor({ ...parts, apps: config.apps }),
     }),
-    doorwayApp: doorwayApp(origin, sessions, recorder),
+    doorwayApp: doorwayApp(origin, sessions, strangers),
   });
 }

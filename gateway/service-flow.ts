@@ -1,14 +1,13 @@
 // The way of a service's request, beside that of a person's: parse strictly, find which service from its own proof,
 // then the same decision, record and carriage. A browser has no business here.
-import type { Recorder } from '#siem/recorder';
 import type { Answers } from './answers.ts';
-import type { Metrics } from './console/metrics.ts';
 import type { Connections } from './edge/connections.ts';
 import type { Exchange } from './edge/exchange.ts';
 import { inspect } from './edge/front.ts';
 import type { Sites } from './edge/sites.ts';
 import type { Flow } from './flow.ts';
 import type { ServiceFailure, Services } from './identity/services.ts';
+import type { Strangers } from './inspect/strangers.ts';
 import { DOORWAY } from './portal/doorway.ts';
 
 export interface ServiceFlowParts {
@@ -17,8 +16,7 @@ export interface ServiceFlowParts {
   readonly connections: Connections;
   readonly flow: Flow;
   readonly answers: Answers;
-  readonly recorder: Recorder;
-  readonly metrics: Metrics;
+  readonly strangers: Strangers;
 }
 
 export class ServiceFlow {
@@ -53,9 +51,8 @@ export class ServiceFlow {
   }
 
   async #unknown(exchange: Exchange, code: ServiceFailure, message: string): Promise<void> {
-    const { recorder, connections, metrics, answers } = this.#parts;
-    metrics.refused();
-    const id = await recorder.record({
+    const { strangers, connections, answers } = this.#parts;
+    const id = await strangers.record({
       ...connections.refusal(exchange.request, 'not-signed-in'),
       code,
     });

@@ -103,6 +103,21 @@ export interface RequestRefused {
   readonly target?: Optional<string>;
 }
 
+/** Refusals that were not recorded one by one, because there were too many. */
+export interface RefusalsSummed {
+  readonly kind: 'refusals-summed';
+  /** Left out when they are of several addresses. */
+  readonly client?: Optional<Peer>;
+  /** How many addresses, at least. An IPv6 network of 64 bits counts as one. */
+  readonly addresses: number;
+  readonly count: number;
+  /** How many had which code, most first. */
+  readonly byCode: readonly { readonly code: string; readonly count: number }[];
+  /** Epoch milliseconds of the first and the last. */
+  readonly from: number;
+  readonly to: number;
+}
+
 /** An allowed stream (request, upgrade or TCP) ended. */
 export interface StreamClosed {
   readonly kind: 'stream-closed';
@@ -372,6 +387,7 @@ export interface SiemTest {
 export type SallyportEvent =
   | AccessDecided
   | RequestRefused
+  | RefusalsSummed
   | StreamClosed
   | LoginSucceeded
   | LoginFailed

@@ -2,6 +2,7 @@
 // allows is closed. An admin's change is in the transparency log before it takes effect.
 import type { Attestation } from '#connectors/wire/evidence';
 import type { LiveSession } from '#gateway/identity/sessions';
+import type { Strangers } from '#gateway/inspect/strangers';
 import type { DeviceEvent } from '#siem/device-event';
 import type { Actor, Peer } from '#siem/event';
 import type { Recorder } from '#siem/recorder';
@@ -21,6 +22,7 @@ type Enrolment = Parameters<DeviceVerifier['enrol']>[0];
 export interface DeskParts {
   readonly verifier: DeviceVerifier;
   readonly recorder: Recorder;
+  readonly strangers: Strangers;
   /** Decides everything open again. */
   readonly review: () => Promise<void>;
 }
@@ -83,13 +85,14 @@ export class DeviceDesk {
   }
 
   /** @throws {AttestationRefusal} */
-  challenge(device: string): ReturnType<DeviceVerifier['challenge']> {
+  async challenge(device: string, client: Peer): ReturnType<DeviceVerifier['challenge']> {
+    await this.#parts.strangers.admit('device-challenge', client);
     return this.#parts.verifier.challenge(device);
   }
 
   /** Judges evidence, records what came of it, and decides what is open again. */
   async attest({ evidence, exporter, client, session }: Presented): Promise<Appraisal> {
-    const { verifier, recorder, review } = this.#parts;
+    const { verifier, recorder, strangers, review } = this.#parts;
     const before = await verifier.posture(evidence.device);
     const bond = session?.bond?.device === evidence.device ? session.bond : undefined;
     const appraisal = await verifier.appraise(evidence, {
@@ -102,7 +105,7 @@ export class DeviceDesk {
     if (!appraisal.authentic) {
       const code = reasons[0] ?? 'evidence-malformed';
       const device = { id: evidence.device };
-      await recorder.record({ kind: 'device-evidence-refused', device, code, reasons, ...who });
+      await strangers.record({ kind: 'device-evidence-refused', device, code, reasons, ...who });
       return appraisal;
     }
     const device = await this.#ref(evidence.device);
@@ -142,7 +145,7 @@ export class DeviceDesk {
     at: { readonly device?: string; readonly session?: LiveSession | undefined; readonly client: Peer },
   ): Promise<void> {
     const { device, session, client } = at;
-    await this.#parts.recorder.record({
+    await this.#parts.strangers.record({
       kind: 'device-session-refused',
       ...{ code, channel, client },
       device: device === undefined ? undefined : { id: device },
@@ -242,7 +245,7 @@ export class DeviceDesk {
     } catch (error) {
       if (!(error instanceof AttestationRefusal)) throw error;
       const device = error.device === undefined ? undefined : { id: error.device };
-      await this.#parts.recorder.record({
+      await this.#parts.strangers.record({
         kind: 'device-enrolment-refused',
         code: error.code,
         device,

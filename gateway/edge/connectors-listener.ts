@@ -1,20 +1,24 @@
 // The listener connectors dial: enrolment with a token, renewal and tunnels with a certificate of our own
 // authority. A certificate only says who dials; which apps a connector serves is our configuration's word.
-import type { X509Certificate } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { Duplex } from 'node:stream';
-import type { TLSSocket } from 'node:tls';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { z } from 'zod';
 import { MAX_MESSAGE_BYTES, SUBPROTOCOL } from '#connectors/wire/limits';
+import { type Refused, TooMany } from '#gateway/inspect/strangers';
 import { type Authority, IssueError } from '#gateway/pki/authority';
-import { connectorOf, type EnrolmentDesk, EnrolmentError } from '#gateway/pki/enrolment';
+import { EnrolmentError } from '#gateway/pki/enrolment';
 import { RELAY_PATH } from '#gateway/relay/link';
-import { gatewayOf } from '#gateway/relay/peers';
-import type { CertificateRef, Peer, SallyportEvent } from '#siem/event';
+import type { Peer, SallyportEvent } from '#siem/event';
 import type { Accepts } from './accepts.ts';
-import { canonicalAddress } from './address.ts';
+import {
+  type CertificateParts,
+  clientOf,
+  identify,
+  identifyGateway,
+  type KnownConnector,
+} from './connector-certificates.ts';
 import { Crowd } from './crowd.ts';
 import {
   CHECK_INTERVAL,
@@ -25,22 +29,18 @@ import {
 } from './limits.ts';
 import { rotateTicketKeys, speakHttp1, TLS_SETTINGS } from './tls.ts';
 
+/** Of refused enrolments; all others are 403. */
+const STATUS: Readonly<Record<string, number>> = {
+  'bad-csr': 400,
+  'token-malformed': 400,
+  'token-used': 409,
+};
 const BODY_LIMIT = 16 * 1024;
 const MAX_HEADER = 8192;
 /** No browser has business here; one that strays in guesses no types and keeps no copy. */
 const API_HEADERS = { 'Cache-Control': 'no-store', 'X-Content-Type-Options': 'nosniff' };
 
-/** A connector whose certificate was verified. */
-export interface KnownConnector {
-  readonly name: string;
-  readonly certificate: CertificateRef;
-  readonly client: Peer;
-}
-
-export interface ConnectorHandlers {
-  readonly desk: EnrolmentDesk;
-  readonly authority: Authority;
-  readonly trustDomain: string;
+export interface ConnectorHandlers extends CertificateParts {
   readonly accepts: Accepts;
   /** Takes over a tunnel; the connector is proven. */
   connected(ws: WebSocket, connector: KnownConnector): void;
@@ -48,6 +48,8 @@ export interface ConnectorHandlers {
   linked?(ws: WebSocket, gateway: KnownConnector): void;
   /** Writes an event for good; an answer waits for it. */
   record(event: SallyportEvent): Promise<void>;
+  /** The same for a refusal. @throws {TooMany} */
+  refused(event: Refused): Promise<void>;
 }
 
 const enrolBody = z.strictObject({ token: z.string(), csr: z.string() });
@@ -87,7 +89,10 @@ export function connectorsListener(
     const { socket } = request;
     crowd.engage(socket);
     response.once('close', () => crowd.rest(socket));
-    route(request, response, handlers).catch(() => send(response, 503, 'unavailable', 'Try again shortly.'));
+    route(request, response, handlers).catch((error: unknown) => {
+      if (error instanceof TooMany) send(response, 429, error.code, error.message, error.retryAfter);
+      else send(response, 503, 'unavailable', 'Try again shortly.');
+    });
   });
   server.on('upgrade', (request, socket, head) => {
     if (request.url === RELAY_PATH) {
@@ -106,7 +111,8 @@ export function connectorsListener(
           sockets.handleUpgrade(request, socket, head, (ws) => handlers.connected(ws, connector));
         }
       },
-      () => socket.destroy(),
+      (error: unknown) =>
+        error instanceof TooMany ? turnAway(socket, '429 Too Many Requests') : socket.destroy(),
     );
   });
   server.on('clientError', (_error, socket) => socket.destroy());
@@ -140,7 +146,7 @@ async function enrol(
   const client = clientOf(request);
   const body = await readJson(request, enrolBody);
   if (body === undefined) {
-    await handlers.record({ kind: 'connector-enrolment-refused', code: 'bad-request', client });
+    await handlers.refused({ kind: 'connector-enrolment-refused', code: 'bad-request', client });
     return send(response, 400, 'bad-request', 'Expected JSON with "token" and "csr".');
   }
   try {
@@ -164,7 +170,7 @@ async function renew(
 ): Promise<void> {
   const known = await identify(request, handlers);
   if (typeof known === 'string') {
-    await handlers.record({ kind: 'connector-refused', code: known, client: clientOf(request) });
+    await handlers.refused({ kind: 'connector-refused', code: known, client: clientOf(request) });
     return send(response, 401, known, 'Renewal needs the certificate to be renewed.');
   }
   const body = await readJson(request, renewBody);
@@ -190,49 +196,8 @@ async function admit(
 ): Promise<KnownConnector | undefined> {
   const known = request.url === '/v1/tunnel' ? await identify(request, handlers) : 'wrong-address';
   if (typeof known !== 'string') return known;
-  await handlers.record({ kind: 'connector-refused', code: known, client: clientOf(request) });
+  await handlers.refused({ kind: 'connector-refused', code: known, client: clientOf(request) });
   return undefined;
-}
-
-/** Who dials, by a certificate that our authority issued, that has not run out and is still admitted; or why not. */
-async function identify(
-  request: IncomingMessage,
-  handlers: ConnectorHandlers,
-): Promise<KnownConnector | string> {
-  const socket = request.socket as TLSSocket;
-  const certificate = socket.getPeerX509Certificate();
-  if (certificate === undefined) return 'certificate-missing';
-  // TLS says whether the chain held; the authority is asked again because Node's verdict is one boolean.
-  if (!socket.authorized || !handlers.authority.vouchesFor(certificate)) return 'certificate-untrusted';
-  const name = connectorOf(certificate.subjectAltName, handlers.trustDomain);
-  if (name === undefined) return 'certificate-name';
-  const serial = certificate.serialNumber;
-  if (!(await handlers.desk.admits(name, serial))) return 'certificate-revoked';
-  return { name, certificate: refOf(certificate), client: clientOf(request) };
-}
-
-/** Another gateway: only who has the installation's own authority can have such a certificate. */
-function identifyGateway(request: IncomingMessage, handlers: ConnectorHandlers): KnownConnector | undefined {
-  const socket = request.socket as TLSSocket;
-  const certificate = socket.getPeerX509Certificate();
-  if (certificate === undefined || !socket.authorized || !handlers.authority.vouchesFor(certificate))
-    return undefined;
-  const name = gatewayOf(certificate.subjectAltName, handlers.trustDomain);
-  return name === undefined
-    ? undefined
-    : { name, certificate: refOf(certificate), client: clientOf(request) };
-}
-
-function refOf(certificate: X509Certificate): CertificateRef {
-  return {
-    serial: certificate.serialNumber,
-    sha256: certificate.fingerprint256.replaceAll(':', '').toLowerCase(),
-    notAfter: Date.parse(certificate.validTo),
-  };
-}
-
-function clientOf({ socket }: IncomingMessage): Peer {
-  return { address: canonicalAddress(socket.remoteAddress), port: socket.remotePort };
 }
 
 async function readJson<T>(request: IncomingMessage, schema: z.ZodType<T>): Promise<T | undefined> {
@@ -257,19 +222,13 @@ async function refuse(
   if (!(error instanceof EnrolmentError || error instanceof IssueError)) throw error;
   const claimed =
     error instanceof EnrolmentError && error.connector !== undefined ? { name: error.connector } : undefined;
-  await handlers.record({
+  await handlers.refused({
     kind: 'connector-enrolment-refused',
     code: error.code,
     connector: claimed,
     client,
   });
-  const status =
-    error.code === 'bad-csr' || error.code === 'token-malformed'
-      ? 400
-      : error.code === 'token-used'
-        ? 409
-        : 403;
-  send(response, status, error.code, error.message);
+  send(response, STATUS[error.code] ?? 403, error.code, error.message);
 }
 
 function sendCertificate(
@@ -282,8 +241,16 @@ function sendCertificate(
   response.end(JSON.stringify({ certificate, chain: authority.certificate, name }));
 }
 
-function send(response: ServerResponse, status: number, error: string, message: string): void {
+function send(
+  response: ServerResponse,
+  status: number,
+  error: string,
+  message: string,
+  retryAfter?: number,
+): void {
   if (response.headersSent) return;
-  response.writeHead(status, { ...API_HEADERS, 'Content-Type': 'application/json', Connection: 'close' });
+  const wait = retryAfter === undefined ? {} : { 'Retry-After': retryAfter };
+  const headers = { ...API_HEADERS, ...wait, 'Content-Type': 'application/json', Connection: 'close' };
+  response.writeHead(status, headers);
   response.end(JSON.stringify({ error, message }));
 }

@@ -4,8 +4,8 @@ import { Hono } from 'hono';
 import type { Revoke } from '#gateway/access/revoke';
 import { LoginError, type Provider } from '#gateway/identity/providers';
 import type { Sessions } from '#gateway/identity/sessions';
+import type { Strangers } from '#gateway/inspect/strangers';
 import type { Store } from '#gateway/state/store';
-import type { Recorder } from '#siem/recorder';
 import type { PortalRequest } from './portal.ts';
 
 const BODY_LIMIT = 32 * 1024;
@@ -16,7 +16,7 @@ export interface BackchannelParts {
   readonly sessions: Sessions;
   readonly revoke: Revoke;
   readonly store: Store;
-  readonly recorder: Recorder;
+  readonly strangers: Strangers;
   readonly now: () => number;
 }
 
@@ -24,14 +24,14 @@ type Env = { Bindings: PortalRequest };
 
 /** Mounted at `/backchannel-logout` of the portal. */
 export function backchannelApp(parts: BackchannelParts): Hono<Env> {
-  const { host, providers, sessions, revoke, store, recorder, now } = parts;
+  const { host, providers, sessions, revoke, store, strangers, now } = parts;
   const app = new Hono<Env>();
   app.post('/:provider', async (c) => {
     c.header('Cache-Control', 'no-store');
     const refuse = async (why: string): Promise<Response> => {
       const { client } = c.env;
       const target = '/backchannel-logout';
-      await recorder.record({
+      await strangers.record({
         ...{
           kind: 'request-refused',
           code: 'logout-token',

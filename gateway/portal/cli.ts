@@ -6,6 +6,7 @@ import { numberOf } from '#connectors/wire/terminal';
 import { hashSecret, newSecret } from '#gateway/identity/cookies';
 import type { Sessions } from '#gateway/identity/sessions';
 import { CLI_DOOR } from '#gateway/identity/terminal';
+import type { Strangers } from '#gateway/inspect/strangers';
 import type { Store } from '#gateway/state/store';
 import type { Recorder } from '#siem/recorder';
 import { OWN_HEADERS } from './page.ts';
@@ -20,6 +21,7 @@ export interface CliParts {
   readonly sessions: Sessions;
   readonly store: Store;
   readonly recorder: Recorder;
+  readonly strangers: Strangers;
   readonly now: () => number;
 }
 
@@ -34,7 +36,7 @@ type Env = { Bindings: PortalRequest };
 
 /** Mounted at `/cli` of the portal. */
 export function cliApp(parts: CliParts): Hono<Env> {
-  const { origin, sessions, store, recorder, now } = parts;
+  const { origin, sessions, store, recorder, strangers, now } = parts;
   const app = new Hono<Env>();
 
   app.get('/', async (c) => {
@@ -58,7 +60,7 @@ export function cliApp(parts: CliParts): Hono<Env> {
     const ask = askSchema.safeParse(await c.req.parseBody());
     const { session } = c.env;
     if (c.req.header('origin') !== origin) {
-      await recorder.record(crossSite(c.env.client, new URL(origin).hostname, '/cli'));
+      await strangers.record(crossSite(c.env.client, new URL(origin).hostname, '/cli'));
       return refuse(c, origin);
     }
     if (!ask.success || session === undefined) return refuse(c, origin);
@@ -78,7 +80,7 @@ export function cliApp(parts: CliParts): Hono<Env> {
     const userAgent = c.req.header('user-agent');
     const { client } = c.env;
     if (session === undefined || !proven) {
-      await recorder.record({ kind: 'login-failed', code: 'code-invalid', client, userAgent });
+      await strangers.record({ kind: 'login-failed', code: 'code-invalid', client, userAgent });
       return c.json(
         { error: 'code-invalid', message: 'This code was used, took too long, or is not yours.' },
         403,

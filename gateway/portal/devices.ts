@@ -58,7 +58,7 @@ export function devicesApp(parts: DeviceParts): Hono<Env> {
 
   app.post('/challenge', async (c) => {
     const { device } = decodeChallengeRequest(await json(c));
-    const { nonce } = await desk.challenge(device);
+    const { nonce } = await desk.challenge(device, c.env.client);
     return c.body(encodeEvidence({ nonce }), 201, JSON_TYPE);
   });
 

@@ -12,8 +12,8 @@ import {
   setCookie,
 } from '#gateway/identity/cookies';
 import type { Sessions } from '#gateway/identity/sessions';
+import type { Strangers } from '#gateway/inspect/strangers';
 import type { Peer } from '#siem/event';
-import type { Recorder } from '#siem/recorder';
 import { ICON, ICON_PATH, ICON_TYPE } from './icon.ts';
 import { OWN_HEADERS } from './page.ts';
 import { messagePage } from './pages.ts';
@@ -52,7 +52,7 @@ export type DoorwayRequest = { readonly host: string; readonly client: Peer };
 export function doorwayApp(
   portal: string,
   sessions: Sessions,
-  recorder: Recorder,
+  strangers: Strangers,
 ): Hono<{ Bindings: DoorwayRequest }> {
   const app = new Hono<{ Bindings: DoorwayRequest }>();
   app.use(async (c, next) => {
@@ -72,7 +72,7 @@ export function doorwayApp(
     const entered = await sessions.receive(c.req.query('code') ?? '', host, start);
     if (entered === undefined) {
       const userAgent = c.req.header('user-agent');
-      await recorder.record({ kind: 'login-failed', code: 'hand-off-unknown', client, userAgent });
+      await strangers.record({ kind: 'login-failed', code: 'hand-off-unknown', client, userAgent });
       const text = 'This way in was already used, took too long, or was begun in another browser.';
       return c.html(
         await messagePage(portal, { title: 'Please try again', text }, { label: 'Try again', href: '/' }),

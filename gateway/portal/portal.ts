@@ -14,6 +14,7 @@ import {
 import { LoginError, type Provider } from '#gateway/identity/providers';
 import type { LiveSession, Sessions } from '#gateway/identity/sessions';
 import type { SignIn } from '#gateway/identity/sign-in';
+import type { Strangers } from '#gateway/inspect/strangers';
 import type { AssertionSigner } from '#gateway/pki/assertion';
 import type { Destination } from '#gateway/state/store';
 import type { Peer, RequestRefused } from '#siem/event';
@@ -47,6 +48,7 @@ export interface PortalParts {
   /** What lies below /backchannel-logout. */
   readonly backchannel: Hono<Env>;
   readonly recorder: Recorder;
+  readonly strangers: Strangers;
   /** The origin of an app's host. */
   originOf(host: string): string;
   /** The cards a person may see. */
@@ -105,6 +107,7 @@ export function portalApp(parts: PortalParts): Hono<Env> {
     const provider = chosen ?? only;
     if (provider === undefined) return c.html(await signInPage(origin, choices(parts, c.req.url)));
     const browser = readCookie(c.req.header('cookie'), BROWSER_COOKIE) ?? newSecret();
+    if (session === undefined) await parts.strangers.admit('sign-in', c.env.client);
     const url = await parts.signIn.begin({
       provider,
       browser,
@@ -142,7 +145,7 @@ export function portalApp(parts: PortalParts): Hono<Env> {
       return c.redirect(await onwards(parts, session, destination));
     } catch (error) {
       if (error instanceof LoginError) {
-        await parts.recorder.record({ kind: 'login-failed', code: error.code, provider, client, userAgent });
+        await parts.strangers.record({ kind: 'login-failed', code: error.code, provider, client, userAgent });
       }
       throw error;
     }
@@ -160,7 +163,7 @@ export function portalApp(parts: PortalParts): Hono<Env> {
   app.post('/sign-out', async (c) => {
     // Browsers send Origin with every POST: another site's form cannot sign somebody out (CWE-352).
     if (c.req.header('origin') !== origin) {
-      await parts.recorder.record(crossSite(c.env.client, host, '/sign-out'));
+      await parts.strangers.record(crossSite(c.env.client, host, '/sign-out'));
       return c.html(
         await messagePage(origin, { title: 'Not from here', text: 'This form belongs to another site.' }),
         403,

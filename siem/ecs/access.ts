@@ -1,6 +1,6 @@
 // How decisions, refusals at the strict front, and ends of streams read in ECS. An enforced deny is a success.
 import type { Decision, Explanation } from '#policy/decision';
-import type { AccessDecided, RequestRefused, StreamClosed } from '../event.ts';
+import type { AccessDecided, RefusalsSummed, RequestRefused, StreamClosed } from '../event.ts';
 import { type Fields, isoTime } from './document.ts';
 import type { Entries, Mapping } from './mapping.ts';
 import {
@@ -131,6 +131,24 @@ function requestRefused(event: RequestRefused): Mapping {
   };
 }
 
+function refusalsSummed(event: RefusalsSummed): Mapping {
+  const { client, addresses, count, byCode } = event;
+  const whose = client === undefined ? `${addresses} addresses` : 'one address';
+  return {
+    action: 'refusals-summed',
+    category: ['network', 'web'],
+    type: ['access', 'denied', 'connection'],
+    outcome: 'success',
+    start: event.from,
+    end: event.to,
+    durationMs: event.to - event.from,
+    message: clip(`${count} refusals of ${whose} were not recorded one by one, because there were too many`),
+    fields: client === undefined ? {} : peerFields(client),
+    own: { refusals: { count, addresses, by_code: byCode } },
+    related: { ip: [client === undefined ? undefined : ipOf(client.address)] },
+  };
+}
+
 function streamClosed(event: StreamClosed): Mapping {
   const peer = peerFields(event.client);
   const total = event.bytesFromClient + event.bytesToClient;
@@ -169,7 +187,9 @@ function streamClosed(event: StreamClosed): Mapping {
   };
 }
 
-export const accessEntries: Entries<'access-decided' | 'request-refused' | 'stream-closed'> = {
+export const accessEntries: Entries<
+  'access-decided' | 'request-refused' | 'refusals-summed' | 'stream-closed'
+> = {
   'access-decided': {
     about: 'Each access decision, allow or deny, before it takes effect. Its id is the one the person sees.',
     dataset: 'sallyport.access',
@@ -179,6 +199,12 @@ export const accessEntries: Entries<'access-decided' | 'request-refused' | 'stre
     about: 'The strict front turned a malformed or misdirected request away before anybody was identified.',
     dataset: 'sallyport.access',
     map: requestRefused,
+  },
+  'refusals-summed': {
+    about:
+      'What was refused to strangers beyond what is recorded one by one, in sums: at most 21 a minute, the largest by address.',
+    dataset: 'sallyport.access',
+    map: refusalsSummed,
   },
   'stream-closed': {
     about: 'An allowed request, upgrade or TCP stream ended, with its duration and bytes.',

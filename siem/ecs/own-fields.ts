@@ -76,6 +76,12 @@ const accessFields: readonly OwnField[] = [
       ticket: 'keyword',
     },
   },
+  field('refusals.count', 'long', 'Refusals that this event stands for.', '48211'),
+  field('refusals.addresses', 'long', 'Of how many addresses, at least.', '1'),
+  {
+    ...list('refusals.by_code', 'object', 'How many had which code.', '{"code":"parse","count":812}'),
+    searchable: { code: 'keyword', count: 'long' },
+  },
   field('session.id', 'keyword', 'Handle of the session; of no use to a thief.', '0199c3d2-…'),
   field('tls.client.ja4', 'keyword', 'JA4 fingerprint of the client hello.', 't13d1516h2_…'),
 ];

@@ -40,6 +40,7 @@ test('what is left out has a safe value', () => {
   assert.deepEqual(config.identity.sessions, { idle: 3_600_000, absolute: 43_200_000 });
   assert.equal(config.connectors.certificateLife, 86_400_000);
   assert.equal(config.outbox.quota, 2 * 2 ** 30);
+  assert.deepEqual(config.limits.strangers, { perAddress: 1_000, together: 6_000 });
 });
 
 test('paths are taken from where the document is', () => {

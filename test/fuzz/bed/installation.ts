@@ -103,6 +103,7 @@ identity:
   providers:
     - { id: corp, name: Corp, issuer: "https://id.localhost:${provider}", clientId: sallyport, clientSecret: { file: ./secret }, ca: ./state/development-ca/ca.pem }
 outbox: { quota: 64GiB }
+limits: { strangers: { perAddress: 10000000, together: 10000000 } }
 apps:
   - { id: wiki, name: Wiki, host: ${HOST}, connectors: [rack] }
 `;

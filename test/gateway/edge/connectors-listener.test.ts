@@ -35,6 +35,7 @@ test('tunnels beyond the rate are turned away with 503, and taken when there is 
       t.after(() => ws.terminate());
     },
     record: async () => undefined,
+    refused: async () => undefined,
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');

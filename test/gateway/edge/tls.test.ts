@@ -49,6 +49,7 @@ before(async () => {
     ...{ desk, authority, trustDomain: 'sallyport.internal', accepts: new Accepts(500, Date.now) },
     connected: (ws) => ws.terminate(),
     record: async () => undefined,
+    refused: async () => undefined,
   });
   for (const server of [people, connectors]) {
     server.listen(0, '127.0.0.1');

@@ -261,6 +261,10 @@ export const scenes: Readonly<Record<string, Scenes>> = {
       { says: 'twenty in an hour', steps: times(20, 180, like('request-refused')) },
     ],
   },
+  'refusals-summed': {
+    fires: [{ says: 'one sum', steps: [{ after: 0, event: like('refusals-summed') }] }],
+    quiet: [{ says: 'refusals one by one', steps: times(19, 10, like('request-refused')) }],
+  },
   'recording-interrupted': {
     fires: [{ says: 'it was', steps: [{ after: 0, event: like('recording-interrupted') }] }],
     quiet: [{ says: 'a heartbeat', steps: [{ after: 0, event: beat }] }],

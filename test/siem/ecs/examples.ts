@@ -106,6 +106,18 @@ export const examples: { readonly [K in EventKind]: EventOf<K> } = {
     method: 'GET',
     target: '/a%2fb?token=hunter2',
   },
+  'refusals-summed': {
+    kind: 'refusals-summed',
+    client: { address: client.address },
+    addresses: 1,
+    count: 48_211,
+    byCode: [
+      { code: 'parse', count: 48_000 },
+      { code: 'timeout', count: 211 },
+    ],
+    from: at - 60_000,
+    to: at,
+  },
   'stream-closed': {
     kind: 'stream-closed',
     decisionId,

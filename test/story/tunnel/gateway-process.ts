@@ -47,6 +47,7 @@ const connectors = connectorsListener(
         serial: certificate.serial,
       }),
     async record() {},
+    async refused() {},
   },
 );
 const people = scheme === 'https' ? createTlsServer({ cert, key }) : createServer();

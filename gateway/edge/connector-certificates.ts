@@ -1,0 +1,66 @@
+// Who dials the connectors' listener, by the certificate shown: a connector, another gateway of this installation, or nobody.
+import type { X509Certificate } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import type { TLSSocket } from 'node:tls';
+import type { Authority } from '#gateway/pki/authority';
+import { connectorOf, type EnrolmentDesk } from '#gateway/pki/enrolment';
+import { gatewayOf } from '#gateway/relay/peers';
+import type { CertificateRef, Peer } from '#siem/event';
+import { canonicalAddress } from './address.ts';
+
+export interface CertificateParts {
+  readonly desk: EnrolmentDesk;
+  readonly authority: Authority;
+  readonly trustDomain: string;
+}
+
+/** A connector whose certificate was verified. */
+export interface KnownConnector {
+  readonly name: string;
+  readonly certificate: CertificateRef;
+  readonly client: Peer;
+}
+
+/** Who dials, by a certificate that our authority issued, that has not run out and is still admitted; or why not. */
+export async function identify(
+  request: IncomingMessage,
+  handlers: CertificateParts,
+): Promise<KnownConnector | string> {
+  const socket = request.socket as TLSSocket;
+  const certificate = socket.getPeerX509Certificate();
+  if (certificate === undefined) return 'certificate-missing';
+  // TLS says whether the chain held; the authority is asked again because Node's verdict is one boolean.
+  if (!socket.authorized || !handlers.authority.vouchesFor(certificate)) return 'certificate-untrusted';
+  const name = connectorOf(certificate.subjectAltName, handlers.trustDomain);
+  if (name === undefined) return 'certificate-name';
+  const serial = certificate.serialNumber;
+  if (!(await handlers.desk.admits(name, serial))) return 'certificate-revoked';
+  return { name, certificate: refOf(certificate), client: clientOf(request) };
+}
+
+/** Another gateway: only who has the installation's own authority can have such a certificate. */
+export function identifyGateway(
+  request: IncomingMessage,
+  handlers: CertificateParts,
+): KnownConnector | undefined {
+  const socket = request.socket as TLSSocket;
+  const certificate = socket.getPeerX509Certificate();
+  if (certificate === undefined || !socket.authorized || !handlers.authority.vouchesFor(certificate))
+    return undefined;
+  const name = gatewayOf(certificate.subjectAltName, handlers.trustDomain);
+  return name === undefined
+    ? undefined
+    : { name, certificate: refOf(certificate), client: clientOf(request) };
+}
+
+function refOf(certificate: X509Certificate): CertificateRef {
+  return {
+    serial: certificate.serialNumber,
+    sha256: certificate.fingerprint256.replaceAll(':', '').toLowerCase(),
+    notAfter: Date.parse(certificate.validTo),
+  };
+}
+
+export function clientOf({ socket }: IncomingMessage): Peer {
+  return { address: canonicalAddress(socket.remoteAddress), port: socket.remotePort };
+}
