@@ -59,6 +59,10 @@ export function doorwayApp(
     await next();
     for (const [name, value] of Object.entries(OWN_HEADERS)) c.res.headers.set(name, value);
   });
+  // Whatever fails is answered as any failure on a request's way is.
+  app.onError((error) => {
+    throw error;
+  });
   app.notFound(async (c) =>
     c.html(await messagePage(portal, { title: 'Nothing here', text: 'There is no such page.' }), 404),
   );
