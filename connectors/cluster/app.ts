@@ -4,6 +4,7 @@ import { X509Certificate } from 'node:crypto';
 import { connect as netConnect, type Socket } from 'node:net';
 import { type ConnectionOptions, connect as tlsConnect } from 'node:tls';
 import { type Dispatcher, Pool } from 'undici';
+import { serverIdentity } from '../wire/server-identity.ts';
 import type { ClientCertificate } from './client-certificate.ts';
 
 export interface AppTarget {
@@ -99,6 +100,7 @@ export class App {
           ...address,
           servername,
           ALPNProtocols: ['http/1.1'],
+          checkServerIdentity: serverIdentity,
           ...(ca === undefined ? {} : { ca }),
           ...(client === undefined ? {} : { cert: client.cert, key: client.key }),
           ...(spiffeId === undefined ? {} : { checkServerIdentity: hasId(spiffeId) }),

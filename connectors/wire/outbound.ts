@@ -3,6 +3,7 @@
 import { lookup as systemLookup } from 'node:dns';
 import { Agent, type AgentOptions } from 'node:https';
 import type { LookupFunction } from 'node:net';
+import { serverIdentity } from './server-identity.ts';
 
 /** Names below `localhost` are this machine (RFC 6761 section 6.3); many system resolvers do not know. */
 export const localhostAwareLookup: LookupFunction = (hostname, options, callback) => {
@@ -12,5 +13,10 @@ export const localhostAwareLookup: LookupFunction = (hostname, options, callback
 
 /** For requests and WebSockets. Honours HTTPS_PROXY and NO_PROXY of `env`. */
 export function outboundAgent(options: AgentOptions = {}, env: NodeJS.ProcessEnv = process.env): Agent {
-  return new Agent({ lookup: localhostAwareLookup, ...options, proxyEnv: env });
+  return new Agent({
+    lookup: localhostAwareLookup,
+    checkServerIdentity: serverIdentity,
+    ...options,
+    proxyEnv: env,
+  });
 }

@@ -3,6 +3,7 @@
 import type { CustomFetch } from 'openid-client';
 import { Agent, request } from 'undici';
 import { localhostAwareLookup } from '#connectors/wire/outbound';
+import { serverIdentity } from '#connectors/wire/server-identity';
 
 /** Milliseconds for a whole exchange, and bytes of a reply. */
 const TIME_LIMIT = 5_000;
@@ -19,7 +20,12 @@ export class ProviderReplyError extends Error {
 /** A fetch for openid-client. `ca` is PEM to trust instead of the system's authorities. */
 export function providerFetch(ca: string | undefined): CustomFetch {
   const agent = new Agent({
-    connect: { timeout: TIME_LIMIT, lookup: localhostAwareLookup, ...(ca === undefined ? {} : { ca }) },
+    connect: {
+      timeout: TIME_LIMIT,
+      lookup: localhostAwareLookup,
+      checkServerIdentity: serverIdentity,
+      ...(ca === undefined ? {} : { ca }),
+    },
     headersTimeout: TIME_LIMIT,
     bodyTimeout: TIME_LIMIT,
     maxResponseSize: SIZE_LIMIT,

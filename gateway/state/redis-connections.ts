@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import type { ConnectionOptions } from 'node:tls';
 import { type RedisOptions as AnyRedisOptions, Cluster, Redis } from 'ioredis';
+import { serverIdentity } from '#connectors/wire/server-identity';
 import type { RedisConfig } from './config.ts';
 import { StateError } from './error.ts';
 import { readPrivate } from './private-files.ts';
@@ -58,6 +59,7 @@ function target({ server, sentinel }: RedisConfig): RedisOptions {
 function redisOptions({ username, password, tls, database, sentinel }: RedisConfig): RedisOptions {
   const secure: ConnectionOptions | undefined = tls && {
     minVersion: 'TLSv1.2',
+    checkServerIdentity: serverIdentity,
     ...(tls.ca === undefined ? {} : { ca: readFileSync(tls.ca) }),
     ...(tls.certificate === undefined ? {} : { cert: readFileSync(tls.certificate) }),
     ...(tls.key === undefined ? {} : { key: readPrivate(tls.key) }),
