@@ -1,19 +1,19 @@
-# One image for gateway and connector: the build and its packages on the pinned runtime, nothing that builds or
+# One image for gateway and connector: the build and its packages on the patched runtime, nothing that builds or
 # issues identities. Not yet built by the tests, which have no Docker daemon; they check what is written here.
-FROM node:26.10.0-bookworm-slim AS build
+FROM node:26.12.1-bookworm-slim AS build
 WORKDIR /src
 COPY package.json package-lock.json ./
 RUN npm ci
 COPY . .
 RUN npm run build
 
-FROM node:26.10.0-bookworm-slim AS packages
+FROM node:26.12.1-bookworm-slim AS packages
 WORKDIR /app
 COPY package.json package-lock.json ./
 # Without the runtime from npm (this image is one) and the demo's identity provider.
 RUN npm ci --omit=dev --omit=optional && npm cache clean --force
 
-FROM node:26.10.0-bookworm-slim
+FROM node:26.12.1-bookworm-slim
 # Package managers are of use to an intruder only.
 RUN rm -rf /usr/local/lib/node_modules /usr/local/bin/npm /usr/local/bin/npx /usr/local/bin/corepack /opt/yarn* \
   && groupadd --gid 10001 sallyport \

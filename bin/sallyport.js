@@ -98,17 +98,16 @@ function explainMissing(looked) {
   say(`  or install Node ${NEEDED_MAJOR} from your system or nodejs.org and put it on PATH.`);
 }
 
-/** A gateway faces the network: say so when its runtime lacks the fixes of the release this was tested with. */
+/** A gateway faces the network: say so, loudly, when its runtime has weaknesses that a later release mended. */
 function warnIfUnpatched(version) {
-  const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
-  const tested = manifest.optionalDependencies.node;
-  const floor = tested.split('.').map(Number);
-  const differs = floor.findIndex((part, index) => part !== version[index]);
-  if (differs >= 0 && version[differs] < floor[differs]) {
-    say(
-      `sallyport: warning: Node ${version.join('.')} lacks security fixes of ${tested}; update the runtime.`,
-    );
-  }
+  const { patchedNode } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).config;
+  const patched = patchedNode.split('.').map(Number);
+  const differs = patched.findIndex((part, index) => part !== version[index]);
+  if (differs < 0 || version[differs] > patched[differs]) return;
+  say(`sallyport: WARNING: Node ${version.join('.')} has published weaknesses that ${patchedNode} mended.`);
+  say(
+    'sallyport: WARNING: In production put that release or a later one on PATH and start the gateway with it.',
+  );
 }
 
 /** Runs `file` as a child, with our input and output, and ends as it ends. */
@@ -140,7 +139,8 @@ if (runtime.looked !== undefined) {
   explainMissing(runtime.looked);
   process.exit(EXIT_NO_RUNTIME);
 }
-if (args[0] === 'gateway') warnIfUnpatched(runtime.version);
+const serves = args[0] === 'gateway' && !args.includes('--help') && !args.includes('-h');
+if (serves) warnIfUnpatched(runtime.version);
 
 const missing = HEAP_FLAGS.filter((flag) => {
   const name = flag.split('=')[0];

@@ -33,7 +33,7 @@ function layout(kind: 'clone' | 'package', floor = '26.0.0'): string {
   mkdirSync(join(place, 'bin'));
   mkdirSync(join(place, 'dist/bin'), { recursive: true });
   mkdirSync(join(place, 'path'));
-  const manifest = { name: 'sallyport', type: 'module', optionalDependencies: { node: floor } };
+  const manifest = { name: 'sallyport', type: 'module', config: { patchedNode: floor } };
   writeFileSync(join(place, 'package.json'), JSON.stringify(manifest));
   copyFileSync(join(root, 'bin/sallyport.js'), join(place, 'bin/sallyport.js'));
   writeFileSync(join(place, 'dist/bin/main.js'), `const WHICH = 'build';${REPORT}`);
@@ -122,7 +122,7 @@ suite('on a runtime that is new enough', () => {
     const gateway = await ended(launch(place, [], ['gateway']));
     assert.match(
       gateway.stderr,
-      /^sallyport: warning: Node [\d.]+ lacks security fixes of 99\.1\.2; [^\n]+\n$/,
+      /^sallyport: WARNING: Node [\d.]+ has published weaknesses that 99\.1\.2 mended\.\nsallyport: WARNING: [^\n]+\n$/,
     );
     assert.equal((await ended(launch(place, [], ['demo']))).stderr, '');
     assert.equal((await ended(launch(layout('clone'), [], ['gateway']))).stderr, '');

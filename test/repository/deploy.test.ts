@@ -175,10 +175,10 @@ test('the policy loads, its own tests pass, and it speaks of the apps there are'
 });
 
 test('the image runs on the pinned runtime, as an ordinary user, from what it needs only', () => {
-  const { optionalDependencies } = JSON.parse(textOf('package.json'));
+  const { config } = JSON.parse(textOf('package.json'));
   const lines = textOf('Dockerfile').split('\n');
   const bases = lines.filter((line) => line.startsWith('FROM '));
-  for (const base of bases) assert.match(base, new RegExp(`^FROM node:${optionalDependencies.node}-`));
+  for (const base of bases) assert.match(base, new RegExp(`^FROM node:${config.patchedNode}-`));
   assert.deepEqual(
     lines.filter((line) => line.startsWith('USER ')),
     ['USER 10001:10001'],
