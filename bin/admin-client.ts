@@ -13,7 +13,7 @@ export class AdminError extends Error {
   readonly code = 'gateway-not-running';
 }
 
-/** Calls the admin API of the gateway whose state directory is given. Throws AdminError. */
+/** Calls the admin API of the gateway whose state directory is given; a text is sent as it is. Throws AdminError. */
 export function callAdmin(state: string, method: string, path: string, body?: unknown): Promise<AdminReply> {
   const socketPath = join(state, ADMIN_SOCKET);
   return new Promise((resolve, reject) => {
@@ -37,6 +37,6 @@ export function callAdmin(state: string, method: string, path: string, body?: un
       const message = `no gateway answers at ${socketPath}: start it, or run this as the user it runs as`;
       reject(new AdminError(message, { cause }));
     });
-    call.end(body === undefined ? undefined : JSON.stringify(body));
+    call.end(body === undefined || typeof body === 'string' ? body : JSON.stringify(body));
   });
 }

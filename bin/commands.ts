@@ -110,6 +110,11 @@ export const commands: readonly Command[] = [
     load: () => import('./commands/policy.ts'),
   },
   {
+    name: 'change',
+    summary: 'Propose, sign, check and apply changes of policy and configuration',
+    load: () => import('./commands/change.ts'),
+  },
+  {
     name: 'schema',
     summary: 'Print the JSON Schema of a document, for editors',
     load: () => import('./commands/schema.ts'),

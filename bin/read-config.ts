@@ -5,14 +5,23 @@ import { formatProblems, readDocument } from '#policy/document';
 
 /** The value of `file` checked against `schema`, or undefined after its problems were printed. */
 export function readConfig<T>(file: string, schema: z.ZodType<T>): T | undefined {
-  let text: string;
+  const text = readText(file);
+  return text === undefined ? undefined : parseConfig(text, file, schema);
+}
+
+/** The text of `file`, or undefined after it was said that there is none. */
+export function readText(file: string): string | undefined {
   try {
-    text = readFileSync(file, 'utf8');
+    return readFileSync(file, 'utf8');
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? 'unreadable';
     process.stderr.write(`${file}: cannot be read (${code}). Name the file with --config FILE.\n`);
     return undefined;
   }
+}
+
+/** The value of `text` checked against `schema`, or undefined after its problems were printed. */
+export function parseConfig<T>(text: string, file: string, schema: z.ZodType<T>): T | undefined {
   const reading = readDocument(schema, text, file);
   if (reading.ok) return reading.value;
   const count = reading.problems.length;

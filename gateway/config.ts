@@ -2,6 +2,7 @@
 import { isAbsolute, join } from 'node:path';
 import { z } from 'zod';
 import { type AttestationConfig, attestationSchema, resolveAttestationPaths } from '#gateway/attest/config';
+import { type ChangesConfig, changesSchema, resolveChangesPaths } from '#gateway/change/config';
 import type { ConnectionLimits } from '#gateway/edge/limits';
 import { type ProviderConfig, providerSchema } from '#gateway/identity/provider-config';
 import { resolveServicesPaths, type ServicesConfig, servicesSchema } from '#gateway/identity/services-config';
@@ -63,6 +64,8 @@ export interface GatewayConfig {
   /** Where what gateways share is kept. */
   readonly store: StateConfig;
   readonly policy: string;
+  /** Left out: the policy is taken from its file, whoever wrote it. */
+  readonly changes?: ChangesConfig | undefined;
   readonly portal: string;
   readonly listen: {
     readonly people: ListenAddress;
@@ -133,6 +136,7 @@ const shape = z.strictObject({
   name: z.string().regex(CONNECTOR_NAME, { error: 'expected a DNS label, like edge-1' }).default('gateway'),
   state: stateSchema.prefault('./state'),
   policy: file,
+  changes: changesSchema.optional(),
   portal: origin.describe('The address people know. Its port is used for all apps.'),
   listen: z
     .strictObject({
@@ -245,12 +249,13 @@ function refuseRepeats(
 /** The configuration with every path made absolute, from the directory of its document. */
 export function resolvePaths(config: GatewayConfig, base: string): GatewayConfig {
   const at = (path: string): string => (isAbsolute(path) ? path : join(base, path));
-  const { tls, context, identity, services } = config;
+  const { tls, context, identity, services, changes } = config;
   return {
     ...config,
     state: at(config.state),
     store: resolveStatePaths(config.store, at),
     policy: at(config.policy),
+    ...(changes === undefined ? {} : { changes: resolveChangesPaths(changes, at) }),
     siem: resolveSiemPaths(config.siem, at),
     ...(tls === undefined ? {} : { tls: { certificate: at(tls.certificate), key: at(tls.key) } }),
     ...(services === undefined ? {} : { services: resolveServicesPaths(services, at) }),

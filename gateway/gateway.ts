@@ -3,11 +3,7 @@
 import { mkdirSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { Ledger } from '#siem/ledger/ledger';
 import type { Log } from '#siem/log';
-import { Outbox } from '#siem/outbox/outbox';
-import { Recorder } from '#siem/recorder';
-import { startShipping } from '#siem/ship/shipping';
 import { PolicyFile } from './access/policy-file.ts';
 import { Revocations } from './access/revocations.ts';
 import { Revoke } from './access/revoke.ts';
@@ -15,6 +11,8 @@ import { Rulings } from './access/ruling.ts';
 import { OpenExchanges } from './access/streams.ts';
 import { ailmentsOf } from './ailments.ts';
 import { Carriage } from './carriage.ts';
+import type { ConfigurationFile } from './change/changes.ts';
+import { openChanges } from './change/open.ts';
 import type { GatewayConfig } from './config.ts';
 import { adminListener } from './console/admin.ts';
 import { Drills } from './console/drill.ts';
@@ -37,6 +35,7 @@ import { connectorServer, listen, peersOf, peopleServer, stop, tunnelEvents } fr
 import { answersFor } from './pages.ts';
 import { openAuthority } from './pki/authority.ts';
 import { EnrolmentDesk } from './pki/enrolment.ts';
+import { openRecord } from './record.ts';
 import { serviceServer } from './service-listener.ts';
 import { openStore } from './state/open.ts';
 import { requirePrivate } from './state/private-files.ts';
@@ -53,6 +52,8 @@ export interface Surroundings {
   readonly log: Log;
   readonly now: () => number;
   readonly random: () => number;
+  /** The document that the configuration was read from. */
+  readonly configuration: ConfigurationFile;
 }
 
 /** A gateway that serves. */
@@ -81,7 +82,7 @@ export async function startGateway(config: GatewayConfig, around: Surroundings):
 }
 
 async function wire(config: GatewayConfig, around: Surroundings, undo: (() => unknown)[]): Promise<Gateway> {
-  const { random, log, version, hostname } = around;
+  const { random, log } = around;
   const clock = new SteadyClock(around.now);
   const { now } = clock;
   const startedAt = now();
@@ -93,35 +94,16 @@ async function wire(config: GatewayConfig, around: Surroundings, undo: (() => un
   const { store } = state;
   undo.push(() => store.close());
   await shareKeys(config, store, now);
-  const outbox = new Outbox({
-    directory: join(config.state, 'outbox'),
-    quotaBytes: config.outbox.quota,
-    now,
-  });
-  undo.push(() => outbox.close());
-  // Nothing that is a change takes effect before it is in the transparency log.
   const portalOrigin = new URL(config.portal).origin;
-  const ledger = await Ledger.open({
-    directory: join(config.state, 'ledger'),
-    outbox,
-    origin: `${new URL(portalOrigin).hostname}/${config.name}`,
-    log,
-  });
-  undo.push(() => ledger.close());
-  const recorder = new Recorder({
-    outbox,
-    ledger,
-    gateway: { id: config.name, name: config.name, version, hostname },
-    now,
-    namespace: config.siem.namespace,
-  });
-  ledger.start((event) => recorder.record(event));
-  const shipping = startShipping(outbox, config.siem, { log, now, random });
-  undo.push(() => shipping.stop());
+  const { outbox, recorder, shipping, loggedChange } = await openRecord(config, { ...around, now }, undo);
   const metrics = new Metrics();
   const sites = new Sites(config);
+  const changes = await openChanges({
+    ...{ config, recorder, now, configuration: around.configuration, logged: loggedChange },
+  });
+  undo.push(() => changes?.close());
   const policyFile = await PolicyFile.open({
-    file: config.policy,
+    ...{ file: config.policy, signed: changes },
     state: config.state,
     recorder,
     onSwap: () => void open.review('policy-changed'),
@@ -214,6 +196,7 @@ async function wire(config: GatewayConfig, around: Surroundings, undo: (() => un
     kind: 'gateway-started',
     ...fingerprints,
     policyHash: policyFile.current.hash,
+    changeId: changes?.current?.id,
     runtime: process.version,
     timezones: process.versions['tz'],
     repairedBytes: outbox.repairedBytes,
@@ -253,8 +236,10 @@ async function wire(config: GatewayConfig, around: Surroundings, undo: (() => un
     }),
     connectorNames: new Set(config.apps.flatMap((app) => app.connectors)),
     reloadPolicy: () => policyFile.reload(),
+    changes,
     status: () => ({
       policy: policyFile.current.hash,
+      change: changes?.current?.id,
       ...fingerprints,
       connectors: tunnels.connectors(),
       openExchanges: open.size,
@@ -272,6 +257,7 @@ async function wire(config: GatewayConfig, around: Surroundings, undo: (() => un
   );
   undo.push(() => peers?.stop());
   policyFile.watch();
+  changes?.watch(() => policyFile.adopt(changes));
   open.start();
   undo.push(() => open.stop());
   return {

@@ -2,6 +2,7 @@
 // An event must never hold a secret: no cookie, token, header value or query value (the mapper drops the latter).
 import type { Decision, Explanation } from '#policy/decision';
 import type { AccessRequest, Login, Subject } from '#policy/input';
+import type { ChangeEvent } from './change-event.ts';
 import type { DeviceEvent } from './device-event.ts';
 
 type Optional<T> = T | undefined;
@@ -293,6 +294,8 @@ export interface GatewayStarted {
   readonly policyHash?: Optional<string>;
   /** SHA-256 over the gateway's own program files, hex. */
   readonly codeHash?: Optional<string>;
+  /** Id of the signed change in force. */
+  readonly changeId?: Optional<string>;
   /** `process.version`. */
   readonly runtime: string;
   /** `process.versions.tz`: which time-zone rules decisions use. */
@@ -412,6 +415,7 @@ export type SallyportEvent =
   | DrillStarted
   | LedgerCheckpoint
   | SiemTest
+  | ChangeEvent
   | DeviceEvent;
 
 export type EventKind = SallyportEvent['kind'];

@@ -38,7 +38,7 @@ export const parts: readonly Part[] = [
     program: '/usr/lib/*/faketime/libfaketime.so.1',
     suites: 'fault: a clock that is set',
   },
-  { package: 'git', program: 'git', suites: 'story: a clone through the gateway' },
+  { package: 'git', program: 'git', suites: 'story, gateway/change: a clone through the gateway; changes' },
   {
     package: 'postgresql',
     program: '/usr/lib/postgresql/*/bin/initdb',
@@ -48,7 +48,7 @@ export const parts: readonly Part[] = [
   { package: 'util-linux', program: 'runuser', suites: 'story: a database that refuses to be root' },
   { package: 'openssh-server', program: 'sshd', suites: 'story: a shell behind the gateway' },
   { package: 'openssh-client', program: 'scp', suites: 'story: a person at a terminal' },
-  { package: 'openssh-client', program: 'ssh-keygen', suites: 'story: keys for a shell' },
+  { package: 'openssh-client', program: 'ssh-keygen', suites: 'story, gateway/change: keys and signatures' },
   { package: 'shellcheck', program: 'shellcheck', suites: 'repository: shell scripts and completion' },
   { package: 'zsh', program: 'zsh', suites: 'bin: completion' },
   {

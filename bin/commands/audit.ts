@@ -133,6 +133,8 @@ async function compareInForce(state: string, config: string | undefined, logged:
     compare(state, 'the running policy', body['policy'], logged.policy);
     compare(state, 'the running configuration', body['configHash'], logged.configuration);
     compare(state, 'the running code', body['codeHash'], logged.code);
+    if (body['change'] !== undefined || logged.change !== undefined)
+      compare(state, 'the signed change', body['change'], logged.change);
   } catch (error) {
     if (!(error instanceof AdminError)) throw error;
   }

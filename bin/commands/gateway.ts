@@ -4,6 +4,9 @@ import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { PolicyFileError } from '#gateway/access/policy-file';
 import { EndorsementConfigError } from '#gateway/attest/endorsements';
+import { KeptChangeError } from '#gateway/change/accepted';
+import { SignersError } from '#gateway/change/allowed-signers';
+import { ChangeRefusal } from '#gateway/change/reasons';
 import type { GatewayConfig } from '#gateway/config';
 import { type Gateway, startGateway } from '#gateway/gateway';
 import { StateError } from '#gateway/state/error';
@@ -12,7 +15,7 @@ import { formatProblems } from '#policy/document';
 import { loadPolicy } from '#policy/load';
 import { createLog } from '#siem/log';
 import { EXIT } from '../exit.ts';
-import { readGatewayConfig } from '../read-gateway-config.ts';
+import { type GatewayDocument, readGatewayDocument } from '../read-gateway-config.ts';
 import { readOptions } from '../usage.ts';
 import { version } from '../version.ts';
 
@@ -48,9 +51,9 @@ export async function run(argv: readonly string[]): Promise<number> {
     process.stderr.write('sallyport gateway: which configuration? Give --config FILE.\n');
     return EXIT.usage;
   }
-  const config = readGatewayConfig(file);
-  if (config === undefined) return EXIT.usage;
-  return check ? checkOnly(config) : serve(config, json);
+  const document = readGatewayDocument(file);
+  if (document === undefined) return EXIT.usage;
+  return check ? checkOnly(document.config) : serve(document, json);
 }
 
 function checkOnly(config: GatewayConfig): number {
@@ -69,7 +72,7 @@ function checkOnly(config: GatewayConfig): number {
   return EXIT.usage;
 }
 
-async function serve(config: GatewayConfig, json: boolean): Promise<number> {
+async function serve({ config, ...configuration }: GatewayDocument, json: boolean): Promise<number> {
   const log = createLog({ service: { name: 'sallyport', version: version(), node: config.name } });
   let gateway: Gateway;
   try {
@@ -79,13 +82,17 @@ async function serve(config: GatewayConfig, json: boolean): Promise<number> {
       log,
       now: Date.now,
       random: Math.random,
+      configuration,
     });
   } catch (error) {
     const known =
       error instanceof PolicyFileError ||
       error instanceof StateError ||
       error instanceof LooseModeError ||
-      error instanceof EndorsementConfigError;
+      error instanceof EndorsementConfigError ||
+      error instanceof ChangeRefusal ||
+      error instanceof KeptChangeError ||
+      error instanceof SignersError;
     const code = (error as NodeJS.ErrnoException).code;
     if (!known && code === undefined) throw error;
     process.stderr.write(`sallyport gateway: not started. ${(error as Error).message}\n`);

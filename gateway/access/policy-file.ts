@@ -26,6 +26,15 @@ export interface PolicyFileOptions {
   readonly recorder: Recorder;
   /** Called after a new policy took effect. */
   readonly onSwap: () => void;
+  /** Where only what was signed is taken: an edit of the file is told of, and has no effect. */
+  readonly signed?: SignedPolicy | undefined;
+}
+
+export interface SignedPolicy {
+  /** The text that was signed. */
+  readonly policy: string;
+  /** Why `found`, which lies in `file`, is not it; tells of it as well. */
+  compare(name: 'policy', file: string, found: string): Promise<Error | undefined>;
 }
 
 export class PolicyFile {
@@ -43,11 +52,12 @@ export class PolicyFile {
 
   /** Loads the policy a gateway starts with. Throws PolicyFileError. */
   static async open(options: PolicyFileOptions): Promise<PolicyFile> {
-    const text = readFileSync(options.file, 'utf8');
+    const text = options.signed?.policy ?? readFileSync(options.file, 'utf8');
     const loading = await loadPolicyOffThread(text, options.file);
     if (!loading.ok) throw new PolicyFileError(formatProblems(loading.problems));
     const policyFile = new PolicyFile(options, loading.policy);
     await policyFile.#keep(text, loading.policy, undefined);
+    if (options.signed !== undefined) await policyFile.reload();
     return policyFile;
   }
 
@@ -62,6 +72,14 @@ export class PolicyFile {
 
   close(): void {
     unwatchFile(this.#options.file);
+  }
+
+  /** Puts in force what was signed, as it is now. Rejects if it could not be recorded. */
+  async adopt({ policy: text }: SignedPolicy): Promise<void> {
+    const { file } = this.#options;
+    const previous = this.current.hash;
+    const loading = await this.#holder.offer(text, file, (policy) => this.#keep(text, policy, previous));
+    if (!loading.ok) throw new PolicyFileError(formatProblems(loading.problems));
   }
 
   /**
@@ -80,11 +98,16 @@ export class PolicyFile {
   }
 
   async #look(): Promise<readonly string[]> {
-    const { file, recorder } = this.#options;
+    const { file, recorder, signed } = this.#options;
     let problems: readonly string[];
     let text: string | undefined;
     try {
       const found = readFileSync(file, 'utf8');
+      if (signed !== undefined) {
+        await this.adopt(signed);
+        const refusal = await signed.compare('policy', file, found);
+        return refusal === undefined ? [] : [`${file}: not taken up: ${refusal.message}`];
+      }
       text = found;
       const previous = this.current.hash;
       const loading = await this.#holder.offer(found, file, (policy) => this.#keep(found, policy, previous));

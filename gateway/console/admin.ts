@@ -6,17 +6,23 @@ import { join } from 'node:path';
 import { Hono } from 'hono';
 import { z } from 'zod';
 import type { DeviceDesk } from '#gateway/attest/desk';
+import { MAX_BUNDLE } from '#gateway/change/bundle';
+import type { Changes } from '#gateway/change/changes';
+import { OWN_BODY } from '#gateway/edge/limits';
 import { serveOwn } from '#gateway/edge/own-pages';
 import { CONNECTOR_NAME, type EnrolmentDesk } from '#gateway/pki/enrolment';
 import type { ConnectorStatus } from '#gateway/tunnel/relay';
 import type { Recorder } from '#siem/recorder';
 import { type AccessParts, accessApp } from './access.ts';
+import { changeAdmin } from './changes.ts';
 import { deviceAdmin } from './devices.ts';
 
 /** The socket's name within the state directory. */
 export const ADMIN_SOCKET = 'admin.sock';
 /** What the kernel has room for in a Unix socket's address, less the terminating zero. */
 const MAX_SOCKET_PATH = 107;
+/** Where changes are sent, which are larger than anything else. */
+const CHANGES_PATH = '/v1/changes';
 const MAX_TOKEN_LIFE = 24 * 3_600_000;
 
 /** The state directory lies too deep for the admin socket in it. */
@@ -33,10 +39,13 @@ export interface AdminParts extends AccessParts {
   readonly desk: EnrolmentDesk;
   readonly devices: DeviceDesk;
   readonly recorder: Recorder;
+  /** Undefined where nothing needs to be signed. */
+  readonly changes: Changes | undefined;
   /** Connectors that some app names: a token for another would open nothing. */
   readonly connectorNames: ReadonlySet<string>;
   status(): {
     readonly policy: string;
+    readonly change: string | undefined;
     readonly configHash: string;
     readonly codeHash: string;
     readonly connectors: readonly ConnectorStatus[];
@@ -58,6 +67,7 @@ function adminApp(parts: AdminParts): Hono {
   app.onError((error, c) => c.json({ error: 'unavailable', message: error.message }, 503));
   app.route('/v1', accessApp(parts));
   app.route('/v1', deviceAdmin(parts.devices));
+  app.route('/v1', changeAdmin(parts.changes));
   app.get('/v1/status', (c) => c.json(parts.status()));
   app.post('/v1/policy/reload', async (c) => {
     const problems = await parts.reloadPolicy();
@@ -98,6 +108,7 @@ export async function adminListener(directory: string, parts: AdminParts): Promi
       undefined,
       request,
       response,
+      request.url === CHANGES_PATH ? MAX_BUNDLE : OWN_BODY,
     ).catch(() => response.destroy());
   });
   await new Promise<void>((resolve, reject) => {

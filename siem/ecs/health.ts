@@ -28,10 +28,11 @@ function gatewayStarted(event: GatewayStarted): Mapping {
         config_hash: event.configHash,
         policy_hash: event.policyHash,
         code_hash: event.codeHash,
+        change_id: event.changeId,
         repaired_bytes: event.repairedBytes,
       },
     },
-    related: { hash: [event.configHash, event.policyHash, event.codeHash] },
+    related: { hash: [event.configHash, event.policyHash, event.codeHash, event.changeId] },
   };
 }
 

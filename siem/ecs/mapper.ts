@@ -4,6 +4,7 @@ import { accessEntries } from './access.ts';
 import { attestationEntries } from './attestation.ts';
 import { auditEntries } from './audit.ts';
 import { authEntries } from './auth.ts';
+import { changeEntries } from './change.ts';
 import { connectorEntries } from './connector.ts';
 import { deviceEntries } from './device.ts';
 import {
@@ -28,6 +29,7 @@ export const catalogue: Entries<EventKind> = {
   ...deviceEntries,
   ...attestationEntries,
   ...auditEntries,
+  ...changeEntries,
   ...healthEntries,
 };
 

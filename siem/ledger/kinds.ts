@@ -4,9 +4,15 @@ import type { EventKind } from '../event.ts';
 export type LogName = 'changes' | 'decisions';
 export const LOGS: readonly LogName[] = ['changes', 'decisions'];
 
-/** What changes who may do what: logged before it takes effect, and kept for good. */
+/** What changes who may do what, and what admins ask for: logged before it takes effect, and kept for good. */
 const CHANGES: ReadonlySet<string> = new Set<EventKind>([
   'policy-loaded',
+  'change-accepted',
+  'change-refused',
+  'admin-action',
+  'admin-action-ended',
+  'break-glass-opened',
+  'code-measured',
   'enrolment-token-created',
   'connector-enrolled',
   'connector-renewed',

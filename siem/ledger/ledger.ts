@@ -97,6 +97,11 @@ export class Ledger {
     if (this.#decisions.sealed !== undefined) this.#tell('decisions', this.#decisions.sealed);
   }
 
+  /** Leaves of the changes log that are signed. */
+  get changesLogged(): number {
+    return this.#changes.sealed?.size ?? 0;
+  }
+
   /** Answers when every change that is durable in the outbox is in the log, signed and on the platter. */
   async committed(): Promise<void> {
     const upTo = this.#options.outbox.syncedEnd;

@@ -2,6 +2,7 @@
 // nothing, works beside a running gateway, and trusts only what the log's key has signed.
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { acceptedChange } from '../accepted-change.ts';
 import { type Checkpoint, openCheckpoint } from '../checkpoint.ts';
 import { Frontier } from '../frontier.ts';
 import { HASH_BYTES } from '../hash.ts';
@@ -242,6 +243,8 @@ export interface Logged {
   readonly policy: string | undefined;
   readonly configuration: string | undefined;
   readonly code: string | undefined;
+  /** Id of the signed change. */
+  readonly change: string | undefined;
 }
 
 /** Read from the changes log, which must have been audited. */
@@ -256,6 +259,7 @@ export function readLogged(state: string, size: number): Logged {
     policy: newest('policy-loaded').sallyport?.change?.hash,
     configuration: gateway?.config_hash,
     code: gateway?.code_hash,
+    change: acceptedChange(directory, size),
   };
 }
 

@@ -108,7 +108,14 @@ apps:
   - { id: wiki, name: Wiki, host: ${HOST}, connectors: [rack] }
 `;
     const gateway = await startGateway(resolvePaths(read(gatewaySchema, gatewayText), directory), {
-      ...{ version: '0', hostname: 'fuzz', log, now: Date.now, random: Math.random },
+      ...{
+        version: '0',
+        hostname: 'fuzz',
+        log,
+        now: Date.now,
+        random: Math.random,
+        configuration: { file: 'gateway.yaml', text: '' },
+      },
     });
     undo.push(() => gateway.close('over', 0));
     const connector = await connect(at('state'), directory, connectors, await before(app.port), log);

@@ -73,6 +73,8 @@ const OPTIONAL = new Set([
 
 /** Where a name of OPTIONAL is required after all. */
 const NEEDED = new Set([
+  'change.subject',
+  'admin-action-ended.status',
   ...[
     'access-decided.policyHash',
     'input.target',

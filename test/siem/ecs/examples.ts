@@ -1,6 +1,7 @@
 // One full example of every kind of event: tests validate them, and the documentation shows them.
 import { INPUT_VERSION } from '#policy/input';
 import type { EventKind, EventOf, Peer } from '#siem/event';
+import { changeExamples } from './change-examples.ts';
 import { deviceExamples } from './device-examples.ts';
 
 const at = Date.parse('2026-03-04T09:12:13.456Z');
@@ -217,6 +218,7 @@ export const examples: { readonly [K in EventKind]: EventOf<K> } = {
     client: connectorPeer,
   },
   ...deviceExamples({ client, subject, session, by: operator, at }),
+  ...changeExamples(operator, policyHash, at),
   'policy-loaded': {
     kind: 'policy-loaded',
     file: '/etc/sallyport/policy.yaml',
@@ -237,6 +239,7 @@ export const examples: { readonly [K in EventKind]: EventOf<K> } = {
     kind: 'gateway-started',
     configHash: '2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae',
     policyHash,
+    changeId: policyHash,
     codeHash: '3b9c358f36f0a31b6ad3e14f309c7cf198ac9246e8316f9ce543d5b19ac02b80',
     runtime: 'v26.10.0',
     timezones: '2026a',

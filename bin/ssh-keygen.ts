@@ -1,0 +1,28 @@
+// Signs with a person's SSH key by way of `ssh-keygen -Y sign`: it knows passphrases, agents and security keys, and
+// this program never sees a private key.
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+
+/** There is no signature. `message` says why, and what to do. */
+export class SigningError extends Error {
+  readonly code = 'not-signed';
+}
+
+/** An armoured signature over `message`. `key`: a private key's file, or a public one's whose private key an agent holds. */
+export function sshSign(key: string, namespace: string, message: string): string {
+  if (!existsSync(key)) throw new SigningError(`${key} is not there: name your SSH key`);
+  const { status, stdout, stderr, error } = spawnSync(
+    'ssh-keygen',
+    ['-Y', 'sign', '-n', namespace, '-f', key],
+    {
+      input: message,
+      encoding: 'utf8',
+      // A passphrase is asked for on the terminal, not here.
+      stdio: ['pipe', 'pipe', 'pipe'],
+    },
+  );
+  if (error !== undefined)
+    throw new SigningError(`ssh-keygen cannot be run (${error.message}): install OpenSSH's client`);
+  if (status !== 0) throw new SigningError(`ssh-keygen did not sign: ${stderr.trim()}`);
+  return stdout;
+}

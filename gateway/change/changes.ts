@@ -1,0 +1,208 @@
+// Takes up changes that authorised people signed, one after the other, and notices edits that nobody signed. Whatever it
+// refuses is an alert, and leaves what is in force as it is; what it accepts is in the transparency log first.
+import { existsSync, readFileSync, unwatchFile, watchFile } from 'node:fs';
+import type { GatewayConfig } from '#gateway/config';
+import type { ChangeRef } from '#siem/change-event';
+import type { Actor } from '#siem/event';
+import type { Recorder } from '#siem/recorder';
+import type { AcceptedChanges } from './accepted.ts';
+import { type Change, readChange } from './bundle.ts';
+import { checkContents } from './contents.ts';
+import { configurationName, termsOf } from './governed.ts';
+import { type InForce, judge } from './judge.ts';
+import { ChangeRefusal } from './reasons.ts';
+
+/** How often the file for changes is looked at, in milliseconds. */
+const WATCH_INTERVAL = 1_000;
+const BY_GATEWAY: Actor = { kind: 'gateway', id: 'changes' };
+
+/** The configuration document as it was read. */
+export interface ConfigurationFile {
+  readonly file: string;
+  readonly text: string;
+}
+
+export interface ChangesOptions {
+  readonly config: GatewayConfig;
+  readonly configuration: ConfigurationFile;
+  readonly accepted: AcceptedChanges;
+  readonly recorder: Recorder;
+  readonly now: () => number;
+}
+
+export interface Taken {
+  readonly id: string;
+  readonly sequence: number;
+  readonly signers: readonly string[];
+  /** Whether the configuration is another than the running one. */
+  readonly restart: boolean;
+}
+
+export class Changes {
+  readonly #options: ChangesOptions;
+  #signers: string;
+  /** Puts the policy of a new change in force. */
+  #adopt: () => Promise<unknown> = async () => undefined;
+  /** Changes are judged one after the other. */
+  #last: Promise<unknown> = Promise.resolve();
+  /** What was refused as it lay on the disk: told once. */
+  readonly #told = new Map<string, string>();
+
+  private constructor(options: ChangesOptions, signers: string) {
+    this.#options = options;
+    this.#signers = signers;
+  }
+
+  /**
+   * Takes up a change that lies ready, and makes sure that the configuration is the one that was signed. Throws
+   * ChangeRefusal if nothing that was signed can be in force, and SignersError.
+   */
+  static async open(options: ChangesOptions): Promise<Changes> {
+    const { accepted, config } = options;
+    const signers =
+      accepted.current?.bundle.contents['signers'] ?? readFileSync(placeOf(config).signers, 'utf8');
+    const changes = new Changes(options, signers);
+    if (accepted.current === undefined) await changes.#offerFirst();
+    else await changes.#look();
+    await changes.#checkFiles();
+    return changes;
+  }
+
+  get current(): InForce | undefined {
+    const { current } = this.#options.accepted;
+    return current && { id: current.id, sequence: current.statement.sequence };
+  }
+
+  /** Text of the policy that was signed. */
+  get policy(): string {
+    return this.#options.accepted.current?.bundle.contents['policy'] ?? '';
+  }
+
+  /** Follows the file for changes. `adopt` puts the policy of an accepted change in force. */
+  watch(adopt: () => Promise<unknown>): void {
+    this.#adopt = adopt;
+    const { bundle } = placeOf(this.#options.config);
+    watchFile(bundle, { interval: WATCH_INTERVAL, persistent: false }, () => void this.#look());
+  }
+
+  close(): void {
+    unwatchFile(placeOf(this.#options.config).bundle);
+  }
+
+  /** Takes up a change, or throws ChangeRefusal after it was recorded. */
+  offer(text: string, by: Actor): Promise<Taken> {
+    const taken = this.#last.then(() => this.#take(text, by));
+    this.#last = taken.catch(() => undefined);
+    return taken;
+  }
+
+  /** Compares a file's content with what was signed as `name`; the refusal if it is not that, told once. */
+  async compare(name: string, file: string, found: string): Promise<ChangeRefusal | undefined> {
+    if (found === this.#options.accepted.current?.bundle.contents[name]) {
+      this.#told.delete(file);
+      return undefined;
+    }
+    const refusal = new ChangeRefusal(
+      'unsigned',
+      `${file} is not as change ${this.current?.sequence} has it`,
+    );
+    if (this.#told.get(file) !== found) {
+      this.#told.set(file, found);
+      await this.#recordRefusal(refusal, BY_GATEWAY, { file });
+    }
+    return refusal;
+  }
+
+  async #take(text: string, by: Actor, file?: string): Promise<Taken> {
+    const { accepted, config, configuration, recorder, now } = this.#options;
+    let change: Change | undefined;
+    let signers: readonly string[];
+    try {
+      change = readChange(text);
+      signers = judge(change, termsOf(config, configuration.file, this.#signers), this.current, now());
+      await checkContents(change.bundle);
+    } catch (error) {
+      if (error instanceof ChangeRefusal) await this.#recordRefusal(error, by, { change, file });
+      throw error;
+    }
+    const { id, bundle, statement } = change;
+    const previous = this.current?.id;
+    const files = Object.fromEntries(
+      Object.entries(statement.files).map(([name, { sha256 }]) => [name, sha256]),
+    );
+    const event = { kind: 'change-accepted', change: refOf(change), previous, signers, files, by } as const;
+    await accepted.keep(change, () => recorder.record(event, { durable: true }));
+    this.#signers = bundle.contents['signers'] ?? this.#signers;
+    await this.#adopt();
+    const restart = bundle.contents[configurationName(config)] !== configuration.text;
+    return { id, sequence: statement.sequence, signers, restart };
+  }
+
+  /** Takes up what lies where changes are put; what is in force already is no news. */
+  async #look(): Promise<void> {
+    const { bundle: file } = placeOf(this.#options.config);
+    let text: string;
+    try {
+      text = readFileSync(file, 'utf8');
+    } catch {
+      // Whoever replaces the file leaves a moment without one; the watch looks again when it is there.
+      return;
+    }
+    if (this.#told.get(file) === text || this.#isInForce(text)) return;
+    this.#told.set(file, text);
+    const taken = this.#last.then(() => this.#take(text, BY_GATEWAY, file));
+    this.#last = taken.catch(() => undefined);
+    await this.#last;
+  }
+
+  #isInForce(text: string): boolean {
+    try {
+      return readChange(text).id === this.current?.id;
+    } catch {
+      return false;
+    }
+  }
+
+  /** Nothing was ever accepted: what lies ready must be, or the gateway has nothing to go by. */
+  async #offerFirst(): Promise<void> {
+    const { bundle: file } = placeOf(this.#options.config);
+    if (!existsSync(file)) {
+      const refusal = new ChangeRefusal('unsigned', `there is no ${file}, and none was ever accepted`);
+      await this.#recordRefusal(refusal, BY_GATEWAY, { file });
+      throw refusal;
+    }
+    await this.offer(readFileSync(file, 'utf8'), BY_GATEWAY);
+  }
+
+  /** The list of signers is taken from the change; the configuration was read already, so it must be the same. */
+  async #checkFiles(): Promise<void> {
+    const { config, configuration } = this.#options;
+    const { signers } = placeOf(config);
+    await this.compare('signers', signers, readFileSync(signers, 'utf8'));
+    const refusal = await this.compare(configurationName(config), configuration.file, configuration.text);
+    if (refusal !== undefined) throw refusal;
+  }
+
+  async #recordRefusal(
+    refusal: ChangeRefusal,
+    by: Actor,
+    { change, file }: { change?: Change | undefined; file?: string | undefined },
+  ): Promise<void> {
+    const { code, message } = refusal;
+    const event = { kind: 'change-refused', code, message, by, kept: this.current?.id } as const;
+    await this.#options.recorder.record(
+      { ...event, change: change && refOf(change), file },
+      { durable: true },
+    );
+  }
+}
+
+function placeOf({ changes }: GatewayConfig): { bundle: string; signers: string } {
+  if (changes === undefined) throw new Error('the configuration has no `changes`');
+  return changes;
+}
+
+function refOf({ id, statement }: Change): ChangeRef {
+  const { sequence, repository, branch, commit, author, subject } = statement;
+  return { id, sequence, repository, branch, commit, author, subject };
+}
