@@ -1,6 +1,7 @@
 // Every corpus from one seed, as many inputs as each change deserves; `npm run fuzz` tries more, from other seeds.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { run as admin } from './admin.ts';
 import { run as attest } from './attest.ts';
 import type { FuzzFigures, FuzzOptions } from './bed/tally.ts';
 import { run as certificates } from './certificates.ts';
@@ -26,6 +27,7 @@ const corpora: readonly (readonly [
   ['certificates', certificates, 20_000],
   ['attest', attest, 20_000],
   ['documents', documents, 10_000],
+  ['admin', admin, 10_000],
 ];
 
 for (const [name, run, inputs] of corpora) {

@@ -3,6 +3,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { type FuzzInstallation, HOST, startFuzzInstallation } from './bed/installation.ts';
 import type { Line } from './bed/line.ts';
+import { loopTimes } from './bed/loop.ts';
 import { mutateRequest, TEMPLATES } from './bed/requests.ts';
 import { Dice, type FuzzFigures, type FuzzOptions, Tally } from './bed/tally.ts';
 import { Witness } from './bed/witness.ts';
@@ -87,22 +88,4 @@ async function settled(line: Line, busy: () => number): Promise<void> {
     if (busy() > 0 && performance.now() > until) return;
     seen = now;
   }
-}
-
-/** Processor milliseconds of the longest turn of the event loop until asked. */
-function loopTimes(): () => number {
-  let longest = 0;
-  let on = true;
-  let before = process.threadCpuUsage();
-  const look = (): void => {
-    const { user, system } = process.threadCpuUsage(before);
-    longest = Math.max(longest, (user + system) / 1000);
-    before = process.threadCpuUsage();
-    if (on) setImmediate(look);
-  };
-  setImmediate(look);
-  return () => {
-    on = false;
-    return longest;
-  };
 }

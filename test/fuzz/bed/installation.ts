@@ -26,6 +26,7 @@ const SECRET = 'for-tests-only-for-tests-only-for-tests-only';
 const silent = (): void => {};
 
 export interface FuzzInstallation {
+  readonly directory: string;
   readonly app: WitnessApp;
   readonly portal: string;
   /** The port of the people's listener. */
@@ -44,7 +45,7 @@ export interface FuzzInstallation {
   close(): Promise<void>;
 }
 
-const POLICY = `version: 1
+export const POLICY: string = `version: 1
 zone: UTC
 apps: [wiki]
 rules:
@@ -127,7 +128,7 @@ apps:
     // Signing in has left connections open whose timers would outlive the bed.
     const cookie = visitor.cookieHeader(HOST);
     return {
-      ...{ app, portal, people, visitor, cookie, server, close },
+      ...{ directory, app, portal, people, visitor, cookie, server, close },
       complaints,
       events: reader(at('state/outbox')),
       line: (servername = HOST) => {
