@@ -3,6 +3,8 @@
 import { isAbsolute, join } from 'node:path';
 import { z } from 'zod';
 import type { CertificateFiles } from './cluster/client-certificate.ts';
+import { EVENT_LOG } from './device/event-log.ts';
+import { DEFAULT_TPM } from './device/tpm/link.ts';
 import { APP_ID } from './wire/hello.ts';
 
 /** One app of the allow-list. */
@@ -25,6 +27,8 @@ export interface ConnectorConfig {
   readonly tunnels: number;
   readonly state: string;
   readonly trust?: { readonly ca: string } | undefined;
+  /** Where the machine it runs on proves its state. */
+  readonly attestation?: { readonly tpm: string; readonly eventLog: string } | undefined;
   readonly apps: Readonly<Record<string, ConnectorAppConfig>>;
 }
 
@@ -50,6 +54,9 @@ function isOrigin(text: string, schemes: readonly string[]): boolean {
     url.pathname === (tcp ? '' : '/') && url.search === '' && url.hash === '' && url.username === '';
   return schemes.includes(url.protocol) && bare && url.password === '' && !/[?#]/.test(text);
 }
+
+/** As `openTpm` takes it. */
+const TPM = /^(\/dev\/[A-Za-z0-9._/-]+|swtpm:(127\.0\.0\.1|\[::1\]|localhost):[0-9]{1,5})$/;
 
 const file = z.string().min(1).describe('A path, relative to this document.');
 
@@ -136,6 +143,19 @@ export const connectorSchema: z.ZodType<ConnectorConfig> = z
       .strictObject({ ca: file.describe('PEM of the gateway’s connector authority.') })
       .optional()
       .describe('Believe this authority instead of the one learnt at enrolment.'),
+    attestation: z
+      .strictObject({
+        tpm: z
+          .string()
+          .regex(TPM, { error: `expected a TPM like ${DEFAULT_TPM}, or swtpm:127.0.0.1:2321` })
+          .default(DEFAULT_TPM)
+          .describe('The TPM of this machine.'),
+        eventLog: file
+          .default(EVENT_LOG)
+          .describe('The firmware’s log, or a copy of it that this user may read.'),
+      })
+      .optional()
+      .describe('Proves how this machine booted, for rules that ask it of a connector.'),
     apps: z
       .record(id, app)
       .refine((apps) => Object.keys(apps).length > 0, { error: 'name at least one app' })
@@ -181,5 +201,8 @@ export function resolvePaths(config: ConnectorConfig, directory: string): Connec
     state: from(config.state),
     apps: Object.fromEntries(apps) as ConnectorConfig['apps'],
     ...(config.trust === undefined ? undefined : { trust: { ca: from(config.trust.ca) } }),
+    ...(config.attestation === undefined
+      ? undefined
+      : { attestation: { ...config.attestation, eventLog: from(config.attestation.eventLog) } }),
   };
 }

@@ -1,6 +1,7 @@
 // Puts a connector together: its identity, its link to the gateway and the apps it serves. The one place that wires
 // them; it must never take an app's address from anywhere but the configuration.
 import { randomUUID, X509Certificate } from 'node:crypto';
+import { Attesting } from './attestation.ts';
 import { Cluster } from './cluster/cluster.ts';
 import { readPem, TargetError, Targets } from './cluster/targets.ts';
 import type { ConnectorConfig } from './config.ts';
@@ -54,6 +55,13 @@ function reading<T>(read: () => T): T {
   }
 }
 
+/** The connector's own, believing the authority that the configuration names. @throws {StateError} {StartError} */
+export function identityOf({ state, trust }: ConnectorConfig): Identity | undefined {
+  const found = loadIdentity(state);
+  if (found === undefined || trust === undefined) return found;
+  return { ...found, ca: reading(() => readPem(trust.ca)) };
+}
+
 /** Whether there is an identity already. @throws {StateError} */
 export function enrolled(config: ConnectorConfig): boolean {
   return loadIdentity(config.state) !== undefined;
@@ -93,6 +101,7 @@ async function enrolAtAny(gateways: readonly string[], grant: EnrolmentToken): P
  * Runs a connector that has enrolled.
  * @throws {StartError} `not-enrolled`, or a file that cannot be read.
  * @throws {StateError}
+ * @throws {KeyStoreError} when it is to attest and its machine is not enrolled, or not safely.
  */
 export function startConnector(config: ConnectorConfig, parts: ConnectorParts): Connector {
   const found = loadIdentity(config.state);
@@ -106,12 +115,14 @@ export function startConnector(config: ConnectorConfig, parts: ConnectorParts): 
     const message = `${config.state} holds the identity of the connector ${owner}, the configuration says ${config.name}`;
     throw new StartError('other-name', message);
   }
-  const { trust, apps } = config;
-  const identity = trust === undefined ? found : { ...found, ca: reading(() => readPem(trust.ca)) };
+  const { log, now, random } = parts;
+  const identity = identityOf(config) ?? found;
+  const { apps, attestation: machine } = config;
+  const attesting = machine && new Attesting({ config, machine, log, now, random });
   const targets = reading(
     () =>
       new Targets({
-        ...{ apps, log: parts.log, now: parts.now },
+        ...{ apps, log, now },
         onChange: (id, target) => {
           cluster.retarget(id, target);
           link.replace();
@@ -123,7 +134,7 @@ export function startConnector(config: ConnectorConfig, parts: ConnectorParts): 
   const instance = randomUUID();
   const { window, streams } = limits;
   const said = { versions: VERSIONS, window, streams, instance, software: parts.software ?? 'sallyport' };
-  const link = new Link({
+  const link: Link = new Link({
     gateways: config.gateways.map((gateway) => new URL(gateway)),
     tunnels: config.tunnels,
     name: config.name,
@@ -133,17 +144,21 @@ export function startConnector(config: ConnectorConfig, parts: ConnectorParts): 
       return { hello: { ...said, apps: ids, certificates }, onOpen: open };
     },
     limits,
-    log: parts.log,
-    now: parts.now,
+    ...{ log, now, random },
     clock: parts.clock ?? (() => performance.now()),
-    random: parts.random,
-    onIdentity: (renewed) => saveIdentity(config.state, { ...renewed, ca: found.ca }),
+    onIdentity: async (renewed) => {
+      saveIdentity(config.state, { ...renewed, ca: found.ca });
+      // Rules that ask for it would turn requests away until there is a proof over the new certificate.
+      await attesting?.over(renewed);
+    },
   });
+  attesting?.start(() => link.identity);
   return {
     ready: link.ready,
     async close(graceMs) {
       targets.stop();
       await link.close(graceMs);
+      await attesting?.close();
       await cluster.close();
     },
   };

@@ -30,6 +30,8 @@ export interface Allowed {
   readonly session: LiveSession;
   readonly input: AccessRequest;
   readonly ruling: Ruling;
+  /** Keys of the connectors that may carry it, where not all may. */
+  readonly only?: ReadonlySet<string> | undefined;
   /** The decision's id. */
   readonly id: string;
   readonly trace: ReturnType<typeof traceOf>;
@@ -77,6 +79,9 @@ export class Carriage {
     const watched: OpenExchange = {
       session: allowed.session,
       input: allowed.input,
+      get carrier() {
+        return relay.carrier;
+      },
       close: (reason, since) => {
         ended = { reason, since };
         relay.close(reason);
@@ -105,19 +110,19 @@ export class Carriage {
   /** Begins the exchange in the way its app and its client speak. Notes in `kind` if it turns out to be a stream. */
   #relay(exchange: Exchange, allowed: Allowed, kind: { streaming: boolean }): Relay {
     const { tunnels } = this.#parts;
-    const { app } = allowed;
+    const { app, only } = allowed;
     const { request, response, upgradeHead } = exchange;
     const stick = app.sticky === 'session' ? allowed.session.id : undefined;
-    if (app.protocol === 'tcp') return tunnels.connect(app.id, () => acceptPipe(exchange), stick);
+    if (app.protocol === 'tcp') return tunnels.connect(app.id, () => acceptPipe(exchange), { stick, only });
     const head = this.#head(request, app, allowed, upgradeHead !== undefined);
     const onHead = (_status: number, headers: string[]): void => {
       kind.streaming ||= cleanResponse(headers);
     };
     if (upgradeHead !== undefined) {
-      return tunnels.upgrade(app.id, request, detached(exchange), upgradeHead, head, { onHead, stick });
+      return tunnels.upgrade(app.id, request, detached(exchange), upgradeHead, head, { onHead, stick, only });
     }
     const expectContinue = exchange.expectContinue === true;
-    return tunnels.relay(app.id, request, response, head, { onHead, expectContinue, stick });
+    return tunnels.relay(app.id, request, response, head, { onHead, expectContinue, stick, only });
   }
 
   #head(

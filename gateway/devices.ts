@@ -4,10 +4,13 @@ import type { Hono } from 'hono';
 import { DEVICE_PATHS } from '#connectors/wire/evidence';
 import type { Log } from '#siem/log';
 import type { Recorder } from '#siem/recorder';
+import type { Rulings } from './access/ruling.ts';
+import type { Machines, OpenExchange } from './access/streams.ts';
 import { DeviceDesk } from './attest/desk.ts';
 import { EndorsementFiles } from './attest/endorsement-files.ts';
 import { Verifier } from './attest/verifier.ts';
 import type { GatewayConfig } from './config.ts';
+import { ConnectorStandings } from './context/connector-standing.ts';
 import { Standings } from './context/standing.ts';
 import type { CleanRequest } from './edge/front.ts';
 import type { Sites } from './edge/sites.ts';
@@ -52,7 +55,11 @@ export function deviceVerifier(
   store: Store,
   around: { readonly log: Log; readonly now: () => number },
   undo: (() => unknown)[],
-): { readonly verifier: Verifier; readonly standings: Standings } {
+): {
+  readonly verifier: Verifier;
+  readonly standings: Standings;
+  readonly connectorStandings: ConnectorStandings;
+} {
   const files = new EndorsementFiles(attestation, around.log);
   undo.push(() => files.close());
   const verifier = new Verifier({
@@ -63,7 +70,30 @@ export function deviceVerifier(
     pinnedKeys: attestation.pinnedKeys,
     now: around.now,
   });
-  return { verifier, standings: new Standings((device) => verifier.posture(device), around.now) };
+  return {
+    verifier,
+    standings: new Standings((device) => verifier.posture(device), around.now),
+    connectorStandings: new ConnectorStandings((one) => verifier.connectorPosture(one), around.now),
+  };
+}
+
+/** What a review of open exchanges knows anew of the machines at both ends. */
+export function machinesOf({
+  rulings,
+  standings,
+  connectorStandings,
+}: {
+  readonly rulings: Rulings;
+  readonly standings: Standings;
+  readonly connectorStandings: ConnectorStandings;
+}): (exchange: OpenExchange) => Promise<Machines> {
+  return async ({ session, input, carrier }) => {
+    const { facts: device } = await standings.of(session, input.network.address);
+    const found = device === undefined ? {} : { device };
+    if (carrier?.key === undefined || !rulings.asksConnector(input.target.app)) return found;
+    const { connector: name, key } = carrier;
+    return { ...found, connector: await connectorStandings.of({ name, key }) };
+  };
 }
 
 export function wireDevices(verifier: Verifier, parts: DevicesParts): Devices {

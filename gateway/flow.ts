@@ -9,7 +9,8 @@ import type { LiveSession } from '#gateway/identity/sessions';
 import { DOORWAY } from '#gateway/portal/doorway';
 import type { Log } from '#siem/log';
 import type { Recorder } from '#siem/recorder';
-import { NOT_ENTITLED, type Rulings } from './access/ruling.ts';
+import { NOT_ENTITLED } from './access/ruling.ts';
+import type { Ways } from './access/ways.ts';
 import { type Answers, denialStatus } from './answers.ts';
 import type { Carriage } from './carriage.ts';
 import type { AppConfig } from './config.ts';
@@ -29,7 +30,7 @@ export interface FlowParts {
   readonly sessions: Sessions;
   readonly terminals: Terminals;
   readonly standings: Standings;
-  readonly rulings: Rulings;
+  readonly ways: Ways;
   readonly rates: Rates;
   readonly recorder: Recorder;
   readonly strangers: Strangers;
@@ -137,11 +138,11 @@ export class Flow {
 
   /** Decides what was asked in a session, records it, and carries it if it is allowed. */
   async decide(exchange: Exchange, app: AppConfig, clean: CleanRequest, session: LiveSession): Promise<void> {
-    const { connections, standings, rulings, rates, recorder, metrics, answers, carriage, now } = this.#parts;
+    const { connections, standings, ways, rates, recorder, metrics, answers, carriage, now } = this.#parts;
     const { client, network } = connections.facts(exchange.request);
     const device = await standings.of(session, network.address);
-    const input = accessRequest(session, app, clean, network, device.facts, now());
-    const ruled = rulings.rule(session, input);
+    const asked = accessRequest(session, app, clean, network, device.facts, now());
+    const { ruling: ruled, input, only } = await ways.rule(session, asked);
     const ruling = ruled.decision.obligations?.rate === undefined ? ruled : await rates.keep(ruled, input);
     const id = recorder.newId();
     const trace = carriage.traceOf(exchange.request);
@@ -156,6 +157,7 @@ export class Flow {
         request: connections.httpFacts(exchange.request, clean),
         session: session.id,
         traceId: trace.id,
+        connector: input.connector === undefined ? undefined : { name: input.connector.name },
         status: ruling.decision.verdict === 'allow' ? undefined : denialStatus(ruling),
       },
       { id },
@@ -164,7 +166,7 @@ export class Flow {
     if (ruling.decision.verdict !== 'allow' || ruling.explanation !== undefined) {
       return answers.denied(exchange, clean, session, ruling, id, app, device.reasons);
     }
-    return carriage.carry(exchange, { app, clean, session, input, ruling, id, trace, client });
+    return carriage.carry(exchange, { app, clean, session, input, ruling, only, id, trace, client });
   }
 
   /** Records that the front turned a request away, and answers it. */

@@ -9,6 +9,7 @@ import { Revocations } from './access/revocations.ts';
 import { Revoke } from './access/revoke.ts';
 import { Rulings } from './access/ruling.ts';
 import { OpenExchanges } from './access/streams.ts';
+import { Ways } from './access/ways.ts';
 import { ailmentsOf } from './ailments.ts';
 import { Carriage } from './carriage.ts';
 import type { ConfigurationFile } from './change/changes.ts';
@@ -19,7 +20,7 @@ import { Drills } from './console/drill.ts';
 import { healthListener } from './console/health.ts';
 import { Metrics } from './console/metrics.ts';
 import { Countries } from './context/countries.ts';
-import { deviceVerifier, wireDevices } from './devices.ts';
+import { deviceVerifier, machinesOf, wireDevices } from './devices.ts';
 import { Connections } from './edge/connections.ts';
 import { Sites } from './edge/sites.ts';
 import { codeHash, configurationHash } from './fingerprints.ts';
@@ -146,18 +147,22 @@ async function wire(config: GatewayConfig, around: Surroundings, undo: (() => un
   );
   const sweep = setInterval(() => sessions.sweep(), SWEEP_INTERVAL).unref();
   undo.push(() => clearInterval(sweep));
-  const { verifier, standings } = deviceVerifier(config, store, around, undo);
+  const { verifier, standings, connectorStandings } = deviceVerifier(config, store, around, undo);
+  const tunnels = new Tunnels({ now, random, log, ...tunnelEvents(recorder, log, now) });
+  undo.push(() => tunnels.drain(0));
+  const ways = new Ways(rulings, tunnels, connectorStandings);
   const open: OpenExchanges = new OpenExchanges(
     rulings,
     async (session) =>
       session.subject.kind === 'service' ? now() < session.expiresAt : sessions.alive(session.id),
     now,
-    async (session, address) => (await standings.of(session, address)).facts,
+    machinesOf({ rulings, standings, connectorStandings }),
   );
   const devices = wireDevices(verifier, {
     ...{ config, origin: portalOrigin, sites, store, sessions, recorder, strangers, log, now },
     review: () => {
       standings.changed();
+      connectorStandings.changed();
       return open.review('posture-changed');
     },
   });
@@ -170,8 +175,6 @@ async function wire(config: GatewayConfig, around: Surroundings, undo: (() => un
   const signIn = new SignIn(providers, store, sessions, now);
 
   // The way of a request.
-  const tunnels = new Tunnels({ now, random, log, ...tunnelEvents(recorder, log, now) });
-  undo.push(() => tunnels.drain(0));
   const revoke = new Revoke({
     ...{ revocations, sessions, open, desk, tunnels, recorder, now },
     longestSession: config.identity.sessions.absolute,
@@ -179,14 +182,14 @@ async function wire(config: GatewayConfig, around: Surroundings, undo: (() => un
   await revoke.listen();
   const connections = new Connections(new Countries(config.context.countries));
   const answers = answersFor({
-    ...{ config, sites, connections, providers, signIn, sessions, signer, rulings, tunnels, standings },
+    ...{ config, sites, connections, providers, signIn, sessions, signer, ways, tunnels, standings },
     ...{ revoke, store, recorder, strangers, now },
     devices: devices.app,
     expectsEvidence: devices.expectsEvidence,
   });
   const carriage = new Carriage({ tunnels, signer, open, recorder, answers, now });
   const flow = new Flow({
-    ...{ sites, connections, sessions, standings, rulings, recorder, metrics, answers, carriage, log, now },
+    ...{ sites, connections, sessions, standings, ways, recorder, metrics, answers, carriage, log, now },
     terminals: devices.terminals,
     ...{ rates: new Rates(store, now), strangers },
   });
@@ -208,7 +211,7 @@ async function wire(config: GatewayConfig, around: Surroundings, undo: (() => un
     undo,
   );
   const connectors = await connectorServer(
-    { config, desk, authority: connectorCa, tunnels, recorder, strangers, now },
+    { config, desk, devices: devices.desk, authority: connectorCa, tunnels, recorder, strangers, now },
     undo,
   );
   const services = await serviceServer(

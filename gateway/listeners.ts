@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import type { SallyportEvent } from '#siem/event';
 import type { Log } from '#siem/log';
 import type { Recorder } from '#siem/recorder';
+import type { DeviceDesk } from './attest/desk.ts';
 import type { GatewayConfig } from './config.ts';
 import { Accepts } from './edge/accepts.ts';
 import type { Connections } from './edge/connections.ts';
@@ -101,6 +102,7 @@ function warn(recorder: Recorder, log: Log, { notAfter, days }: Expiring): void 
 export interface ConnectorParts {
   readonly config: GatewayConfig;
   readonly desk: EnrolmentDesk;
+  readonly devices: DeviceDesk;
   readonly authority: Authority;
   readonly tunnels: TunnelRelays;
   readonly recorder: Recorder;
@@ -109,13 +111,14 @@ export interface ConnectorParts {
 }
 
 export async function connectorServer(
-  { config, desk, authority, tunnels, recorder, strangers, now }: ConnectorParts,
+  { config, desk, devices, authority, tunnels, recorder, strangers, now }: ConnectorParts,
   undo: Undo,
 ): Promise<ReturnType<typeof connectorsListener>> {
   const { hosts, trustDomain } = config.connectors;
   const { notAfter, ...certificate } = await issueCertificate(authority, hosts);
   const server = connectorsListener(certificate, config.limits, {
     desk,
+    devices,
     authority,
     trustDomain,
     accepts: new Accepts(config.connectors.accepts, now),
@@ -135,9 +138,9 @@ export async function connectorServer(
         serial,
       });
     },
-    connected: (ws, { name, certificate: { serial }, client }: KnownConnector) => {
+    connected: (ws, { name, key, certificate: { serial }, client }: KnownConnector) => {
       const apps = new Set(config.apps.filter((app) => app.connectors.includes(name)).map((app) => app.id));
-      tunnels.accept(ws, { connector: name, apps, address: client.address, serial });
+      tunnels.accept(ws, { connector: name, apps, address: client.address, serial, key });
     },
   });
   const settings = { ...TLS_SETTINGS, minVersion: 'TLSv1.3', ca: authority.certificate };

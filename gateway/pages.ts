@@ -13,7 +13,7 @@ import { type PortalParts, portalApp } from './portal/portal.ts';
 export interface PagesParts
   extends Omit<BackchannelParts, 'host'>,
     Pick<PortalParts, 'signIn' | 'signer' | 'devices' | 'recorder'>,
-    Pick<CardParts, 'rulings' | 'tunnels' | 'standings'>,
+    Pick<CardParts, 'ways' | 'tunnels' | 'standings'>,
     Pick<AnswersParts, 'expectsEvidence'> {
   readonly config: GatewayConfig;
   readonly sites: Sites;

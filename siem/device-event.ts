@@ -1,7 +1,7 @@
 // What may be recorded of devices and their attestation: enrolment, posture, the sessions bound to them, baselines.
 // Reasons are the verifier's stable codes, never its evidence.
 import type { Subject } from '#policy/input';
-import type { Actor, Peer } from './event.ts';
+import type { Actor, ConnectorRef, Peer } from './event.ts';
 
 type Optional<T> = T | undefined;
 
@@ -17,6 +17,8 @@ export interface DeviceTokenCreated {
   readonly name: string;
   /** Subject whose device it will be. */
   readonly owner?: Optional<string>;
+  /** The connector whose machine it will be. */
+  readonly connector?: Optional<ConnectorRef>;
   readonly by: Actor;
   /** Epoch milliseconds. */
   readonly expiresAt: number;
@@ -31,6 +33,7 @@ export interface DeviceEnrolled {
   readonly manufacturer?: Optional<string>;
   /** TPM Name of the endorsement key, hex. */
   readonly ekName?: Optional<string>;
+  readonly connector?: Optional<ConnectorRef>;
   readonly client: Peer;
 }
 
@@ -72,6 +75,8 @@ export interface DeviceAttested {
   /** Epoch milliseconds. */
   readonly expiresAt: number;
   readonly subject?: Optional<Subject>;
+  /** That attested with it. */
+  readonly connector?: Optional<ConnectorRef>;
   readonly session?: Optional<string>;
   readonly client: Peer;
 }
@@ -85,6 +90,7 @@ export interface DevicePostureFailed {
   /** What the worst of them means. */
   readonly message: string;
   readonly subject?: Optional<Subject>;
+  readonly connector?: Optional<ConnectorRef>;
   readonly client: Peer;
 }
 
@@ -96,6 +102,7 @@ export interface DeviceEvidenceRefused {
   readonly code: string;
   readonly reasons: readonly string[];
   readonly subject?: Optional<Subject>;
+  readonly connector?: Optional<ConnectorRef>;
   readonly client: Peer;
 }
 

@@ -1,10 +1,22 @@
 // `sallyport connector`: enrols if need be, then serves the apps of its configuration until it is told to stop.
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
+import { enrolMachine, machineEnrolled } from '#connectors/attestation';
 import { type ConnectorConfig, connectorSchema, resolvePaths } from '#connectors/config';
-import { type Connector, enrolConnector, enrolled, StartError, startConnector } from '#connectors/connector';
+import {
+  type Connector,
+  enrolConnector,
+  enrolled,
+  identityOf,
+  StartError,
+  startConnector,
+} from '#connectors/connector';
+import { KeyStoreError } from '#connectors/device/key-store';
+import { PortalError } from '#connectors/device/portal';
+import { TpmError } from '#connectors/device/tpm/error';
 import { StateError } from '#connectors/link/identity';
 import { EnrolError } from '#connectors/link/token';
+import { EvidenceError } from '#connectors/wire/evidence';
 import type { Log } from '#connectors/wire/log';
 import { createLog } from '#siem/log';
 import { EXIT } from '../exit.ts';
@@ -15,15 +27,17 @@ import { version } from '../version.ts';
 /** Milliseconds that open exchanges get to finish after a signal. */
 const GRACE = 30_000;
 
-export const help = `Usage: sallyport connector --config FILE [--token-file FILE] [--check] [--json]
+export const help = `Usage: sallyport connector --config FILE [--token-file FILE] [--tpm-token-file FILE] [--check] [--json]
 
 Runs a connector in the foreground: dials out to the gateway and serves the apps of its own allow-list.
 
 Options:
-  --config FILE      The connector's configuration (see docs/connector.md)
-  --token-file FILE  An enrolment token, used once if there is no certificate yet; - reads it from standard input
-  --check            Only check the configuration and the identity, then exit
-  --json             Log to stderr as ECS JSON instead of plain lines
+  --config FILE          The connector's configuration (see docs/connector.md)
+  --token-file FILE      An enrolment token, used once if there is no certificate yet; - reads it from standard input
+  --tpm-token-file FILE  A token of \`sallyport device token --connector\`, used once if this machine's TPM is not
+                         enrolled yet; for a configuration with \`attestation\`
+  --check                Only check the configuration and the identity, then exit
+  --json                 Log to stderr as ECS JSON instead of plain lines
 
 Signals: SIGTERM and SIGINT let open requests finish for up to 30 s, then stop; a second one stops at once.
 
@@ -36,11 +50,18 @@ export async function run(argv: readonly string[]): Promise<number> {
   const parsed = readOptions('connector', argv, {
     config: { type: 'string' },
     'token-file': { type: 'string' },
+    'tpm-token-file': { type: 'string' },
     check: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
   });
   if (parsed === undefined) return EXIT.usage;
-  const { config: file, 'token-file': tokenFile, check, json } = parsed.values;
+  const {
+    config: file,
+    'token-file': tokenFile,
+    'tpm-token-file': tpmTokenFile,
+    check,
+    json,
+  } = parsed.values;
   if (file === undefined) {
     process.stderr.write('sallyport connector: which configuration? Give --config FILE.\n');
     return EXIT.usage;
@@ -54,18 +75,24 @@ export async function run(argv: readonly string[]): Promise<number> {
   try {
     if (check) return checkOnly(config);
     if (!enrolled(config)) await enrolWith(config, tokenFile, log);
+    if (tpmTokenFile !== undefined && !machineEnrolled(config)) await enrolTpm(config, tpmTokenFile, log);
     const parts = { log, now: Date.now, random: Math.random, software: `sallyport/${version()}` };
     return await untilStopped(startConnector(config, parts));
   } catch (error) {
-    const known = error instanceof StartError || error instanceof StateError || error instanceof EnrolError;
-    if (!known) throw error;
-    log.error({ code: error.code }, `not started: ${error.message}`);
+    if (!KNOWN.some((kind) => error instanceof kind)) throw error;
+    const { code, message } = error as Error & { code: string };
+    log.error({ code }, `not started: ${message}`);
     return EXIT.no;
   }
 }
 
+/** What says itself what to do. */
+const KNOWN = [StartError, StateError, EnrolError, KeyStoreError, PortalError, TpmError, EvidenceError];
+
 function checkOnly(config: ConnectorConfig): number {
-  const identity = enrolled(config) ? 'has an identity' : 'not enrolled yet';
+  const certificate = enrolled(config) ? 'has an identity' : 'not enrolled yet';
+  const machine = machineEnrolled(config) ? '; attests' : '; its TPM is not enrolled yet';
+  const identity = certificate + (config.attestation === undefined ? '' : machine);
   const apps = Object.keys(config.apps);
   process.stdout.write(`configuration is good (${apps.length} apps: ${apps.join(', ')}; ${identity})\n`);
   return EXIT.ok;
@@ -78,9 +105,31 @@ async function enrolWith(config: ConnectorConfig, tokenFile: string | undefined,
       `${config.state} holds no identity yet. Make a token at the gateway with \`sallyport token create --connector ${config.name}\` and give it with --token-file FILE.`,
     );
   }
-  let token: string;
+  const identity = await enrolConnector(config, readTokenFile(tokenFile), Date.now());
+  const until = new Date(identity.notAfter).toISOString();
+  log.info(
+    { until },
+    `enrolled at ${config.gateways.join(' or ')}; the certificate holds until ${until} and renews itself`,
+  );
+}
+
+async function enrolTpm(config: ConnectorConfig, tokenFile: string, log: Log): Promise<void> {
+  const { attestation } = config;
+  const identity = identityOf(config);
+  if (attestation === undefined || identity === undefined) {
+    throw new StartError(
+      'not-enrolled',
+      '--tpm-token-file is for a configuration that says under `attestation` which TPM this machine has.',
+    );
+  }
+  const approved = await enrolMachine(config, attestation, identity, readTokenFile(tokenFile));
+  const next = approved ? '' : '; an admin has to approve it before its proofs count';
+  log.info({}, `this machine’s TPM is enrolled${next}`);
+}
+
+function readTokenFile(tokenFile: string): string {
   try {
-    token = readFileSync(tokenFile === '-' ? 0 : tokenFile, 'utf8');
+    return readFileSync(tokenFile === '-' ? 0 : tokenFile, 'utf8');
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     throw new StartError(
@@ -88,12 +137,6 @@ async function enrolWith(config: ConnectorConfig, tokenFile: string | undefined,
       `the token file ${tokenFile} cannot be read (${code ?? 'unreadable'})`,
     );
   }
-  const identity = await enrolConnector(config, token, Date.now());
-  const until = new Date(identity.notAfter).toISOString();
-  log.info(
-    { until },
-    `enrolled at ${config.gateways.join(' or ')}; the certificate holds until ${until} and renews itself`,
-  );
 }
 
 /** Plain lines on stderr, for people. */

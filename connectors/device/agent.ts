@@ -4,21 +4,13 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { AGENT_PATH, BOUND_PATH, CHALLENGE } from '../wire/browser.ts';
-import { type AttestationReply, QUOTED_PCRS } from '../wire/evidence.ts';
+import type { AttestationReply } from '../wire/evidence.ts';
 import { type Attesting, attestDevice } from './ceremony.ts';
+import { keepFresh } from './fresh.ts';
 import type { DeviceState } from './key-store.ts';
 import { browserStatement } from './proof.ts';
-import { withTpm } from './tpm/keys.ts';
 
-/** How often the PCRs are looked at, in milliseconds: what a change of them no longer allows ends this soon. */
-const WATCH_INTERVAL = 1_000;
-/** After a failure it is tried again this much later, and twice as much each time, up to the last. */
-const FIRST_RETRY = 2_000;
-const LAST_RETRY = 60_000;
-/** A result is renewed when this part of its life has passed. */
-const RENEW_AT = 2 / 3;
 /** Statements signed for browsers in one second, whatever pages make a browser ask. */
 const STATEMENTS_PER_SECOND = 4;
 
@@ -48,7 +40,20 @@ export async function startAgent(options: AgentOptions, port: number): Promise<R
   await once(server, 'listening');
   const own = (server.address() as AddressInfo).port;
   const stop = new AbortController();
-  const loop = keepFresh(options, own, stop.signal);
+  const { device, agent, eventLog, token, now } = options;
+  const loop = keepFresh(
+    {
+      ...options,
+      tpm: device.tpm,
+      occasion: token,
+      attest: () => {
+        const held = token();
+        const signedIn = held === undefined ? {} : { token: held };
+        return attestDevice({ device, agent, eventLog, port: own, now, ...signedIn });
+      },
+    },
+    stop.signal,
+  );
   return {
     port: own,
     async close() {
@@ -58,41 +63,6 @@ export async function startAgent(options: AgentOptions, port: number): Promise<R
       await loop;
     },
   };
-}
-
-async function keepFresh(options: AgentOptions, port: number, stop: AbortSignal): Promise<void> {
-  const { device, agent, eventLog, now, random } = options;
-  let retry = FIRST_RETRY;
-  while (!stop.aborted) {
-    const token = options.token();
-    let next: number;
-    let seen: string | undefined;
-    try {
-      // Before the quote: a change while it is made is seen after it.
-      seen = await pcrsOf(device);
-      const signedIn = token === undefined ? {} : { token };
-      const result = await attestDevice({ device, agent, eventLog, port, now, ...signedIn });
-      options.onResult(result);
-      retry = FIRST_RETRY;
-      next = now() + Math.max(WATCH_INTERVAL, (result.expiresAt - now()) * RENEW_AT * (0.9 + random() * 0.1));
-    } catch (error) {
-      if (stop.aborted) return;
-      options.onFailure(error as Error);
-      next = now() + retry * (0.5 + random() / 2);
-      retry = Math.min(LAST_RETRY, retry * 2);
-    }
-    while (!stop.aborted && now() < next) {
-      await sleep(Math.max(1, Math.min(WATCH_INTERVAL, next - now())), undefined, { signal: stop }).catch(
-        () => undefined,
-      );
-      if (options.token() !== token) break;
-      if (seen !== undefined && (await pcrsOf(device).catch(() => seen)) !== seen) break;
-    }
-  }
-}
-
-async function pcrsOf(device: DeviceState): Promise<string> {
-  return Buffer.concat(await withTpm(device.tpm, (tpm) => tpm.pcrRead(QUOTED_PCRS))).toString('hex');
 }
 
 /** Answers browsers of this machine; anything else hears nothing of use. */

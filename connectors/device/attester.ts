@@ -1,7 +1,12 @@
 // The Attester (RFC 9334): lets this machine's TPM say which machine it is, how it booted, and that a key is in it.
 // Private keys never leave the TPM; what is kept of them here only this TPM can use.
 import { createHash } from 'node:crypto';
-import { type Attestation, attestationBinding, QUOTED_PCRS } from '../wire/evidence.ts';
+import {
+  type Attestation,
+  attestationBinding,
+  type ConnectorIdentity,
+  QUOTED_PCRS,
+} from '../wire/evidence.ts';
 import { TpmError } from './tpm/error.ts';
 import { authorized, createBelow, endorsementOf, withEndorsementKey, withKey, withTpm } from './tpm/keys.ts';
 import { Reader } from './tpm/marshal.ts';
@@ -68,13 +73,18 @@ export function openCredential(
   );
 }
 
-/** Quotes the PCRs and certifies the session key, both bound to this nonce, log, key and connection. */
+/** Quotes the PCRs and certifies the session key, both bound to this nonce, log, key, connection and connector. */
 export function attest(
   address: string,
   keys: DeviceKeys,
-  bound: { readonly nonce: Buffer; readonly eventLog: Buffer; readonly exporter: Buffer },
+  bound: {
+    readonly nonce: Buffer;
+    readonly eventLog: Buffer;
+    readonly exporter: Buffer;
+    readonly connector?: ConnectorIdentity | undefined;
+  },
 ): Promise<Omit<Attestation, 'device'>> {
-  const { nonce, eventLog, exporter } = bound;
+  const { nonce, eventLog, exporter, connector } = bound;
   const extraData = attestationBinding({ ...bound, keySpki: spkiOf(keys.session.public) });
   return withTpm(address, (tpm) =>
     withEndorsementKey(tpm, kindOf(keys), (ek) =>
@@ -86,7 +96,8 @@ export function attest(
           certifyInfo: certified.attest,
           certifySignature: certified.signature,
         };
-        return { nonce, exporter, eventLog, ...quoted, key };
+        const via = connector === undefined ? {} : { connectorKey: connector.key };
+        return { nonce, exporter, ...via, eventLog, ...quoted, key };
       }),
     ),
   );

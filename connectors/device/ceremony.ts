@@ -1,6 +1,6 @@
 // Enrolment and attestation of this machine, as its gateway asks for them (docs/attestation.md).
 import type { Agent } from 'node:https';
-import type { AttestationReply, ChallengeReply, EnrolReply } from '../wire/evidence.ts';
+import type { AttestationReply, ChallengeReply, ConnectorIdentity, EnrolReply } from '../wire/evidence.ts';
 import { DEVICE_PATHS } from '../wire/evidence.ts';
 import {
   decodeAttestationReply,
@@ -15,7 +15,7 @@ import { callPortal } from './portal.ts';
 import { provenHeaders } from './proof.ts';
 
 export interface Enrolling {
-  /** The portal's origin. */
+  /** The portal's origin, or that of the listener for connectors. */
   readonly portal: string;
   readonly agent: Agent;
   /** As given to `openTpm`. */
@@ -50,13 +50,15 @@ export interface Attesting {
   readonly token?: string;
   /** The loopback port on which browsers are answered. */
   readonly port?: number;
+  /** Where it is a connector's machine: whose certificate `agent` shows. */
+  readonly connector?: ConnectorIdentity;
   /** Epoch milliseconds. */
   readonly now: () => number;
 }
 
 /** Proves this machine's state. @throws {PortalError} {TpmError} {EventLogError} {EvidenceError} */
 export async function attestDevice(attesting: Attesting): Promise<AttestationReply> {
-  const { device, agent, token, port, now } = attesting;
+  const { device, agent, token, port, connector, now } = attesting;
   const eventLog = readEventLog(attesting.eventLog);
   const call = { portal: device.portal, agent };
   const asked = await callPortal({ ...call, step: 'challenge' }, () => ({ device: device.device }));
@@ -68,7 +70,7 @@ export async function attestDevice(attesting: Attesting): Promise<AttestationRep
   const query = `?challenge=${nonce.toString('base64url')}${port === undefined ? '' : `&agent=${port}`}`;
   const reply = await callPortal({ ...call, step: 'attest', query, headers }, async (exporter) => ({
     device: device.device,
-    ...(await attest(device.tpm, device.keys, { nonce, eventLog, exporter })),
+    ...(await attest(device.tpm, device.keys, { nonce, eventLog, exporter, connector })),
   }));
   return decodeAttestationReply(reply);
 }

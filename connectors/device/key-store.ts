@@ -49,23 +49,23 @@ export function writeDevice(file: string, state: DeviceState): void {
   renameSync(next, file);
 }
 
-/** @throws {KeyStoreError} */
-export function readDevice(file: string): DeviceState {
-  if (!existsSync(file)) throw new KeyStoreError('not-enrolled', `This machine is not enrolled. ${ENROL}`);
+/** `enrol`: how to enrol, for who has to. @throws {KeyStoreError} */
+export function readDevice(file: string, enrol: string = ENROL): DeviceState {
+  if (!existsSync(file)) throw new KeyStoreError('not-enrolled', `This machine is not enrolled. ${enrol}`);
   requirePrivate(dirname(file), '700');
   requirePrivate(file, '600');
   let state: Record<string, unknown>;
   try {
     state = (JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown> | null) ?? {};
   } catch {
-    throw new KeyStoreError('unreadable', `${file} cannot be read as JSON. ${ENROL}`);
+    throw new KeyStoreError('unreadable', `${file} cannot be read as JSON. ${enrol}`);
   }
   const { portal, ca, device, name, tpm, keys } = state;
   const { endorsement, attestation, session } = (keys ?? {}) as Record<string, unknown>;
   const texts = [portal, device, name, tpm, endorsement];
   const whole = texts.every((text) => typeof text === 'string') && isKey(attestation) && isKey(session);
   if (!whole || (ca !== undefined && typeof ca !== 'string')) {
-    throw new KeyStoreError('unreadable', `${file} is incomplete. ${ENROL}`);
+    throw new KeyStoreError('unreadable', `${file} is incomplete. ${enrol}`);
   }
   const [origin = '', id = '', called = '', address = '', kind = ''] = texts as string[];
   return {

@@ -22,8 +22,8 @@ export interface LinkOptions {
   readonly clock: () => number;
   /** 0 to 1, evenly. */
   readonly random: () => number;
-  /** A renewed identity, to be kept. */
-  onIdentity(identity: Identity): void;
+  /** A renewed identity, to be kept; the tunnels are dialled anew with it when this resolves. */
+  onIdentity(identity: Identity): Promise<void>;
 }
 
 export class Link {
@@ -42,8 +42,8 @@ export class Link {
     this.#renewal = new Renewal({
       ...{ name, identity: options.identity, log, now, random },
       gateways: () => this.#likeliest(),
-      onIdentity: (identity) => {
-        options.onIdentity(identity);
+      onIdentity: async (identity) => {
+        await options.onIdentity(identity);
         this.replace();
       },
     });
@@ -67,6 +67,11 @@ export class Link {
   #likeliest(): URL[] {
     const up = this.#lines.filter(({ line }) => line.up);
     return [...new Set([...up, ...this.#lines].map(({ gateway }) => gateway))];
+  }
+
+  /** What the next dial shows. */
+  get identity(): Identity {
+    return this.#renewal.identity;
   }
 
   /** New tunnels, with the identity and the offer of now, then goodbye to the old ones: nothing is dropped. */

@@ -16,7 +16,7 @@ export interface RenewalOptions {
   /** 0 to 1, evenly. */
   readonly random: () => number;
   /** A renewed identity: to be kept, and to be shown from now on. */
-  onIdentity(identity: Identity): void;
+  onIdentity(identity: Identity): Promise<void>;
 }
 
 export class Renewal {
@@ -50,7 +50,7 @@ export class Renewal {
       this.#due = renewalTime(identity);
       const until = new Date(identity.notAfter).toISOString();
       log.info({ until }, `certificate renewed; it holds until ${until}`);
-      onIdentity(identity);
+      await onIdentity(identity);
     } catch (error) {
       if (!(error instanceof EnrolError)) throw error;
       const left = before.notAfter - now();

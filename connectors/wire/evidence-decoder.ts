@@ -77,7 +77,7 @@ export function decodeChallengeReply(json: unknown): ChallengeReply {
 /** @throws {EvidenceError} */
 export function decodeAttestation(json: unknown): Attestation {
   const at = new Reader(json, [
-    ...['device', 'nonce', 'exporter', 'quoted', 'signature', 'pcrs', 'eventLog', 'key'],
+    ...['device', 'nonce', 'exporter', 'connectorKey', 'quoted', 'signature', 'pcrs', 'eventLog', 'key'],
   ]);
   const key = new Reader(at.member('key'), ['public', 'certifyInfo', 'certifySignature'], 'key.');
   const { structure, digest } = EVIDENCE_LIMITS;
@@ -85,6 +85,7 @@ export function decodeAttestation(json: unknown): Attestation {
     device: at.text('device', EVIDENCE_LIMITS.token),
     nonce: at.bytes('nonce', digest),
     ...(at.has('exporter') ? { exporter: at.bytes('exporter', digest) } : {}),
+    ...(at.has('connectorKey') ? { connectorKey: at.bytes('connectorKey', digest) } : {}),
     quoted: at.bytes('quoted', structure),
     signature: at.bytes('signature', structure),
     pcrs: at.list('pcrs', EVIDENCE_LIMITS.pcrs, digest),

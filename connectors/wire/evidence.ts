@@ -2,7 +2,7 @@
 // members are base64url without padding. evidence-decoder.ts reads it back.
 import { createHash } from 'node:crypto';
 
-/** On the portal's host. Each is a POST with a JSON body. */
+/** On the portal's host, and for connectors on the listener that they dial. Each is a POST with a JSON body. */
 export const DEVICE_PATHS: Readonly<Record<'enrol' | 'activate' | 'challenge' | 'attest', string>> = {
   enrol: '/device/enrol',
   activate: '/device/activate',
@@ -19,6 +19,7 @@ export const EXPORTER: { readonly label: string; readonly length: number } = {
 export const QUOTED_PCRS: readonly number[] = [0, 1, 2, 3, 4, 5, 6, 7];
 /** Bytes of a nonce, made by the verifier. */
 export const NONCE_SIZE = 32;
+const KEY_HASH_SIZE = 32;
 
 /** Most bytes of each binary member. A TPM's own structures are bounded by its 4 KiB command buffer. */
 export const EVIDENCE_LIMITS: Readonly<
@@ -86,6 +87,8 @@ export interface Attestation {
   readonly nonce: Buffer;
   /** What the attester computed for its end of the connection: never believed, it only explains a refusal. */
   readonly exporter?: Buffer;
+  /** What a connector's attester took for the key of its certificate: as little believed. */
+  readonly connectorKey?: Buffer;
   /** TPMS_ATTEST of TPM2_Quote, and its TPMT_SIGNATURE. extraData: `attestationBinding`. */
   readonly quoted: Buffer;
   readonly signature: Buffer;
@@ -121,9 +124,17 @@ export class EvidenceError extends Error {
   readonly code = 'evidence-malformed';
 }
 
+/** Who a connector is, as its certificate shows it. */
+export interface ConnectorIdentity {
+  readonly name: string;
+  /** SHA-256 of the certificate's SubjectPublicKeyInfo (DER). */
+  readonly key: Buffer;
+}
+
 /**
  * extraData of a quote and of the certification of its key: evidence cannot be relayed to another nonce, log, key or
- * connection. Nonce, hashes and exporter have fixed lengths, so that no two inputs are one.
+ * connection. Nonce, hashes and exporter have fixed lengths, so that no two inputs are one. What a connector's machine
+ * says holds for that name and that certificate's key only, and never for a person's device, nor the other way around.
  * `keySpki`: DER SubjectPublicKeyInfo of the bound key. `exporter`: see `EXPORTER`.
  */
 export function attestationBinding(bound: {
@@ -131,18 +142,26 @@ export function attestationBinding(bound: {
   readonly eventLog: Buffer;
   readonly keySpki: Buffer;
   readonly exporter: Buffer;
+  readonly connector?: ConnectorIdentity | undefined;
 }): Buffer {
   if (bound.nonce.length !== NONCE_SIZE) throw new EvidenceError(`a nonce has ${NONCE_SIZE} bytes`);
   if (bound.exporter.length !== EXPORTER.length) {
     throw new EvidenceError(`a TLS exporter has ${EXPORTER.length} bytes`);
   }
-  return createHash('sha256')
-    .update('sallyport-attest-v1\0')
+  const { connector } = bound;
+  if (connector !== undefined && connector.key.length !== KEY_HASH_SIZE) {
+    throw new EvidenceError(`the hash of a connector's key has ${KEY_HASH_SIZE} bytes`);
+  }
+  const binding = createHash('sha256')
+    .update(connector === undefined ? 'sallyport-attest-v1\0' : 'sallyport-attest-connector-v1\0')
     .update(bound.nonce)
     .update(createHash('sha256').update(bound.eventLog).digest())
     .update(createHash('sha256').update(bound.keySpki).digest())
-    .update(bound.exporter)
-    .digest();
+    .update(bound.exporter);
+  if (connector !== undefined) {
+    binding.update(createHash('sha256').update(connector.name).digest()).update(connector.key);
+  }
+  return binding.digest();
 }
 
 /** What goes over the wire for any of the messages above. */

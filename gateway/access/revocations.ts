@@ -86,13 +86,16 @@ export class Revocations {
   }
 
   /** True for a request in the name of, or from, anything that was revoked, and for any while that is not known. */
-  covers(session: LiveSession, { device }: AccessRequest): boolean {
+  covers(session: LiveSession, { device, connector }: AccessRequest): boolean {
     if (performance.now() - this.#readAt > LEASE + REFRESH_INTERVAL) return true;
     if (this.#known.size === 0) return false;
     return (
-      this.coversSession(session) ||
-      (device !== undefined && this.#covers('device', device.id, Number.NEGATIVE_INFINITY))
+      this.coversSession(session) || this.#coversDevice(device?.id) || this.#coversDevice(connector?.device)
     );
+  }
+
+  #coversDevice(id: string | undefined): boolean {
+    return id !== undefined && this.#covers('device', id, Number.NEGATIVE_INFINITY);
   }
 
   #covers(kind: RevocationTarget['kind'], id: string, since: number): boolean {

@@ -125,7 +125,7 @@ export class Revoke {
 
   #concerns({ kind, id }: RevocationTarget): (exchange: OpenExchange) => boolean {
     if (kind === 'session') return ({ session }) => session.id === id;
-    if (kind === 'device') return ({ input }) => input.device?.id === id;
+    if (kind === 'device') return ({ input }) => input.device?.id === id || input.connector?.device === id;
     return ({ session }) => session.subject.id === id;
   }
 }

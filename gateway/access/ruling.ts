@@ -84,6 +84,11 @@ export class Rulings {
     }
   }
 
+  /** Whether the policy in force decides about this app by the connector, too. */
+  asksConnector(app: string): boolean {
+    return this.#policy().asksConnector(app);
+  }
+
   /** The trace of a request as the policy in force explains it; for the portal's cards. Never throws. */
   explain(input: AccessRequest): Explanation {
     try {

@@ -2,8 +2,9 @@
 // and closed when the answer is no longer yes.
 
 import type { LiveSession } from '#gateway/identity/sessions';
-import type { AccessRequest, Device } from '#policy/input';
-import type { Rulings } from './ruling.ts';
+import type { TunnelPeer } from '#gateway/tunnel/relay';
+import type { AccessRequest } from '#policy/input';
+import type { Ruling, Rulings } from './ruling.ts';
 
 /** How often open exchanges are decided again for the passing of time, in milliseconds. */
 const REVIEW_INTERVAL = 1_000;
@@ -14,6 +15,8 @@ const REVIEW_BATCH = 500;
 export interface OpenExchange {
   readonly session: LiveSession;
   readonly input: AccessRequest;
+  /** Whose tunnel carries it; undefined while none does. */
+  readonly carrier?: TunnelPeer | undefined;
   /** Closes both sides; called at most once. `since`: when it ceased to be allowed or that was found, epoch ms. */
   close(reason: StreamEnd, since: number): void;
 }
@@ -24,29 +27,31 @@ export type StreamEnd =
   | 'revoked'
   | 'policy-changed'
   | 'posture-changed'
+  | 'connector-posture-changed'
   | 'no-longer-allowed';
 
-/** What is known now of the device behind a session's door. */
-type DeviceOf = (session: LiveSession, address: string) => Promise<Device | undefined>;
+/** What is known now of the machines at both ends: the one behind the session's door, and the connector's. */
+export type Machines = Pick<AccessRequest, 'device' | 'connector'>;
+type MachinesOf = (exchange: OpenExchange) => Promise<Machines>;
 
 export class OpenExchanges {
   readonly #rulings: Rulings;
   readonly #alive: (session: LiveSession) => Promise<boolean>;
-  readonly #device: DeviceOf;
+  readonly #machines: MachinesOf;
   readonly #now: () => number;
   readonly #open = new Set<OpenExchange>();
   #timer: NodeJS.Timeout | undefined;
 
-  /** `alive`: whether a session still is; a failure to find out counts as no, one of `device` as unknown. */
+  /** `alive`: whether a session still is; a failure to find out counts as no, one of `machines` as unknown. */
   constructor(
     rulings: Rulings,
     alive: (session: LiveSession) => Promise<boolean>,
     now: () => number,
-    device: DeviceOf,
+    machines: MachinesOf,
   ) {
     this.#rulings = rulings;
     this.#alive = (session) => alive(session).catch(() => false);
-    this.#device = (session, address) => device(session, address).catch(() => undefined);
+    this.#machines = (exchange) => machines(exchange).catch(() => ({}));
     this.#now = now;
   }
 
@@ -99,11 +104,10 @@ export class OpenExchanges {
     const since = this.#now();
     let reviewed = 0;
     for (const exchange of [...this.#open]) {
-      const { device: _, ...opened } = exchange.input;
-      const device = await this.#device(exchange.session, opened.network.address);
-      const input = { ...opened, ...(device === undefined ? {} : { device }), at: this.#now() };
-      const { decision } = this.#rulings.rule(exchange.session, input);
-      if (decision.verdict !== 'allow') this.#close(exchange, reason, since);
+      const { device: _, connector: __, ...opened } = exchange.input;
+      const input = { ...opened, ...(await this.#machines(exchange)), at: this.#now() };
+      const ruling = this.#rulings.rule(exchange.session, input);
+      if (ruling.decision.verdict !== 'allow') this.#close(exchange, causeOf(ruling, reason), since);
       else if (!(await this.#alive(exchange.session))) this.#close(exchange, 'session-ended', since);
       reviewed += 1;
       if (reviewed % REVIEW_BATCH === 0) await new Promise((resolve) => setImmediate(resolve));
@@ -113,4 +117,11 @@ export class OpenExchanges {
   #close(exchange: OpenExchange, reason: StreamEnd, since: number): void {
     if (this.#open.delete(exchange)) exchange.close(reason, since);
   }
+}
+
+/** The connector, if it is what the exchange is no longer allowed for. */
+function causeOf({ explanation }: Ruling, reason: StreamEnd): StreamEnd {
+  if (reason === 'policy-changed') return reason;
+  const unmet = explanation?.nearest[0]?.unmet ?? [];
+  return unmet.some(({ criterion }) => criterion === 'connector') ? 'connector-posture-changed' : reason;
 }

@@ -1,4 +1,5 @@
 // The Attestation Result: what the verifier says of a device, shaped like EAR (draft-ietf-rats-ear), with an expiry.
+import type { ConnectorIdentity } from '#connectors/wire/evidence';
 import type { Device } from '#policy/input';
 import type { ReasonCode } from './reasons.ts';
 
@@ -53,4 +54,11 @@ export interface EvidenceBinding {
   readonly exporter: Buffer;
   /** The key the session is bound to already, if any: evidence for another is refused. */
   readonly keyThumbprint?: string;
+  /** The connector whose certificate the connection showed, if any: it attests for itself only. */
+  readonly connector?:
+    | (ConnectorIdentity & {
+        /** Of the certificate, epoch milliseconds. */
+        readonly notAfter: number;
+      })
+    | undefined;
 }

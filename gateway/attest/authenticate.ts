@@ -30,16 +30,17 @@ export function authenticate(
     throw new AttestationRefusal('relayed-key');
   }
   const quote = verifyQuote(evidence, attester);
-  const expected = attestationBinding({
-    nonce: evidence.nonce,
-    eventLog: evidence.eventLog,
-    keySpki: key.key.export({ format: 'der', type: 'spki' }),
-    exporter: binding.exporter,
-  });
+  const { nonce, eventLog } = evidence;
+  const keySpki = key.key.export({ format: 'der', type: 'spki' });
+  const bound = { nonce, eventLog, keySpki, exporter: binding.exporter };
+  const expected = attestationBinding({ ...bound, connector: binding.connector });
   try {
     checkFreshness(quote, expected);
   } catch (refusal) {
     const wrong = refusal instanceof AttestationRefusal && refusal.code === 'nonce-wrong';
+    if (wrong && binding.connector !== undefined && quote.extraData.equals(attestationBinding(bound))) {
+      throw new AttestationRefusal('connector-unbound');
+    }
     throw wrong ? new AttestationRefusal(whyNot(evidence, key, quote, binding, last)) : refusal;
   }
   verifyCertification(evidence.key, key, attester, expected);
@@ -65,8 +66,10 @@ function whyNot(
   if (refuses(() => parseCertify(certifyInfo)) || !parseCertify(certifyInfo).name.equals(key.name)) {
     return 'bound-key-other';
   }
-  const { exporter } = evidence;
-  return exporter !== undefined && !exporter.equals(binding.exporter) ? 'relayed-channel' : 'nonce-wrong';
+  const { exporter, connectorKey } = evidence;
+  if (exporter !== undefined && !exporter.equals(binding.exporter)) return 'relayed-channel';
+  const own = binding.connector?.key;
+  return own !== undefined && connectorKey?.equals(own) === false ? 'relayed-connector' : 'nonce-wrong';
 }
 
 function refuses(check: () => void): boolean {

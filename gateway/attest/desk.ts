@@ -4,9 +4,9 @@ import type { Attestation } from '#connectors/wire/evidence';
 import type { LiveSession } from '#gateway/identity/sessions';
 import type { Strangers } from '#gateway/inspect/strangers';
 import type { DeviceEvent } from '#siem/device-event';
-import type { Actor, Peer } from '#siem/event';
+import type { Actor, ConnectorRef, Peer } from '#siem/event';
 import type { Recorder } from '#siem/recorder';
-import type { Appraisal } from './appraisal.ts';
+import type { Appraisal, EvidenceBinding } from './appraisal.ts';
 import type {
   BaselineChange,
   DeviceVerifier,
@@ -33,7 +33,9 @@ export interface Presented {
   /** TLS exporter of the connection. */
   readonly exporter: Buffer;
   readonly client: Peer;
-  readonly session: LiveSession | undefined;
+  readonly session?: LiveSession | undefined;
+  /** Whose certificate the connection showed. */
+  readonly connector?: EvidenceBinding['connector'];
 }
 
 export class DeviceDesk {
@@ -52,13 +54,21 @@ export class DeviceDesk {
   ): Promise<NewDeviceToken> {
     const token = await this.#parts.verifier.grant({ ...grant, createdBy: by.id }, life, ekName);
     const { name, owner } = grant;
-    await this.#record({ kind: 'device-token-created', name, owner, by, expiresAt: token.expiresAt });
+    const connector = connectorRef(grant.connector);
+    await this.#record({
+      kind: 'device-token-created',
+      name,
+      owner,
+      connector,
+      by,
+      expiresAt: token.expiresAt,
+    });
     return token;
   }
 
   /** @throws {AttestationRefusal} after it was recorded. */
-  enrol(request: Enrolment, client: Peer): ReturnType<DeviceVerifier['enrol']> {
-    return this.#orRecord(client, () => this.#parts.verifier.enrol(request));
+  enrol(request: Enrolment, client: Peer, connector?: string): ReturnType<DeviceVerifier['enrol']> {
+    return this.#orRecord(client, () => this.#parts.verifier.enrol(request, connector));
   }
 
   /** @throws {AttestationRefusal} after it was recorded. */
@@ -74,6 +84,7 @@ export class DeviceDesk {
         model: device.model,
         manufacturer: endorsement?.manufacturer,
         ekName,
+        connector: connectorRef(device.connector),
         client,
       });
     } catch (error) {
@@ -84,23 +95,24 @@ export class DeviceDesk {
     return device;
   }
 
-  /** @throws {AttestationRefusal} */
-  async challenge(device: string, client: Peer): ReturnType<DeviceVerifier['challenge']> {
-    await this.#parts.strangers.admit('device-challenge', client);
+  /** `stranger`: who asks, unless they have shown a certificate of ours. @throws {AttestationRefusal} {TooMany} */
+  async challenge(device: string, stranger?: Peer): ReturnType<DeviceVerifier['challenge']> {
+    if (stranger !== undefined) await this.#parts.strangers.admit('device-challenge', stranger);
     return this.#parts.verifier.challenge(device);
   }
 
   /** Judges evidence, records what came of it, and decides what is open again. */
-  async attest({ evidence, exporter, client, session }: Presented): Promise<Appraisal> {
+  async attest({ evidence, exporter, client, session, connector }: Presented): Promise<Appraisal> {
     const { verifier, recorder, strangers, review } = this.#parts;
     const before = await verifier.posture(evidence.device);
     const bond = session?.bond?.device === evidence.device ? session.bond : undefined;
     const appraisal = await verifier.appraise(evidence, {
       exporter,
       ...(bond === undefined ? {} : { keyThumbprint: bond.key }),
+      ...(connector === undefined ? {} : { connector }),
     });
     const reasons = appraisal.reasons.map(({ code }) => code);
-    const who = { subject: session?.subject, client };
+    const who = { subject: session?.subject, connector: connectorRef(connector?.name), client };
     const { status, expiresAt, boot } = appraisal;
     if (!appraisal.authentic) {
       const code = reasons[0] ?? 'evidence-malformed';
@@ -254,4 +266,8 @@ export class DeviceDesk {
       throw error;
     }
   }
+}
+
+function connectorRef(name: string | undefined): ConnectorRef | undefined {
+  return name === undefined ? undefined : { name };
 }

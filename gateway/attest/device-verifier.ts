@@ -12,6 +12,13 @@ export interface ListedDevice extends DeviceRecord {
   readonly posture?: DevicePosture;
 }
 
+/** A connector as its certificate shows it. */
+export interface ConnectorKey {
+  readonly name: string;
+  /** SHA-256 of the certificate's SubjectPublicKeyInfo, hex. */
+  readonly key: string;
+}
+
 export interface NewDeviceToken {
   readonly token: string;
   /** Epoch milliseconds. */
@@ -37,8 +44,11 @@ export interface DeviceVerifier {
    * Throws `name-taken`.
    */
   grant(grant: DeviceGrant, life: number, ekName?: string): Promise<NewDeviceToken>;
-  /** Burns the token, checks keys and certificate, and makes a credential only the TPM can open. */
-  enrol(request: EnrolRequest): Promise<EnrolChallenge & { readonly name: string }>;
+  /**
+   * Burns the token, checks keys and certificate, and makes a credential only the TPM can open. `connector`: whose
+   * certificate the connection showed.
+   */
+  enrol(request: EnrolRequest, connector?: string): Promise<EnrolChallenge & { readonly name: string }>;
   /** Burns the challenge and writes the device down for good. */
   activate(answer: ActivateRequest): Promise<ListedDevice>;
   /** A nonce for one quote. Throws `device-unknown`, `device-revoked`. */
@@ -47,6 +57,8 @@ export interface DeviceVerifier {
   appraise(evidence: Attestation, binding: EvidenceBinding): Promise<Appraisal>;
   /** The result that still counts: undefined when it has expired, or the device is unknown or revoked. */
   posture(device: string): Promise<Appraisal | undefined>;
+  /** The same of the machine that attested over a connector's certificate; undefined until it has. */
+  connectorPosture(connector: ConnectorKey): Promise<Appraisal | undefined>;
 
   /** Throws `device-unknown`, `device-revoked`. */
   approve(device: string, by: string): Promise<ListedDevice>;

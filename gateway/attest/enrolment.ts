@@ -45,7 +45,10 @@ export class Enrolment {
   }
 
   /** See DeviceVerifier.enrol. */
-  async enrol(request: EnrolRequest): Promise<EnrolChallenge & { readonly name: string }> {
+  async enrol(
+    request: EnrolRequest,
+    connector?: string,
+  ): Promise<EnrolChallenge & { readonly name: string }> {
     const { store, challengeLife, now } = this.#settings;
     const named = request.token === undefined;
     const key = named
@@ -55,6 +58,7 @@ export class Enrolment {
     const grant = await store.take('deviceGrant', key);
     if (grant === undefined) throw new AttestationRefusal('token-used');
     try {
+      if (grant.connector !== connector) throw new AttestationRefusal('token-elsewhere');
       const { ek, binding } = this.#check(request, named);
       if ((await store.get('device', deviceId(binding.ekName))) !== undefined) {
         throw new AttestationRefusal('ek-enrolled');
@@ -92,6 +96,7 @@ export class Enrolment {
     const record: DeviceRecord = {
       name: grant.name,
       ...(grant.owner === undefined ? {} : { owner: grant.owner }),
+      ...(grant.connector === undefined ? {} : { connector: grant.connector }),
       model: grant.model ?? modelOf(binding),
       binding,
       enrolledAt: now(),

@@ -117,6 +117,10 @@ export const TEXTS: Readonly<Record<ReasonCode, readonly [message: string, remed
   ],
   // Enrolment
   'token-used': ['The enrolment token was already used, has expired, or was never issued.', NEW_TOKEN],
+  'token-elsewhere': [
+    'The token is for a connector’s machine and was brought by somebody else, or the other way around.',
+    'Ask an admin for a new token: for a connector, it is given to `sallyport connector` with `--tpm-token-file`; for a person’s device, to `sallyport device enrol`.',
+  ],
   'ek-enrolled': ['This TPM is enrolled already.', 'Ask an admin to forget the old enrolment first.'],
   'name-taken': [
     'Another TPM is enrolled under this name.',
@@ -141,6 +145,14 @@ export const TEXTS: Readonly<Record<ReasonCode, readonly [message: string, remed
     'The device was revoked.',
     'Ask an admin; the device can come back only by a new enrolment.',
   ],
+  'device-of-connector': [
+    'The machine is enrolled for a connector, so it is no person’s device.',
+    'Enrol another machine; this one attests through its connector.',
+  ],
+  'connector-other': [
+    'The machine is not enrolled for this connector.',
+    'Make a token with `sallyport device token --connector NAME` and enrol the machine with it.',
+  ],
   // Freshness and relaying
   'quote-replayed': ['The challenge was already answered, or never given to this device.', AGAIN],
   'quote-late': [
@@ -155,6 +167,14 @@ export const TEXTS: Readonly<Record<ReasonCode, readonly [message: string, remed
   'relayed-key': [
     'The evidence is for another key than the session is bound to.',
     'Sign in again on the device.',
+  ],
+  'relayed-connector': [
+    'The evidence is for another key than that of the connector’s certificate.',
+    'Run one connector with each state directory; it attests with the certificate it shows.',
+  ],
+  'connector-unbound': [
+    'The evidence was made for a person’s device, not for this connector.',
+    'Let the connector attest by itself: name the TPM under `attestation` in its configuration.',
   ],
   'clock-rollback': ["The TPM's clock went back.", 'Enrol the device again.'],
   'reset-rollback': [

@@ -7,6 +7,8 @@ export interface DeviceGrant {
   readonly name: string;
   /** Whose device it is: a subject's id. */
   readonly owner?: string;
+  /** The connector that runs on it: the machine is no person's then. */
+  readonly connector?: string;
   /** The label its baselines go by; otherwise what its TPM says it is. */
   readonly model?: string;
   /** True if no admin needs to approve the device after it enrolled. */
@@ -60,6 +62,8 @@ export interface DeviceBinding {
 export interface DeviceRecord {
   readonly name: string;
   readonly owner?: string;
+  /** The connector it attests for, instead of a person. */
+  readonly connector?: string;
   readonly model: string;
   readonly binding: DeviceBinding;
   readonly enrolledAt: number;
@@ -77,6 +81,12 @@ export interface DeviceName {
 export interface DeviceRevocation {
   readonly at: number;
   readonly by: string;
+}
+
+/** The machine that attested over a connector's certificate, keyed by the SHA-256 of that key's SPKI in hex. */
+export interface ConnectorBond {
+  readonly connector: string;
+  readonly device: string;
 }
 
 /** The last quote that was accepted, and what came of it. Keyed by the device's id. */

@@ -14,6 +14,7 @@ import { appraise, refused } from './appraise.ts';
 import { authenticate } from './authenticate.ts';
 import type {
   BaselineChange,
+  ConnectorKey,
   DeviceVerifier,
   ListedBaseline,
   ListedDevice,
@@ -60,8 +61,8 @@ export class Verifier implements DeviceVerifier {
     return this.#enrolment.grant(grant, life, ekName);
   }
 
-  enrol(request: EnrolRequest): Promise<EnrolChallenge & { readonly name: string }> {
-    return this.#enrolment.enrol(request);
+  enrol(request: EnrolRequest, connector?: string): Promise<EnrolChallenge & { readonly name: string }> {
+    return this.#enrolment.enrol(request, connector);
   }
 
   async activate(answer: ActivateRequest): Promise<ListedDevice> {
@@ -101,6 +102,10 @@ export class Verifier implements DeviceVerifier {
       if (challenge.expiresAt <= now()) throw new AttestationRefusal('quote-late');
       const { state, posture: last, ...record } = await this.#existing(device);
       if (state === 'revoked') throw new AttestationRefusal('device-revoked');
+      const via = binding.connector;
+      if (record.connector !== via?.name) {
+        throw new AttestationRefusal(via === undefined ? 'device-of-connector' : 'connector-other');
+      }
       const authenticated = authenticate(evidence, this.#attesterOf(record), binding, last);
       const posture = appraise({
         ...{ device, record, authenticated, last },
@@ -112,6 +117,10 @@ export class Verifier implements DeviceVerifier {
         life: this.#options.resultLife,
       });
       await store.put('devicePosture', device, posture);
+      if (via !== undefined) {
+        const bond = { connector: via.name, device };
+        await store.put('connectorBond', via.key.toString('hex'), bond, via.notAfter);
+      }
       return posture.appraisal;
     } catch (refusal) {
       if (refusal instanceof AttestationRefusal) return refused(device, refusal.code, now());
@@ -129,6 +138,15 @@ export class Verifier implements DeviceVerifier {
     if (posture === undefined || record?.approvedAt === undefined || revocation !== undefined)
       return undefined;
     return posture.appraisal.expiresAt > now() ? posture.appraisal : undefined;
+  }
+
+  async connectorPosture({ name, key }: ConnectorKey): Promise<Appraisal | undefined> {
+    const { store } = this.#options;
+    const bond = await store.get('connectorBond', key);
+    if (bond?.connector !== name) return undefined;
+    // A TPM that was enrolled anew since, for something else, says nothing of this connector.
+    const record = await store.get('device', bond.device);
+    return record?.connector === name ? this.posture(bond.device) : undefined;
   }
 
   async approve(device: string, by: string): Promise<ListedDevice> {

@@ -66,7 +66,7 @@ function adminApp(parts: AdminParts): Hono {
   const app = new Hono();
   app.onError((error, c) => c.json({ error: 'unavailable', message: error.message }, 503));
   app.route('/v1', accessApp(parts));
-  app.route('/v1', deviceAdmin(parts.devices));
+  app.route('/v1', deviceAdmin(parts.devices, parts.connectorNames));
   app.route('/v1', changeAdmin(parts.changes));
   app.get('/v1/status', (c) => c.json(parts.status()));
   app.post('/v1/policy/reload', async (c) => {

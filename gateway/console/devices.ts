@@ -15,6 +15,7 @@ const text = z.string().min(1).max(256);
 const tokenBody = z.strictObject({
   name: z.string().regex(NAME, 'a device name is letters, digits, `.`, `_` and `-`, like anna-laptop'),
   owner: text.optional(),
+  connector: text.optional(),
   model: text.optional(),
   approved: z.boolean(),
   /** Milliseconds. */
@@ -38,7 +39,7 @@ const learnBody = z.strictObject({
 });
 
 /** Mounted at `/v1` of the admin API. */
-export function deviceAdmin(desk: DeviceDesk): Hono {
+export function deviceAdmin(desk: DeviceDesk, connectorNames: ReadonlySet<string>): Hono {
   const app = new Hono();
   app.onError((error, c) => {
     if (error instanceof z.ZodError) {
@@ -50,10 +51,16 @@ export function deviceAdmin(desk: DeviceDesk): Hono {
   });
 
   app.post('/device-tokens', async (c) => {
-    const { name, owner, model, approved, life, ekName, by: who } = tokenBody.parse(await json(c));
+    const { name, owner, connector, model, approved, life, ekName, by: who } = tokenBody.parse(await json(c));
+    if (connector !== undefined && !connectorNames.has(connector)) {
+      const known = [...connectorNames].join(', ');
+      const message = `no app names a connector "${connector}"; they name: ${known}`;
+      return c.json({ error: 'unknown-connector', message }, 404);
+    }
     const grant = {
       ...{ name, approved },
       ...(owner === undefined ? {} : { owner }),
+      ...(connector === undefined ? {} : { connector }),
       ...(model === undefined ? {} : { model }),
     };
     return c.json({ name, ...(await desk.grant(grant, life, operator(who), ekName)) }, 201);
@@ -110,11 +117,35 @@ function operator(id: string): Actor {
 
 /** What an admin sees of a device; not its PCRs one by one. */
 function shown(one: ListedDevice): Record<string, unknown> {
-  const { device, name, owner, model, state, enrolledAt, enrolledBy, approvedAt, approvedBy, posture } = one;
+  const {
+    device,
+    name,
+    owner,
+    connector,
+    model,
+    state,
+    enrolledAt,
+    enrolledBy,
+    approvedAt,
+    approvedBy,
+    posture,
+  } = one;
   const { endorsement, ekName } = one.binding;
   const appraisal = posture?.appraisal;
   return {
-    ...{ device, name, owner, model, state, enrolledAt, enrolledBy, approvedAt, approvedBy, ekName },
+    ...{
+      device,
+      name,
+      owner,
+      connector,
+      model,
+      state,
+      enrolledAt,
+      enrolledBy,
+      approvedAt,
+      approvedBy,
+      ekName,
+    },
     manufacturer: endorsement?.manufacturer,
     posture: appraisal && {
       status: appraisal.status,

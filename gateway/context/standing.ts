@@ -5,6 +5,7 @@ import type { Appraisal } from '#gateway/attest/appraisal';
 import { networkOf } from '#gateway/edge/address';
 import type { LiveSession } from '#gateway/identity/sessions';
 import type { Device } from '#policy/input';
+import { Recent } from './recent.ts';
 
 /** Why less is known of a device than a rule may ask. */
 export interface StandingReason {
@@ -59,22 +60,10 @@ const REBOOTED: StandingReason = {
   remedy: 'Sign out and in again, if the app asks for it.',
 };
 
-/**
- * A result is asked of the store at most this often for one device, in milliseconds: everything open is reviewed each
- * second, and what another gateway learnt must count within two.
- */
-const FRESH = 500;
-/** Devices of which a result is kept; when there are more, all are asked for again. */
-const MAX_KEPT = 50_000;
-
 export class Standings {
   readonly #posture: (device: string) => Promise<Appraisal | undefined>;
   readonly #now: () => number;
-  readonly #clock: () => number;
-  readonly #kept = new Map<
-    string,
-    { readonly at: number; readonly posture: Promise<Appraisal | undefined> }
-  >();
+  readonly #recent: Recent<Appraisal | undefined>;
 
   /** `posture`: the attestation result that counts now, if there is one. `clock`: monotonic milliseconds. */
   constructor(
@@ -84,12 +73,12 @@ export class Standings {
   ) {
     this.#posture = posture;
     this.#now = now;
-    this.#clock = clock;
+    this.#recent = new Recent(clock);
   }
 
   /** A device attested, or an admin changed one: the next question is asked of the store. */
   changed(): void {
-    this.#kept.clear();
+    this.#recent.clear();
   }
 
   /** `address`: the client's, in canonical form. */
@@ -98,22 +87,10 @@ export class Standings {
     const unknown = (reason: StandingReason): Standing => ({ facts: { id: bond.device }, reasons: [reason] });
     if (bond.until <= this.#now()) return unknown(RUN_OUT);
     if (bond.network !== undefined && bond.network !== networkOf(address)) return unknown(MOVED);
-    const posture = await this.#current(bond.device);
+    const posture = await this.#recent.get(bond.device, () => this.#posture(bond.device));
     if (posture === undefined || posture.expiresAt <= this.#now()) return unknown(SILENT);
     if (posture.keyThumbprint !== bond.key) return unknown(OTHER_KEY);
     if (posture.boot === bond.boot) return { facts: posture.facts, reasons: posture.reasons };
     return { facts: { ...posture.facts, sameBoot: false }, reasons: [...posture.reasons, REBOOTED] };
-  }
-
-  #current(device: string): Promise<Appraisal | undefined> {
-    const at = this.#clock();
-    const kept = this.#kept.get(device);
-    if (kept !== undefined && at - kept.at < FRESH) return kept.posture;
-    if (this.#kept.size >= MAX_KEPT) this.#kept.clear();
-    const posture = this.#posture(device);
-    this.#kept.set(device, { at, posture });
-    // A failure is the answer to those who wait for it, and to nobody after them.
-    posture.catch(() => this.#kept.delete(device));
-    return posture;
   }
 }

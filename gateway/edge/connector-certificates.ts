@@ -1,5 +1,5 @@
 // Who dials the connectors' listener, by the certificate shown: a connector, another gateway of this installation, or nobody.
-import type { X509Certificate } from 'node:crypto';
+import { hash, type X509Certificate } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { TLSSocket } from 'node:tls';
 import type { Authority } from '#gateway/pki/authority';
@@ -17,6 +17,8 @@ export interface CertificateParts {
 /** A connector whose certificate was verified. */
 export interface KnownConnector {
   readonly name: string;
+  /** SHA-256 of the certificate's SubjectPublicKeyInfo, hex. */
+  readonly key: string;
   readonly certificate: CertificateRef;
   readonly client: Peer;
 }
@@ -35,7 +37,7 @@ export async function identify(
   if (name === undefined) return 'certificate-name';
   const serial = certificate.serialNumber;
   if (!(await handlers.desk.admits(name, serial))) return 'certificate-revoked';
-  return { name, certificate: refOf(certificate), client: clientOf(request) };
+  return { name, key: keyOf(certificate), certificate: refOf(certificate), client: clientOf(request) };
 }
 
 /** Another gateway: only who has the installation's own authority can have such a certificate. */
@@ -50,7 +52,11 @@ export function identifyGateway(
   const name = gatewayOf(certificate.subjectAltName, handlers.trustDomain);
   return name === undefined
     ? undefined
-    : { name, certificate: refOf(certificate), client: clientOf(request) };
+    : { name, key: keyOf(certificate), certificate: refOf(certificate), client: clientOf(request) };
+}
+
+function keyOf({ publicKey }: X509Certificate): string {
+  return hash('sha256', publicKey.export({ type: 'spki', format: 'der' }));
 }
 
 function refOf(certificate: X509Certificate): CertificateRef {

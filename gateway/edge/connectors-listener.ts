@@ -6,6 +6,7 @@ import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { z } from 'zod';
 import { MAX_MESSAGE_BYTES, SUBPROTOCOL } from '#connectors/wire/limits';
+import type { DeviceDesk } from '#gateway/attest/desk';
 import { type Refused, TooMany } from '#gateway/inspect/strangers';
 import { type Authority, IssueError } from '#gateway/pki/authority';
 import { EnrolmentError } from '#gateway/pki/enrolment';
@@ -19,6 +20,7 @@ import {
   identifyGateway,
   type KnownConnector,
 } from './connector-certificates.ts';
+import { answerDevice, isDeviceAction, jsonOf } from './connector-devices.ts';
 import { Crowd } from './crowd.ts';
 import {
   CHECK_INTERVAL,
@@ -41,6 +43,8 @@ const MAX_HEADER = 8192;
 const API_HEADERS = { 'Cache-Control': 'no-store', 'X-Content-Type-Options': 'nosniff' };
 
 export interface ConnectorHandlers extends CertificateParts {
+  /** Enrols the machines that connectors run on, and judges their evidence. */
+  readonly devices?: DeviceDesk;
   readonly accepts: Accepts;
   /** Takes over a tunnel; the connector is proven. */
   connected(ws: WebSocket, connector: KnownConnector): void;
@@ -135,6 +139,8 @@ async function route(
     response.end(handlers.authority.certificate);
   } else if (action === 'POST /v1/enrol') await enrol(request, response, handlers);
   else if (action === 'POST /v1/renew') await renew(request, response, handlers);
+  else if (handlers.devices !== undefined && isDeviceAction(action))
+    await attest(action, request, response, handlers, handlers.devices);
   else send(response, 404, 'not-found', 'There is no such address on the connectors’ listener.');
 }
 
@@ -168,11 +174,8 @@ async function renew(
   response: ServerResponse,
   handlers: ConnectorHandlers,
 ): Promise<void> {
-  const known = await identify(request, handlers);
-  if (typeof known === 'string') {
-    await handlers.refused({ kind: 'connector-refused', code: known, client: clientOf(request) });
-    return send(response, 401, known, 'Renewal needs the certificate to be renewed.');
-  }
+  const known = await proven(request, response, handlers, 'Renewal needs the certificate to be renewed.');
+  if (known === undefined) return;
   const body = await readJson(request, renewBody);
   if (body === undefined) return send(response, 400, 'bad-request', 'Expected JSON with "csr".');
   try {
@@ -190,6 +193,35 @@ async function renew(
   }
 }
 
+/** The machine of a connector enrols or proves its state: whose it is, is the certificate's word. */
+async function attest(
+  action: string,
+  request: IncomingMessage,
+  response: ServerResponse,
+  handlers: ConnectorHandlers,
+  devices: DeviceDesk,
+): Promise<void> {
+  const known = await proven(request, response, handlers, 'Only a connector attests here.');
+  if (known === undefined) return;
+  const { status, body } = await answerDevice(action, request, known, devices);
+  response.writeHead(status, { ...API_HEADERS, 'Content-Type': 'application/json' });
+  response.end(body);
+}
+
+/** Who asks; `message` is the answer to one who is no connector of ours. */
+async function proven(
+  request: IncomingMessage,
+  response: ServerResponse,
+  handlers: ConnectorHandlers,
+  message: string,
+): Promise<KnownConnector | undefined> {
+  const known = await identify(request, handlers);
+  if (typeof known !== 'string') return known;
+  await handlers.refused({ kind: 'connector-refused', code: known, client: clientOf(request) });
+  send(response, 401, known, message);
+  return undefined;
+}
+
 async function admit(
   request: IncomingMessage,
   handlers: ConnectorHandlers,
@@ -201,16 +233,7 @@ async function admit(
 }
 
 async function readJson<T>(request: IncomingMessage, schema: z.ZodType<T>): Promise<T | undefined> {
-  let text = '';
-  for await (const chunk of request.setEncoding('utf8') as AsyncIterable<string>) {
-    text += chunk;
-    if (text.length > BODY_LIMIT) return undefined;
-  }
-  try {
-    return schema.safeParse(JSON.parse(text)).data;
-  } catch {
-    return undefined;
-  }
+  return schema.safeParse(await jsonOf(request, BODY_LIMIT)).data;
 }
 
 async function refuse(

@@ -21,6 +21,7 @@ const KINDS: Readonly<Record<Kind, boolean>> = {
   deviceName: true,
   deviceRevocation: true,
   devicePosture: true,
+  connectorBond: true,
   baseline: true,
   person: true,
   providerSession: true,

@@ -3,6 +3,7 @@
 import type {
   AttestationChallenge,
   Baseline,
+  ConnectorBond,
   DeviceGrant,
   DeviceName,
   DevicePosture,
@@ -182,6 +183,7 @@ export interface Collections {
   deviceName: DeviceName;
   deviceRevocation: DeviceRevocation;
   devicePosture: DevicePosture;
+  connectorBond: ConnectorBond;
   baseline: Baseline;
   person: PersonSessions;
   providerSession: ProviderSession;

@@ -7,7 +7,15 @@ import type { Stream, StreamHandler } from '#connectors/wire/stream';
 import { forwardTrailers } from '#gateway/edge/forwarded';
 import { Answer } from './answer.ts';
 import { failureOf } from './failure.ts';
-import type { ForwardHead, Relay, RelayFailure, RelayOptions, RelayOutcome, RelayResult } from './relay.ts';
+import type {
+  ForwardHead,
+  Relay,
+  RelayFailure,
+  RelayOptions,
+  RelayOutcome,
+  RelayResult,
+  TunnelPeer,
+} from './relay.ts';
 import type { Tunnel } from './tunnel.ts';
 import type { Turn } from './turn.ts';
 
@@ -179,6 +187,10 @@ export class Exchange implements StreamHandler, Relay {
   onIdle(): void {
     this.#stream?.reset('cancelled', 'idle');
     this.#broken('app-timeout', 'nothing came or went for too long');
+  }
+
+  get carrier(): TunnelPeer | undefined {
+    return this.#tunnel?.peer;
   }
 
   close(reason: string): void {

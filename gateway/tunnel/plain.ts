@@ -6,7 +6,7 @@ import { Splice, type SpliceEnd } from '#connectors/wire/splice';
 import type { Stream, StreamHandler } from '#connectors/wire/stream';
 import type { Choose } from './exchange.ts';
 import { failureOf } from './failure.ts';
-import type { Relay, RelayFailure, RelayOutcome, RelayResult } from './relay.ts';
+import type { Relay, RelayFailure, RelayOutcome, RelayResult, TunnelPeer } from './relay.ts';
 import type { Tunnel } from './tunnel.ts';
 
 const NOTHING: Buffer = Buffer.alloc(0);
@@ -78,6 +78,10 @@ export class Plain implements StreamHandler, Relay {
   onInfo(): void {}
   onTrailers(): void {}
   onWritable(): void {}
+
+  get carrier(): TunnelPeer | undefined {
+    return this.#tunnel?.peer;
+  }
 
   close(reason: string): void {
     if (this.#over) return;

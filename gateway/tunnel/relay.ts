@@ -62,6 +62,8 @@ export interface RelayResult {
 export interface Relay {
   /** Never rejects. */
   readonly done: Promise<RelayResult>;
+  /** Whose tunnel carries it, or carried the last attempt; undefined before there is one. */
+  readonly carrier: TunnelPeer | undefined;
   /** Ends the stream at both sides, for example on revocation. The client's connection is destroyed once a head is out. */
   close(reason: string): void;
 }
@@ -73,6 +75,8 @@ export interface RelayOptions {
   expectContinue?: boolean;
   /** Requests with the same word go through the same connector for as long as that is healthy. */
   stick?: string | undefined;
+  /** Keys of the connectors that may carry it, where not all may: no other does, and no other gateway's link. */
+  only?: ReadonlySet<string> | undefined;
 }
 
 /** Who dialled in, as proved by the connectors' listener, and what the configuration lets it serve. */
@@ -83,6 +87,8 @@ export interface TunnelPeer {
   readonly address: string;
   /** Serial number of the client certificate, hexadecimal. */
   readonly serial: string;
+  /** SHA-256 of the client certificate's SubjectPublicKeyInfo, hex; absent for another gateway. */
+  readonly key?: string;
   /** It is another gateway, which relays to tunnels of its own: used when there is no tunnel here. */
   readonly relay?: boolean;
 }
@@ -91,6 +97,13 @@ export interface TunnelPeer {
 export interface Offer {
   readonly app: string;
   readonly certificate: string | undefined;
+}
+
+/** A connector by its certificate. */
+export interface CarryingConnector {
+  readonly name: string;
+  /** As `TunnelPeer.key`. */
+  readonly key: string;
 }
 
 /** A connected tunnel, after its hello. */
@@ -126,6 +139,8 @@ export interface TunnelRelays {
    */
   coming(app: string): Promise<void> | undefined;
   connectors(): readonly ConnectorStatus[];
+  /** The connectors that would take a request for the app now, each certificate once; without other gateways. */
+  serving(app: string): readonly CarryingConnector[];
   /** Cuts all tunnels of a connector at once; says how many there were. */
   disconnect(connector: string, why: string): number;
   relay(
@@ -144,8 +159,8 @@ export interface TunnelRelays {
     forward: ForwardHead,
     options?: RelayOptions,
   ): Relay;
-  /** A TCP connection. `join` gives the person's side; it is called once the connector has the app on the line. `stick`: as `RelayOptions`. */
-  connect(app: string, join: () => Promise<Duplex>, stick?: string): Relay;
+  /** A TCP connection. `join` gives the person's side; it is called once the connector has the app on the line. */
+  connect(app: string, join: () => Promise<Duplex>, options?: Pick<RelayOptions, 'stick' | 'only'>): Relay;
   /** Sends the connectors elsewhere, waits for open exchanges up to the grace (milliseconds), then cuts. */
   drain(graceMs: number): Promise<void>;
 }

@@ -74,12 +74,16 @@ export class Route {
     return this.#clock() >= this.#restUntil ? 'trial' : 'doubtful';
   }
 
-  /** The best of its tunnels that takes streams and is not among `tried`; one that fell silent only if there is no other. */
-  tunnel(tried: readonly Tunnel[]): Tunnel | undefined {
+  /**
+   * The best of its tunnels that takes streams and is not among `tried`; one that fell silent only if there is no other.
+   * `only`: keys of the certificates that are good for it, where not all are.
+   */
+  tunnel(tried: readonly Tunnel[], only?: ReadonlySet<string>): Tunnel | undefined {
     let best: Tunnel | undefined;
     for (const tunnel of this.#tunnels) {
-      const { session } = tunnel;
+      const { session, peer } = tunnel;
       if (!session.ready || tried.includes(tunnel)) continue;
+      if (only !== undefined && (peer.key === undefined || !only.has(peer.key))) continue;
       if (best === undefined || beats(tunnel, best)) best = tunnel;
     }
     return best;

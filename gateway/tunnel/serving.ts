@@ -1,5 +1,6 @@
 // All that serves one app, and the choice among it for each request: healthy before doubtful, then the fewest streams
 // under way, then the quickest. A session that sticks stays with its connector for as long as that is healthy.
+import type { CarryingConnector } from './relay.ts';
 import { Route } from './route.ts';
 import type { Tunnel } from './tunnel.ts';
 
@@ -14,6 +15,8 @@ export interface Wish {
   readonly replayable: boolean;
   /** The session that is to stay with one connector. */
   readonly stick?: string | undefined;
+  /** Keys of the connectors that may carry it, where not all may. */
+  readonly only?: ReadonlySet<string> | undefined;
 }
 
 export class Serving {
@@ -43,6 +46,16 @@ export class Serving {
       .toSorted((a, b) => Number(a.session.silent) - Number(b.session.silent));
   }
 
+  /** Connectors whose tunnels take a request now, each certificate once. */
+  get peers(): CarryingConnector[] {
+    const found = new Map<string, CarryingConnector>();
+    for (const { session, peer } of this.#routes.flatMap(({ tunnels }) => tunnels)) {
+      const { connector: name, key } = peer;
+      if (session.ready && key !== undefined) found.set(key, { name, key });
+    }
+    return [...found.values()];
+  }
+
   /** Adds a tunnel to its connector's route, which is returned. */
   add(tunnel: Tunnel): Route {
     const { instance, peer } = tunnel;
@@ -70,10 +83,10 @@ export class Serving {
   }
 
   /** A connector that failed this request already is asked again only if there is no other: its tunnels often go together. */
-  #best({ tried, replayable }: Wish): Tunnel | undefined {
+  #best({ tried, replayable, only }: Wish): Tunnel | undefined {
     const routes = this.#routes;
     const count = routes.length;
-    if (count === 1) return routes[0]?.tunnel(tried);
+    if (count === 1) return routes[0]?.tunnel(tried, only);
     // Starting anywhere, so that several gateways do not all begin with the same one.
     const start = Math.floor(this.#random() * count);
     let best: Tunnel | undefined;
@@ -81,7 +94,7 @@ export class Serving {
     let rank = 0;
     for (let i = 0; i < count; i++) {
       const other = routes[(start + i) % count] as Route;
-      const tunnel = other.tunnel(tried);
+      const tunnel = other.tunnel(tried, only);
       if (tunnel === undefined) continue;
       const otherRank = rankOf(other, tunnel, tried, replayable);
       if (route !== undefined && !(otherRank < rank || (otherRank === rank && better(other, route))))
@@ -133,10 +146,10 @@ function better(route: Route, best: Route): boolean {
   return fewer > 0 || (fewer === 0 && route.latency < best.latency);
 }
 
-function healthy(route: Route, { tried }: Wish): Tunnel | undefined {
+function healthy(route: Route, { tried, only }: Wish): Tunnel | undefined {
   if (route.relay || route.failing || tried.some((tunnel) => route.tunnels.includes(tunnel)))
     return undefined;
-  const tunnel = route.tunnel(tried);
+  const tunnel = route.tunnel(tried, only);
   return tunnel === undefined || tunnel.session.silent ? undefined : tunnel;
 }
 

@@ -14,6 +14,7 @@ import { Arrivals } from './arrivals.ts';
 import { type Choose, Exchange } from './exchange.ts';
 import { Plain } from './plain.ts';
 import type {
+  CarryingConnector,
   ConnectorStatus,
   ForwardHead,
   Offer,
@@ -149,8 +150,8 @@ export class Tunnels implements TunnelRelays {
   }
 
   /** Whoever chooses for one request of an app. */
-  #chooser(app: string, stick: string | undefined): Choose {
-    return (tried, replayable) => this.#byApp.get(app)?.choose({ tried, replayable, stick });
+  #chooser(app: string, { stick, only }: Pick<RelayOptions, 'stick' | 'only'>): Choose {
+    return (tried, replayable) => this.#byApp.get(app)?.choose({ tried, replayable, stick, only });
   }
 
   coming(app: string): Promise<void> | undefined {
@@ -191,6 +192,10 @@ export class Tunnels implements TunnelRelays {
     return this.#byApp.get(app)?.own.find((tunnel) => tunnel.certificate(app) === certificate);
   }
 
+  serving(app: string): readonly CarryingConnector[] {
+    return this.#byApp.get(app)?.peers ?? [];
+  }
+
   connectors(): readonly ConnectorStatus[] {
     return this.#own().map((tunnel) => tunnel.status());
   }
@@ -212,7 +217,7 @@ export class Tunnels implements TunnelRelays {
     head: ForwardHead,
     options: RelayOptions = {},
   ): Relay {
-    return new Exchange(app, req, res, head, this.#chooser(app, options.stick), options, this.#turn);
+    return new Exchange(app, req, res, head, this.#chooser(app, options), options, this.#turn);
   }
 
   upgrade(
@@ -223,20 +228,15 @@ export class Tunnels implements TunnelRelays {
     forward: ForwardHead,
     options: RelayOptions = {},
   ): Relay {
-    return new Upgrade(
-      app,
-      req,
-      socket,
-      head,
-      forward,
-      this.#chooser(app, options.stick),
-      options,
-      this.#turn,
-    );
+    return new Upgrade(app, req, socket, head, forward, this.#chooser(app, options), options, this.#turn);
   }
 
-  connect(app: string, join: () => Promise<Duplex>, stick?: string): Relay {
-    return new Plain(app, join, this.#chooser(app, stick));
+  connect(
+    app: string,
+    join: () => Promise<Duplex>,
+    options: Pick<RelayOptions, 'stick' | 'only'> = {},
+  ): Relay {
+    return new Plain(app, join, this.#chooser(app, options));
   }
 
   async drain(graceMs: number): Promise<void> {

@@ -10,7 +10,15 @@ import { Answer } from './answer.ts';
 import type { Choose } from './exchange.ts';
 import { failureOf } from './failure.ts';
 import { frameResponse } from './head.ts';
-import type { ForwardHead, Relay, RelayFailure, RelayOptions, RelayOutcome, RelayResult } from './relay.ts';
+import type {
+  ForwardHead,
+  Relay,
+  RelayFailure,
+  RelayOptions,
+  RelayOutcome,
+  RelayResult,
+  TunnelPeer,
+} from './relay.ts';
 import type { Tunnel } from './tunnel.ts';
 import type { Turn } from './turn.ts';
 
@@ -144,6 +152,10 @@ export class Upgrade implements StreamHandler, Relay {
   onIdle(): void {
     this.#stream?.reset('cancelled', 'idle');
     this.#broken('app-timeout', 'no answer to the upgrade');
+  }
+
+  get carrier(): TunnelPeer | undefined {
+    return this.#tunnel?.peer;
   }
 
   close(reason: string): void {

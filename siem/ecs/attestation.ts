@@ -9,7 +9,15 @@ import type {
 import { called, deviceId, deviceName } from './device.ts';
 import { type Fields, isoTime } from './document.ts';
 import type { Entries, Mapping } from './mapping.ts';
-import { clip, ipOf, peerFields, relatedUsers, subjectFields, subjectName } from './parts.ts';
+import {
+  clip,
+  connectorFields,
+  ipOf,
+  peerFields,
+  relatedUsers,
+  subjectFields,
+  subjectName,
+} from './parts.ts';
 
 const MAX_REASONS = 20;
 const MAX_ID = 255;
@@ -18,6 +26,10 @@ const MAX_ID = 255;
 const STOLEN: ReadonlySet<string> = new Set([
   'relayed-channel',
   'relayed-key',
+  'relayed-connector',
+  'connector-other',
+  'connector-unbound',
+  'device-of-connector',
   'signer-other',
   'quote-replayed',
   'log-swapped',
@@ -30,6 +42,11 @@ const STOLEN: ReadonlySet<string> = new Set([
 const codes = (reasons: readonly string[]): string[] | undefined =>
   reasons.length === 0 ? undefined : reasons.slice(0, MAX_REASONS).map((one) => clip(one, MAX_ID));
 
+function machine({ device, connector }: Pick<DeviceAttested, 'device' | 'connector'>): string {
+  if (connector === undefined) return `The device ${called(device)}`;
+  return `The machine ${called(device)} of the connector ${clip(connector.name, MAX_ID)}`;
+}
+
 function attested(event: DeviceAttested): Mapping {
   const good = event.status === 'affirming' || event.status === 'warning';
   return {
@@ -39,7 +56,7 @@ function attested(event: DeviceAttested): Mapping {
     outcome: good ? 'success' : 'failure',
     code: event.reasons[0] === undefined ? undefined : clip(event.reasons[0], MAX_ID),
     reason: event.reasons[0] === undefined ? undefined : clip(event.reasons[0]),
-    message: clip(`The device ${called(event.device)} attested: ${event.status}`),
+    message: clip(`${machine(event)} attested: ${event.status}`),
     fields: { ...holderFields(event), device: deviceId(event.device) },
     own: {
       device: {
@@ -49,6 +66,7 @@ function attested(event: DeviceAttested): Mapping {
         boot: event.boot,
         expires_at: isoTime(event.expiresAt),
       },
+      connector: connectorFields(event.connector),
       session: event.session === undefined ? undefined : { id: event.session },
     },
     related: { ip: [ipOf(event.client.address)], user: relatedUsers(event.subject) },
@@ -65,10 +83,11 @@ function postureFailed(event: DevicePostureFailed): Mapping {
     outcome: 'success',
     code: event.reasons[0] === undefined ? undefined : clip(event.reasons[0], MAX_ID),
     reason: clip(event.message),
-    message: clip(`The device ${called(event.device)} is no longer well: ${event.message}`),
+    message: clip(`${machine(event)} is no longer well: ${event.message}`),
     fields: { ...holderFields(event), device: deviceId(event.device) },
     own: {
       device: { name: deviceName(event.device), status: event.status, reasons: codes(event.reasons) },
+      connector: connectorFields(event.connector),
     },
     related: { ip: [ipOf(event.client.address)], user: relatedUsers(event.subject) },
   };
@@ -85,7 +104,10 @@ function evidenceRefused(event: DeviceEvidenceRefused): Mapping {
     reason: clip(event.code),
     message: clip(`Evidence that names the device ${called(event.device)} was refused: ${event.code}`),
     fields: { ...holderFields(event), device: deviceId(event.device) },
-    own: { device: { name: deviceName(event.device), reasons: codes(event.reasons) } },
+    own: {
+      device: { name: deviceName(event.device), reasons: codes(event.reasons) },
+      connector: connectorFields(event.connector),
+    },
     related: { ip: [ipOf(event.client.address)], user: relatedUsers(event.subject) },
   };
 }

@@ -13,7 +13,7 @@ import type {
 } from '../device-event.ts';
 import { type Fields, isoTime } from './document.ts';
 import type { Entries, Mapping } from './mapping.ts';
-import { actorFields, actorUser, clip, ipOf, peerFields } from './parts.ts';
+import { actorFields, actorUser, clip, connectorFields, ipOf, peerFields } from './parts.ts';
 
 const MAX_ID = 255;
 
@@ -44,6 +44,7 @@ function tokenCreated(event: DeviceTokenCreated): Mapping {
     fields: { user: actorUser(event.by) },
     own: {
       device: { name: clip(event.name, MAX_ID), owner: event.owner },
+      connector: connectorFields(event.connector),
       actor: actorFields(event.by),
       enrolment: { expires_at: isoTime(event.expiresAt) },
     },
@@ -66,7 +67,10 @@ function enrolled(event: DeviceEnrolled): Mapping {
         model: event.model === undefined ? undefined : { name: clip(event.model, MAX_ID) },
       },
     },
-    own: { device: { name: deviceName(event.device), state: event.state, ek_name: event.ekName } },
+    own: {
+      device: { name: deviceName(event.device), state: event.state, ek_name: event.ekName },
+      connector: connectorFields(event.connector),
+    },
     related: { ip: [ipOf(event.client.address)], hash: [event.ekName] },
   };
 }

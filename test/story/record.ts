@@ -12,6 +12,7 @@ export interface Recorded {
     readonly id: string;
     readonly sequence: number;
     readonly action: string;
+    readonly kind?: string;
     readonly code?: string;
   };
   readonly user?: { readonly id?: string; readonly name?: string };
@@ -19,7 +20,12 @@ export interface Recorded {
   readonly http?: { readonly request?: { readonly method?: string } };
   readonly sallyport?: {
     readonly app?: { readonly id: string };
-    readonly decision?: { readonly verdict?: string; readonly id?: string };
+    readonly connector?: { readonly name: string };
+    readonly decision?: {
+      readonly verdict?: string;
+      readonly id?: string;
+      readonly nearest?: readonly { readonly unmet: readonly { readonly code: string }[] }[];
+    };
   };
 }
 

@@ -70,14 +70,16 @@ ${MACHINE_EXIT}
 
 Example: sallyport device browser
 `,
-  token: `Usage: sallyport device token --config FILE --name NAME [options]
+  token: `Usage: sallyport device token --config FILE (--name NAME | --connector NAME) [options]
 
-Makes a single-use token with which one device may enrol. Run it as the user the gateway runs as.
+Makes a single-use token with which one device, or the machine of one connector, may enrol. Run it as the user the
+gateway runs as.
 
 Options:
   --config FILE    The gateway's configuration; names the state directory
   --name NAME      What the device will be called: letters, digits, \`.\`, \`_\` and \`-\`
   --owner PERSON   Whose device it is, by verified e-mail address or subject id: nobody else can use it
+  --connector NAME The connector that runs on it; gives the device its name, if --name does not
   --model MODEL    The label its baselines go by (default: what its TPM says it is)
   --approved       No admin has to approve it after it enrolled
   --life DURATION  How long the token can be used: 90s, 15m, 2h, up to 168h (default 1h)
@@ -91,7 +93,7 @@ Example: sallyport device token --config gateway.yaml --name anna-laptop --owner
 `,
   list: `Usage: sallyport device list --config FILE [--json]
 
-Lists the devices, what they are and how they are.
+Lists the devices and the machines of connectors, what they are and how they are.
 
 Options:
   --config FILE  The gateway's configuration; names the state directory

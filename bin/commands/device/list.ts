@@ -8,6 +8,7 @@ interface Listed {
   readonly state: string;
   readonly model: string;
   readonly owner?: string;
+  readonly connector?: string;
   readonly posture?: {
     readonly status: string;
     readonly expiresAt: number;
@@ -29,14 +30,14 @@ export async function run(argv: readonly string[]): Promise<number> {
   else if (devices.length === 0)
     process.stdout.write('No device is enrolled. sallyport device token begins it.\n');
   else {
-    const rows = devices.map(({ name, state, model, owner = '', posture }) => [
+    const rows = devices.map(({ name, state, model, owner = '', connector, posture }) => [
       name,
       state,
       model,
-      owner,
+      connector === undefined ? owner : `connector ${connector}`,
       postureText(posture),
     ]);
-    process.stdout.write(table([['NAME', 'STATE', 'MODEL', 'OWNER', 'POSTURE'], ...rows]));
+    process.stdout.write(table([['NAME', 'STATE', 'MODEL', 'OF', 'POSTURE'], ...rows]));
   }
   return EXIT.ok;
 }

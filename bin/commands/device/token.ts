@@ -11,6 +11,7 @@ export async function run(argv: readonly string[]): Promise<number> {
     config: { type: 'string' },
     name: { type: 'string' },
     owner: { type: 'string' },
+    connector: { type: 'string' },
     model: { type: 'string' },
     approved: { type: 'boolean', default: false },
     life: { type: 'string', default: '1h' },
@@ -21,7 +22,8 @@ export async function run(argv: readonly string[]): Promise<number> {
   if (parsed === undefined) return EXIT.usage;
   const {
     config,
-    name,
+    connector,
+    name = connector,
     owner,
     model,
     approved,
@@ -33,12 +35,18 @@ export async function run(argv: readonly string[]): Promise<number> {
   const match = /^([1-9][0-9]{0,5})([smh])$/.exec(lifeText);
   if (name === undefined || match === null || parsed.positionals.length > 0) {
     process.stderr.write(
-      'sallyport device token: give --config FILE and --name NAME; --life is written 90s, 15m or 2h.\n',
+      'sallyport device token: give --config FILE and --name NAME or --connector NAME; --life is written 90s, 15m or 2h.\n',
+    );
+    return EXIT.usage;
+  }
+  if (owner !== undefined && connector !== undefined) {
+    process.stderr.write(
+      'sallyport device token: a machine is a person’s (--owner) or a connector’s (--connector), not both.\n',
     );
     return EXIT.usage;
   }
   const life = Number(match[1]) * (UNITS[match[2] ?? ''] ?? 0);
-  const body = { name, owner, model, approved, life, ekName };
+  const body = { name, owner, connector, model, approved, life, ekName };
   const answer = await askGateway({
     command: 'token',
     config,

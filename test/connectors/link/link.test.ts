@@ -116,7 +116,7 @@ function linkTo(
     ...{ log: { info: say, warn: say, error: say }, now: Date.now },
     ...{ clock: () => performance.now(), random: () => 0.05 },
     offer: () => ({ hello: HELLO, onOpen: () => IGNORE }),
-    onIdentity() {},
+    async onIdentity() {},
     ...more,
   });
   t.after(() => link.close(0));

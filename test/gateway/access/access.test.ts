@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Rulings } from '#gateway/access/ruling';
-import { OpenExchanges } from '#gateway/access/streams';
+import { type Machines, OpenExchanges, type StreamEnd } from '#gateway/access/streams';
 import type { LiveSession } from '#gateway/identity/sessions';
 import type { AccessRequest } from '#policy/input';
 import type { Policy } from '#policy/load';
@@ -96,7 +96,7 @@ describe('a ruling', () => {
 
 describe('what is open', () => {
   function opened(rulings: Rulings, alive: () => Promise<boolean>, now: () => number) {
-    const open = new OpenExchanges(rulings, alive, now, async () => undefined);
+    const open = new OpenExchanges(rulings, alive, now, async () => ({}));
     const closed: string[] = [];
     const who = session();
     open.add({ session: who, input: input(who), close: (reason) => closed.push(reason) });
@@ -117,6 +117,36 @@ describe('what is open', () => {
     await open.review('no-longer-allowed');
     assert.deepEqual(closed, ['no-longer-allowed']);
     assert.equal(open.size, 0);
+  });
+
+  test('is closed when the machine of its connector is no longer as asked, and says that it is that', async () => {
+    const rule = ', when: { connector: { attested: true }, device: { attested: true } }';
+    const rulings = new Rulings(() => policy(rule));
+    let machines: Machines = {};
+    const closed: string[] = [];
+    const who = session();
+    const review = async (found: Machines, reason: StreamEnd = 'posture-changed'): Promise<string[]> => {
+      machines = found;
+      const open = new OpenExchanges(
+        rulings,
+        async () => true,
+        () => AT,
+        async () => machines,
+      );
+      closed.length = 0;
+      open.add({ session: who, input: input(who), close: (why) => closed.push(why) });
+      await open.review(reason);
+      return [...closed];
+    };
+    const device = { id: 'd', attested: true };
+    const connector = { name: 'rack-1', device: 'm', attested: true };
+    assert.deepEqual(await review({ device, connector }), []);
+    const unwell = { ...connector, attested: false };
+    assert.deepEqual(await review({ device, connector: unwell }), ['connector-posture-changed']);
+    assert.deepEqual(await review({ device, connector: { name: 'rack-1' } }), ['connector-posture-changed']);
+    assert.deepEqual(await review({ device }, 'no-longer-allowed'), ['connector-posture-changed']);
+    assert.deepEqual(await review({ device }, 'policy-changed'), ['policy-changed']);
+    assert.deepEqual(await review({ device: { id: 'd', attested: false }, connector }), ['posture-changed']);
   });
 
   test('is closed when a new policy does not allow it', async () => {
@@ -142,7 +172,7 @@ describe('what is open', () => {
       rulings,
       slow,
       () => time,
-      async () => undefined,
+      async () => ({}),
     );
     const since: number[] = [];
     for (const who of [session(), session()]) {

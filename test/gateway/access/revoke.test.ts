@@ -28,7 +28,7 @@ async function bed(t: TestContext) {
     {} as Rulings,
     async () => true,
     Date.now,
-    async () => undefined,
+    async () => ({}),
   );
   const limits = { idle: 3_600_000, absolute: 36_000_000 };
   const sessions = new Sessions(store, limits, Date.now, async ({ id }) => void open.endSession(id));

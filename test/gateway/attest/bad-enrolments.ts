@@ -219,11 +219,12 @@ const CERTIFICATES: readonly BadEnrolment[] = [
   }),
 ];
 
-async function begun(lab: Laboratory): Promise<{ enrolment: string; secret: Buffer }> {
+async function begun(lab: Laboratory, grant = {}): Promise<{ enrolment: string; secret: Buffer }> {
   const tpm = new SoftwareTpm();
   const { ekPublic, akPublic } = tpm;
   const ekCertificate = lab.ca.endorse(tpm.ek.publicKey);
-  const challenge = await lab.verifier.enrol({ token: await lab.token(), ekCertificate, ekPublic, akPublic });
+  const token = await lab.token(grant);
+  const challenge = await lab.verifier.enrol({ token, ekCertificate, ekPublic, akPublic });
   return {
     enrolment: challenge.enrolment,
     secret: tpm.activate(challenge.credentialBlob, challenge.encryptedSecret),
@@ -231,6 +232,11 @@ async function begun(lab: Laboratory): Promise<{ enrolment: string; secret: Buff
 }
 
 const CEREMONY: readonly BadEnrolment[] = [
+  {
+    name: 'token for a connector, brought to the portal',
+    code: 'token-elsewhere',
+    enrol: (lab) => begun(lab, { connector: 'rack-1' }),
+  },
   {
     name: 'wrong secret',
     code: 'secret-wrong',

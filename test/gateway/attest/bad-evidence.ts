@@ -1,9 +1,10 @@
 // Evidence that has to be refused: one case for each way to be wrong, made by a TPM that does what it is told.
 
+import type { EvidenceBinding } from '#gateway/attest/appraisal';
 import { BAD_BOOTS } from './bad-boots.ts';
 import { type BadEvidence, changed } from './bad-case.ts';
 import { sha256, sized, u8, u16, u32 } from './big-endian.ts';
-import { EXPORTER } from './laboratory.ts';
+import { type Changed, EXPORTER, RACK } from './laboratory.ts';
 import {
   ECDSA,
   nameOf,
@@ -176,6 +177,40 @@ const BINDINGS: readonly BadEvidence[] = [
   },
 ];
 
+const RACK_2 = { ...RACK, name: 'rack-2', key: Buffer.alloc(32, 2) };
+
+/** Evidence of a machine enrolled for `rack-1`, with what is to be wrong. */
+function ofConnector(
+  name: string,
+  code: BadEvidence['code'],
+  wrong: { readonly change?: Changed; readonly binding?: Partial<EvidenceBinding> },
+): BadEvidence {
+  return {
+    name,
+    code,
+    attest: async ({ lab }) => {
+      const tpm = new SoftwareTpm();
+      const { device } = await lab.enrol(tpm, { connector: RACK.name });
+      await lab.attest(device, tpm, { connector: RACK }, { connector: RACK });
+      const binding = { connector: RACK, ...wrong.binding };
+      return lab.attest(device, tpm, { connector: RACK, ...wrong.change }, binding);
+    },
+  };
+}
+
+const CONNECTORS: readonly BadEvidence[] = [
+  ofConnector('a connector’s machine as a person’s device', 'device-of-connector', {
+    binding: { connector: undefined },
+  }),
+  ofConnector('another connector’s machine', 'connector-other', { binding: { connector: RACK_2 } }),
+  ofConnector('relayed to another key of the same connector', 'relayed-connector', {
+    binding: { connector: { ...RACK, key: RACK_2.key } },
+  }),
+  ofConnector('made as for a person’s device', 'connector-unbound', {
+    change: { bound: { connector: undefined } },
+  }),
+];
+
 function flipped(signature: Buffer): Buffer {
   const copy = Buffer.from(signature);
   copy.writeUInt8((copy.at(-1) ?? 0) ^ 1, copy.length - 1);
@@ -188,4 +223,5 @@ export const BAD_EVIDENCE: readonly BadEvidence[] = [
   ...FRESHNESS,
   ...BAD_BOOTS,
   ...BINDINGS,
+  ...CONNECTORS,
 ];

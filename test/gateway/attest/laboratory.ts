@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Attestation, attestationBinding } from '#connectors/wire/evidence';
+import { type Attestation, attestationBinding, type ConnectorIdentity } from '#connectors/wire/evidence';
 import type { Appraisal, EvidenceBinding } from '#gateway/attest/appraisal';
 import type { ListedDevice } from '#gateway/attest/device-verifier';
 import { Endorsements } from '#gateway/attest/endorsements';
@@ -25,6 +25,12 @@ export const refusal =
   };
 
 export const EXPORTER: Buffer = Buffer.alloc(32, 9);
+/** A connector that a device attests for, over its certificate. */
+export const RACK: ConnectorIdentity & { readonly notAfter: number } = {
+  name: 'rack-1',
+  key: Buffer.alloc(32, 1),
+  notAfter: Date.UTC(2026, 5, 2),
+};
 export const BOOT: Boot = writeLog(bootEvents());
 
 /** What of an honest attestation is to be otherwise. Fields are changed before signing, members after. */
@@ -33,7 +39,15 @@ export interface Changed {
   readonly pcrs?: readonly Buffer[];
   readonly exporter?: Buffer;
   /** The nonce, log or key that extraData is made of, where it is not the one sent. */
-  readonly bound?: { readonly nonce?: Buffer; readonly eventLog?: Buffer; readonly keySpki?: Buffer };
+  readonly bound?: {
+    readonly nonce?: Buffer;
+    readonly eventLog?: Buffer;
+    readonly keySpki?: Buffer;
+    /** Undefined: as a person's device says it. */
+    readonly connector?: ConnectorIdentity | undefined;
+  };
+  /** The connector it runs. */
+  readonly connector?: ConnectorIdentity;
   readonly quote?: (fields: AttestFields) => AttestFields;
   /** The quote's bytes, before they are signed. */
   readonly quoted?: (bytes: Buffer) => Buffer;
@@ -89,12 +103,13 @@ export class Laboratory {
     changed: Partial<DeviceGrant> = {},
   ): Promise<ListedDevice> {
     const { verifier } = this;
-    const challenge = await verifier.enrol({
+    const request = {
       token: await this.token(changed),
       ekCertificate: this.ca.endorse(tpm.ek.publicKey),
       ekPublic: tpm.ekPublic,
       akPublic: tpm.akPublic,
-    });
+    };
+    const challenge = await verifier.enrol(request, changed.connector);
     const secret = tpm.activate(challenge.credentialBlob, challenge.encryptedSecret);
     return verifier.activate({ enrolment: challenge.enrolment, secret });
   }
@@ -104,12 +119,15 @@ export class Laboratory {
     const { boot = BOOT, exporter = EXPORTER, session = tpm.sessionPublic } = changed;
     const pcrs = changed.pcrs ?? boot.pcrs.sha256.slice(0, 8);
     const keySpki = tpm.session.publicKey.export({ format: 'der', type: 'spki' });
-    const extraData = attestationBinding({ nonce, eventLog: boot.log, keySpki, exporter, ...changed.bound });
+    const { connector } = changed;
+    const honest = { nonce, eventLog: boot.log, keySpki, exporter, connector };
+    const extraData = attestationBinding({ ...honest, ...changed.bound });
     const said = attestBytes((changed.quote ?? same)(tpm.quoteFields(extraData, pcrs)));
     const quoted = (changed.quoted ?? same)(said);
     const certifyInfo = attestBytes((changed.certify ?? same)(tpm.certifyFields(extraData)));
     const evidence: Attestation = {
       ...{ device, nonce, exporter, quoted, pcrs },
+      ...(connector === undefined ? {} : { connectorKey: connector.key }),
       signature: tpm.sign(quoted),
       eventLog: boot.log,
       key: { public: session, certifyInfo, certifySignature: tpm.sign(certifyInfo) },

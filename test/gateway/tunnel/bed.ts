@@ -132,6 +132,7 @@ export async function bed(
         apps: new Set(['app', 'elsewhere']),
         address: '127.0.0.1',
         serial: '01',
+        key: `key of ${name}`,
       });
       const session: Session = new Session({
         transport: line,

@@ -20,6 +20,7 @@ export function deviceExamples(parts: {
       kind: 'device-token-created',
       name: 'anna-laptop',
       owner: subject.id,
+      connector: { name: 'rack-1' },
       by,
       expiresAt: at + 3_600_000,
     },
@@ -30,6 +31,7 @@ export function deviceExamples(parts: {
       model: 'Laptop 14',
       manufacturer: 'Infineon',
       ekName: '000b5d2e',
+      connector: { name: 'rack-1' },
       client,
     },
     'device-enrolment-refused': {
@@ -49,6 +51,7 @@ export function deviceExamples(parts: {
       boot: '41.0',
       expiresAt: at + 900_000,
       subject,
+      connector: { name: 'rack-1' },
       session,
       client,
     },
@@ -59,6 +62,7 @@ export function deviceExamples(parts: {
       reasons: ['secure-boot-off'],
       message: 'Secure boot is off.',
       subject,
+      connector: { name: 'rack-1' },
       client,
     },
     'device-evidence-refused': {
@@ -67,6 +71,7 @@ export function deviceExamples(parts: {
       code: 'relayed-channel',
       reasons: ['relayed-channel'],
       subject,
+      connector: { name: 'rack-1' },
       client,
     },
     'device-session-bound': {
