@@ -110,6 +110,16 @@ export const commands: readonly Command[] = [
     load: () => import('./commands/policy.ts'),
   },
   {
+    name: 'status',
+    summary: 'What a running gateway has in force',
+    load: () => import('./commands/status.ts'),
+  },
+  {
+    name: 'admin',
+    summary: 'Who may ask a gateway for what, and the accounts for emergencies',
+    load: () => import('./commands/admin.ts'),
+  },
+  {
     name: 'change',
     summary: 'Propose, sign, check and apply changes of policy and configuration',
     load: () => import('./commands/change.ts'),

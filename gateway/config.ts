@@ -3,6 +3,7 @@ import { isAbsolute, join } from 'node:path';
 import { z } from 'zod';
 import { type AttestationConfig, attestationSchema, resolveAttestationPaths } from '#gateway/attest/config';
 import { type ChangesConfig, changesSchema, resolveChangesPaths } from '#gateway/change/config';
+import { type AdminConfig, adminSchema, resolveAdminPaths } from '#gateway/console/config';
 import type { ConnectionLimits } from '#gateway/edge/limits';
 import { type ProviderConfig, providerSchema } from '#gateway/identity/provider-config';
 import { resolveServicesPaths, type ServicesConfig, servicesSchema } from '#gateway/identity/services-config';
@@ -66,6 +67,8 @@ export interface GatewayConfig {
   readonly policy: string;
   /** Left out: the policy is taken from its file, whoever wrote it. */
   readonly changes?: ChangesConfig | undefined;
+  /** Left out: whoever may open the admin socket may do everything. */
+  readonly admin?: AdminConfig | undefined;
   readonly portal: string;
   readonly listen: {
     readonly people: ListenAddress;
@@ -137,6 +140,7 @@ const shape = z.strictObject({
   state: stateSchema.prefault('./state'),
   policy: file,
   changes: changesSchema.optional(),
+  admin: adminSchema.optional(),
   portal: origin.describe('The address people know. Its port is used for all apps.'),
   listen: z
     .strictObject({
@@ -249,13 +253,14 @@ function refuseRepeats(
 /** The configuration with every path made absolute, from the directory of its document. */
 export function resolvePaths(config: GatewayConfig, base: string): GatewayConfig {
   const at = (path: string): string => (isAbsolute(path) ? path : join(base, path));
-  const { tls, context, identity, services, changes } = config;
+  const { tls, context, identity, services, changes, admin } = config;
   return {
     ...config,
     state: at(config.state),
     store: resolveStatePaths(config.store, at),
     policy: at(config.policy),
     ...(changes === undefined ? {} : { changes: resolveChangesPaths(changes, at) }),
+    ...(admin === undefined ? {} : { admin: resolveAdminPaths(admin, at) }),
     siem: resolveSiemPaths(config.siem, at),
     ...(tls === undefined ? {} : { tls: { certificate: at(tls.certificate), key: at(tls.key) } }),
     ...(services === undefined ? {} : { services: resolveServicesPaths(services, at) }),

@@ -16,6 +16,7 @@ import type { ConfigurationFile } from './change/changes.ts';
 import { openChanges } from './change/open.ts';
 import type { GatewayConfig } from './config.ts';
 import { adminListener } from './console/admin.ts';
+import { openAdmins } from './console/admins.ts';
 import { Drills } from './console/drill.ts';
 import { healthListener } from './console/health.ts';
 import { Metrics } from './console/metrics.ts';
@@ -227,7 +228,8 @@ async function wire(config: GatewayConfig, around: Surroundings, undo: (() => un
         recording: recorder.healthy,
       }),
   });
-  const admin = await adminListener(config.state, {
+  const admin = await adminListener(config, {
+    admins: openAdmins({ config, signed: () => changes?.admins, recorder, now }),
     desk,
     devices: devices.desk,
     recorder,

@@ -105,7 +105,7 @@ function verifyText(audit: Audit, compared: readonly string[], findings: readonl
     findings.length > 0
       ? ''
       : compared.length === 0
-        ? 'in force   not compared: no gateway runs here. Give --config FILE to compare its files\n'
+        ? 'in force   not compared: no gateway answers here. Give --config FILE to compare its files\n'
         : `in force   as logged last: ${compared.join(', ')}\n`;
   const end = findings.length === 0 ? 'everything fits\n' : '';
   return [...logs, ...wrong, rest, force, end].join('');
@@ -128,17 +128,19 @@ async function compareInForce(state: string, config: string | undefined, logged:
       problem: `${what} is ${String(found)}, but ${expected ?? 'none'} was logged last`,
     });
   };
+  const read = config === undefined ? undefined : readGatewayConfig(config);
   try {
-    const { body } = await callAdmin(state, 'GET', '/v1/status');
-    compare(state, 'the running policy', body['policy'], logged.policy);
-    compare(state, 'the running configuration', body['configHash'], logged.configuration);
-    compare(state, 'the running code', body['codeHash'], logged.code);
-    if (body['change'] !== undefined || logged.change !== undefined)
-      compare(state, 'the signed change', body['change'], logged.change);
+    const { status, body } = await callAdmin(read ?? state, 'GET', '/v1/status');
+    if (status === 200) {
+      compare(state, 'the running policy', body['policy'], logged.policy);
+      compare(state, 'the running configuration', body['configHash'], logged.configuration);
+      compare(state, 'the running code', body['codeHash'], logged.code);
+      if (body['change'] !== undefined || logged.change !== undefined)
+        compare(state, 'the signed change', body['change'], logged.change);
+    }
   } catch (error) {
     if (!(error instanceof AdminError)) throw error;
   }
-  const read = config === undefined ? undefined : readGatewayConfig(config);
   if (config !== undefined && read !== undefined) {
     compare(config, 'the configuration file', configurationHash(read), logged.configuration);
     const loading = loadPolicy(readFileSync(read.policy, 'utf8'), read.policy);

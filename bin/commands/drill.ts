@@ -43,7 +43,7 @@ export async function run(argv: readonly string[]): Promise<number> {
   if (config === undefined) return EXIT.usage;
   try {
     const by = userInfo().username;
-    const { status, body } = await callAdmin(config.state, 'POST', '/v1/drills', { fault, seconds, by });
+    const { status, body } = await callAdmin(config, 'POST', '/v1/drills', { fault, seconds, by });
     if (status !== 200) throw new AdminError(String(body['message']));
     const { allowed, denied, failed, ailments, readyAfterMs } = body;
     const said = (ailments as readonly string[]).join('; ');

@@ -50,7 +50,7 @@ export async function run(argv: readonly string[]): Promise<number> {
   try {
     const by = userInfo().username;
     const wish = { kind, id, by, ...(reason === undefined ? {} : { reason }) };
-    const { status, body } = await callAdmin(config.state, 'POST', '/v1/revocations', wish);
+    const { status, body } = await callAdmin(config, 'POST', '/v1/revocations', wish);
     if (status !== 200) throw new AdminError(String(body['message']));
     const { sessions, streams, tunnels } = body;
     process.stdout.write(

@@ -45,7 +45,7 @@ export async function run(argv: readonly string[]): Promise<number> {
   if (config === undefined) return EXIT.usage;
   const query = person === undefined ? '' : `?${new URLSearchParams({ person })}`;
   try {
-    const { status, body } = await callAdmin(config.state, 'GET', `/v1/sessions${query}`);
+    const { status, body } = await callAdmin(config, 'GET', `/v1/sessions${query}`);
     if (status !== 200) throw new AdminError(String(body['message']));
     const sessions = (body['sessions'] as readonly Shown[]).toSorted((a, b) => a.createdAt - b.createdAt);
     const line = json ? (session: Shown): string => JSON.stringify(session) : asText;

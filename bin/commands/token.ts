@@ -57,7 +57,7 @@ export async function run(argv: readonly string[]): Promise<number> {
   if (config === undefined) return EXIT.usage;
   try {
     const by = userInfo().username;
-    const { status, body } = await callAdmin(config.state, 'POST', '/v1/enrolment-tokens', {
+    const { status, body } = await callAdmin(config, 'POST', '/v1/enrolment-tokens', {
       name: connector,
       life,
       by,

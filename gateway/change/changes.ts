@@ -73,6 +73,11 @@ export class Changes {
     return current && { id: current.id, sequence: current.statement.sequence };
   }
 
+  /** Text of the list of admins that was signed. */
+  get admins(): string | undefined {
+    return this.#options.accepted.current?.bundle.contents['admins'];
+  }
+
   /** Text of the policy that was signed. */
   get policy(): string {
     return this.#options.accepted.current?.bundle.contents['policy'] ?? '';
@@ -174,11 +179,13 @@ export class Changes {
     await this.offer(readFileSync(file, 'utf8'), BY_GATEWAY);
   }
 
-  /** The list of signers is taken from the change; the configuration was read already, so it must be the same. */
+  /** Lists of people are taken from the change; the configuration was read already, so it must be the same. */
   async #checkFiles(): Promise<void> {
     const { config, configuration } = this.#options;
     const { signers } = placeOf(config);
     await this.compare('signers', signers, readFileSync(signers, 'utf8'));
+    if (config.admin !== undefined)
+      await this.compare('admins', config.admin.signers, readFileSync(config.admin.signers, 'utf8'));
     const refusal = await this.compare(configurationName(config), configuration.file, configuration.text);
     if (refusal !== undefined) throw refusal;
   }

@@ -10,9 +10,10 @@ import { ChangeRefusal } from './reasons.ts';
 export async function checkContents({ contents }: Bundle): Promise<void> {
   for (const [name, text] of Object.entries(contents)) {
     if (!name.startsWith('configuration/')) continue;
-    const { changes } = readConfiguration(text, name);
+    const { changes, admin } = readConfiguration(text, name);
     // Who may not change anything any more would find out too late.
     if (changes !== undefined) checkSigners(contents['signers'] ?? '', changes.threshold);
+    if (admin !== undefined) checkSigners(contents['admins'] ?? '', 1);
   }
   const loading = await loadPolicyOffThread(contents['policy'] ?? '', 'policy');
   if (!loading.ok) throw new ChangeRefusal('policy-invalid', formatProblems(loading.problems));

@@ -16,12 +16,13 @@ export function configurationName(config: Pick<GatewayConfig, 'name'>): string {
 
 /** The files of one gateway; `file` is where its configuration lies. */
 export function governedFiles(config: GatewayConfig, file: string): readonly GovernedFile[] {
-  const { changes, policy } = config;
+  const { changes, policy, admin } = config;
   if (changes === undefined) return [];
   return [
     { name: configurationName(config), path: file },
     { name: 'policy', path: policy },
     { name: 'signers', path: changes.signers },
+    ...(admin === undefined ? [] : [{ name: 'admins', path: admin.signers }]),
   ];
 }
 

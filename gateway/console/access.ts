@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { REVOCABLE } from '#gateway/access/revocations';
 import type { Revoke, Revoked } from '#gateway/access/revoke';
 import type { LiveSession, Sessions } from '#gateway/identity/sessions';
-import type { Actor } from '#siem/event';
+import { type AdminEnv, actorOf } from './door.ts';
 import { DRILLS, DrillError, type Drills } from './drill.ts';
 
 export interface AccessParts {
@@ -16,18 +16,18 @@ export interface AccessParts {
 const drillBody = z.strictObject({
   fault: z.enum(DRILLS),
   seconds: z.int().min(6).max(60),
-  by: z.string().min(1).max(128),
+  by: z.string().optional(),
 });
 
 const revocationBody = z.strictObject({
   kind: z.enum(REVOCABLE),
   id: z.string().min(1).max(1024),
-  by: z.string().min(1).max(128),
+  by: z.string().optional(),
   reason: z.string().min(1).max(500).optional(),
 });
 
-export function accessApp({ sessions, revoke, drills }: AccessParts): Hono {
-  const app = new Hono();
+export function accessApp({ sessions, revoke, drills }: AccessParts): Hono<AdminEnv> {
+  const app = new Hono<AdminEnv>();
   app.get('/sessions', async (c) => {
     const who = c.req.query('person');
     const all = await sessions.list();
@@ -38,8 +38,8 @@ export function accessApp({ sessions, revoke, drills }: AccessParts): Hono {
   app.post('/revocations', async (c) => {
     const body = revocationBody.safeParse(await c.req.json().catch(() => undefined));
     if (!body.success) return c.json({ error: 'bad-request', message: z.prettifyError(body.error) }, 400);
-    const { kind, id, by: name, reason } = body.data;
-    const by: Actor = { kind: 'operator', id: name };
+    const { kind, id, reason } = body.data;
+    const by = actorOf(c);
     const ids = kind === 'person' ? await revoke.people(id) : [id];
     const done: Revoked[] = [];
     for (const one of ids) {
@@ -53,9 +53,9 @@ export function accessApp({ sessions, revoke, drills }: AccessParts): Hono {
   app.post('/drills', async (c) => {
     const body = drillBody.safeParse(await c.req.json().catch(() => undefined));
     if (!body.success) return c.json({ error: 'bad-request', message: z.prettifyError(body.error) }, 400);
-    const { fault, seconds, by } = body.data;
+    const { fault, seconds } = body.data;
     try {
-      return c.json(await drills.run(fault, seconds, { kind: 'operator', id: by }));
+      return c.json(await drills.run(fault, seconds, actorOf(c)));
     } catch (error) {
       if (!(error instanceof DrillError)) throw error;
       return c.json({ error: error.code, message: error.message }, 409);

@@ -1,5 +1,5 @@
-// The admin API on a Unix socket inside the state directory: whoever may open that socket owns the gateway's
-// files anyway. The gateway stays the only writer of its state and events.
+// The admin API on a Unix socket: every request goes through the door, which knows who may ask for what. The gateway
+// stays the only writer of its state and events.
 import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { join } from 'node:path';
@@ -8,14 +8,18 @@ import { z } from 'zod';
 import type { DeviceDesk } from '#gateway/attest/desk';
 import { MAX_BUNDLE } from '#gateway/change/bundle';
 import type { Changes } from '#gateway/change/changes';
+import type { GatewayConfig } from '#gateway/config';
 import { OWN_BODY } from '#gateway/edge/limits';
 import { serveOwn } from '#gateway/edge/own-pages';
 import { CONNECTOR_NAME, type EnrolmentDesk } from '#gateway/pki/enrolment';
 import type { ConnectorStatus } from '#gateway/tunnel/relay';
 import type { Recorder } from '#siem/recorder';
 import { type AccessParts, accessApp } from './access.ts';
+import type { Admins } from './admins.ts';
 import { changeAdmin } from './changes.ts';
 import { deviceAdmin } from './devices.ts';
+import { type AdminEnv, actorOf, door } from './door.ts';
+import { requireRoles } from './roles.ts';
 
 /** The socket's name within the state directory. */
 export const ADMIN_SOCKET = 'admin.sock';
@@ -23,6 +27,8 @@ export const ADMIN_SOCKET = 'admin.sock';
 const MAX_SOCKET_PATH = 107;
 /** Where changes are sent, which are larger than anything else. */
 const CHANGES_PATH = '/v1/changes';
+/** Nobody needs more at once, and on a socket that is open to all nobody gets more. */
+const MAX_CONNECTIONS = 64;
 const MAX_TOKEN_LIFE = 24 * 3_600_000;
 
 /** The state directory lies too deep for the admin socket in it. */
@@ -35,7 +41,15 @@ class AdminSocketError extends Error {
   }
 }
 
+/** Where a gateway's admin socket lies. */
+export type AdminPlace = Pick<GatewayConfig, 'state' | 'admin'>;
+
+export function adminSocket({ state, admin }: AdminPlace): string {
+  return admin?.socket ?? join(state, ADMIN_SOCKET);
+}
+
 export interface AdminParts extends AccessParts {
+  readonly admins: Admins;
   readonly desk: EnrolmentDesk;
   readonly devices: DeviceDesk;
   readonly recorder: Recorder;
@@ -59,12 +73,17 @@ const tokenBody = z.strictObject({
   name: z.string().regex(CONNECTOR_NAME),
   /** Milliseconds. */
   life: z.int().min(1_000).max(MAX_TOKEN_LIFE),
-  by: z.string().min(1).max(128),
+  /** Whoever asks is known already. */
+  by: z.string().optional(),
 });
 
-function adminApp(parts: AdminParts): Hono {
-  const app = new Hono();
+const openingBody = z.strictObject({ reason: z.string().min(1).max(500) });
+
+/** Exported for tests. Throws RouteTableError if an address has no roles. */
+export function adminApp(parts: AdminParts): Hono<AdminEnv> {
+  const app = new Hono<AdminEnv>();
   app.onError((error, c) => c.json({ error: 'unavailable', message: error.message }, 503));
+  app.use(door({ callers: parts.admins.callers, recorder: parts.recorder }));
   app.route('/v1', accessApp(parts));
   app.route('/v1', deviceAdmin(parts.devices, parts.connectorNames));
   app.route('/v1', changeAdmin(parts.changes));
@@ -76,7 +95,8 @@ function adminApp(parts: AdminParts): Hono {
   app.post('/v1/enrolment-tokens', async (c) => {
     const body = tokenBody.safeParse(await c.req.json().catch(() => undefined));
     if (!body.success) return c.json({ error: 'bad-request', message: z.prettifyError(body.error) }, 400);
-    const { name, life, by } = body.data;
+    const { name, life } = body.data;
+    const by = actorOf(c);
     if (!parts.connectorNames.has(name)) {
       const known = [...parts.connectorNames].join(', ');
       return c.json(
@@ -84,20 +104,30 @@ function adminApp(parts: AdminParts): Hono {
         404,
       );
     }
-    const token = await parts.desk.createToken(name, life, by);
+    const token = await parts.desk.createToken(name, life, by.id);
     const { expiresAt } = token;
     await parts.recorder.record(
-      { kind: 'enrolment-token-created', connector: { name }, by: { kind: 'operator', id: by }, expiresAt },
+      { kind: 'enrolment-token-created', connector: { name }, by, expiresAt },
       { durable: true },
     );
     return c.json(token, 201);
   });
+  app.post('/v1/break-glass', async (c) => {
+    const body = openingBody.safeParse(await c.req.json().catch(() => undefined));
+    if (!body.success) return c.json({ error: 'bad-request', message: z.prettifyError(body.error) }, 400);
+    const { actor, fingerprint = '' } = c.get('caller');
+    const until = await parts.admins.breakGlass.open(actor, fingerprint, body.data.reason);
+    return c.json({ account: actor.id, until });
+  });
+  requireRoles(
+    app.routes.filter(({ method }) => method !== 'ALL').map(({ method, path }) => `${method} ${path}`),
+  );
   return app;
 }
 
-/** Listens on the admin socket in `directory`, replacing what a crashed gateway left there. */
-export async function adminListener(directory: string, parts: AdminParts): Promise<Server> {
-  const path = join(directory, ADMIN_SOCKET);
+/** Listens on the admin socket, replacing what a crashed gateway left there. */
+export async function adminListener(config: AdminPlace, parts: AdminParts): Promise<Server> {
+  const path = adminSocket(config);
   if (Buffer.byteLength(path) > MAX_SOCKET_PATH) throw new AdminSocketError(path);
   rmSync(path, { force: true });
   const app = adminApp(parts);
@@ -115,6 +145,8 @@ export async function adminListener(directory: string, parts: AdminParts): Promi
     server.once('error', reject);
     server.listen(path, resolve);
   });
-  chmodSync(path, 0o600);
+  // Where every request must be signed, whoever comes may ask.
+  chmodSync(path, config.admin?.socket === undefined ? 0o600 : 0o666);
+  server.maxConnections = MAX_CONNECTIONS;
   return server;
 }

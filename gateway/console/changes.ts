@@ -2,9 +2,10 @@
 import { Hono } from 'hono';
 import type { Changes } from '#gateway/change/changes';
 import { ChangeRefusal } from '#gateway/change/reasons';
+import { type AdminEnv, actorOf } from './door.ts';
 
-export function changeAdmin(changes: Changes | undefined): Hono {
-  const app = new Hono();
+export function changeAdmin(changes: Changes | undefined): Hono<AdminEnv> {
+  const app = new Hono<AdminEnv>();
   const message = 'The configuration of this gateway has no `changes`: it takes the policy from its file.';
   app.get('/changes', (c) =>
     changes === undefined
@@ -14,8 +15,7 @@ export function changeAdmin(changes: Changes | undefined): Hono {
   app.post('/changes', async (c) => {
     if (changes === undefined) return c.json({ error: 'not-configured', message }, 409);
     try {
-      const by = { kind: 'operator', id: c.req.header('sallyport-operator') ?? 'unknown' } as const;
-      return c.json(await changes.offer(await c.req.text(), by));
+      return c.json(await changes.offer(await c.req.text(), actorOf(c)));
     } catch (error) {
       if (!(error instanceof ChangeRefusal)) throw error;
       return c.json({ error: error.code, message: error.message }, 422);

@@ -4,13 +4,14 @@ import { z } from 'zod';
 import type { DeviceDesk } from '#gateway/attest/desk';
 import type { ListedDevice } from '#gateway/attest/device-verifier';
 import { AttestationRefusal } from '#gateway/attest/reasons';
-import type { Actor } from '#siem/event';
+import { type AdminEnv, actorOf } from './door.ts';
 
 const MAX_TOKEN_LIFE = 7 * 24 * 3_600_000;
 /** Names of devices: printable where admins and people read them. */
 const NAME = /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?$/;
 
-const by = z.string().min(1).max(128);
+/** Whoever asks is known already. */
+const by = z.string().optional();
 const text = z.string().min(1).max(256);
 const tokenBody = z.strictObject({
   name: z.string().regex(NAME, 'a device name is letters, digits, `.`, `_` and `-`, like anna-laptop'),
@@ -26,7 +27,6 @@ const tokenBody = z.strictObject({
     .optional(),
   by,
 });
-const deviceBody = z.strictObject({ by });
 const words = z.array(z.string().regex(/^\S{1,256}$/)).max(64);
 const learnBody = z.strictObject({
   by,
@@ -39,8 +39,8 @@ const learnBody = z.strictObject({
 });
 
 /** Mounted at `/v1` of the admin API. */
-export function deviceAdmin(desk: DeviceDesk, connectorNames: ReadonlySet<string>): Hono {
-  const app = new Hono();
+export function deviceAdmin(desk: DeviceDesk, connectorNames: ReadonlySet<string>): Hono<AdminEnv> {
+  const app = new Hono<AdminEnv>();
   app.onError((error, c) => {
     if (error instanceof z.ZodError) {
       return c.json({ error: 'bad-request', message: z.prettifyError(error) }, 400);
@@ -51,7 +51,7 @@ export function deviceAdmin(desk: DeviceDesk, connectorNames: ReadonlySet<string
   });
 
   app.post('/device-tokens', async (c) => {
-    const { name, owner, connector, model, approved, life, ekName, by: who } = tokenBody.parse(await json(c));
+    const { name, owner, connector, model, approved, life, ekName } = tokenBody.parse(await json(c));
     if (connector !== undefined && !connectorNames.has(connector)) {
       const known = [...connectorNames].join(', ');
       const message = `no app names a connector "${connector}"; they name: ${known}`;
@@ -63,38 +63,36 @@ export function deviceAdmin(desk: DeviceDesk, connectorNames: ReadonlySet<string
       ...(connector === undefined ? {} : { connector }),
       ...(model === undefined ? {} : { model }),
     };
-    return c.json({ name, ...(await desk.grant(grant, life, operator(who), ekName)) }, 201);
+    return c.json({ name, ...(await desk.grant(grant, life, actorOf(c), ekName)) }, 201);
   });
 
   app.get('/devices', async (c) => c.json({ devices: (await desk.list()).map(shown) }));
   app.post('/devices/:device/approve', async (c) =>
-    c.json(shown(await desk.approve(await idOf(c), operator(deviceBody.parse(await json(c)).by)))),
+    c.json(shown(await desk.approve(await idOf(c), actorOf(c)))),
   );
   app.post('/devices/:device/revoke', async (c) =>
-    c.json(shown(await desk.revoke(await idOf(c), operator(deviceBody.parse(await json(c)).by)))),
+    c.json(shown(await desk.revoke(await idOf(c), actorOf(c)))),
   );
   app.post('/devices/:device/forget', async (c) =>
-    c.json(shown(await desk.forget(await idOf(c), operator(deviceBody.parse(await json(c)).by)))),
+    c.json(shown(await desk.forget(await idOf(c), actorOf(c)))),
   );
   app.post('/devices/:device/baseline', async (c) => {
-    const { by: who, openPcrs, minimumFirmware, commandLine } = learnBody.parse(await json(c));
+    const { openPcrs, minimumFirmware, commandLine } = learnBody.parse(await json(c));
     const change = {
       ...(openPcrs === undefined ? {} : { openPcrs }),
       ...(minimumFirmware === undefined ? {} : { minimumFirmware }),
       ...(commandLine === undefined ? {} : { commandLine }),
     };
-    return c.json(await desk.learnBaseline(await idOf(c), operator(who), change), 201);
+    return c.json(await desk.learnBaseline(await idOf(c), actorOf(c), change), 201);
   });
 
   app.get('/baselines', async (c) => c.json({ baselines: await desk.baselines() }));
-  app.post('/baselines/:id/approve', async (c) => {
-    const { by: who } = deviceBody.parse(await json(c));
-    return baseline(c, await desk.approveBaseline(c.req.param('id'), operator(who)));
-  });
-  app.post('/baselines/:id/remove', async (c) => {
-    const { by: who } = deviceBody.parse(await json(c));
-    return baseline(c, await desk.removeBaseline(c.req.param('id'), operator(who)));
-  });
+  app.post('/baselines/:id/approve', async (c) =>
+    baseline(c, await desk.approveBaseline(c.req.param('id'), actorOf(c))),
+  );
+  app.post('/baselines/:id/remove', async (c) =>
+    baseline(c, await desk.removeBaseline(c.req.param('id'), actorOf(c))),
+  );
   return app;
 
   /** A device may be named by its id or by its name. */
@@ -109,10 +107,6 @@ export function deviceAdmin(desk: DeviceDesk, connectorNames: ReadonlySet<string
 function baseline(c: Context, found: object | undefined): Response {
   const message = 'There is no such baseline. `sallyport device baselines` lists them.';
   return found === undefined ? c.json({ error: 'baseline-unknown', message }, 404) : c.json(found);
-}
-
-function operator(id: string): Actor {
-  return { kind: 'operator', id };
 }
 
 /** What an admin sees of a device; not its PCRs one by one. */

@@ -26,7 +26,7 @@ export async function run(argv: readonly string[]): Promise<number> {
   if (document === undefined) return EXIT.usage;
   return told('apply', async () => {
     // Sent as it is: what is wrong with it is for the gateway to say, and to record.
-    const { status, body } = await callAdmin(document.config.state, 'POST', '/v1/changes', readText(file));
+    const { status, body } = await callAdmin(document.config, 'POST', '/v1/changes', readText(file));
     const accepted = status === 200;
     if (accepted) writeFiles(document, readChangeFile(file).bundle);
     if (json) {

@@ -48,7 +48,7 @@ async function predecessorOf(
     const { id, statement } = readChangeFile(file);
     return { id, sequence: statement.sequence };
   }
-  const { status, body } = await callAdmin(first?.config.state ?? '', 'GET', '/v1/changes').catch(() => {
+  const { status, body } = await callAdmin(first?.config ?? '', 'GET', '/v1/changes').catch(() => {
     throw new ProposalError(
       'no gateway runs here: name the change in force with --previous FILE, or give --first',
     );

@@ -24,7 +24,7 @@ export async function askGateway(call: AdminCall): Promise<Record<string, unknow
   if (config === undefined) return EXIT.usage;
   try {
     const sent = method === 'GET' ? undefined : { ...call.body, by: userInfo().username };
-    const { status, body } = await callAdmin(config.state, method, path, sent);
+    const { status, body } = await callAdmin(config, method, path, sent);
     if (status < 300) return body;
     process.stderr.write(`sallyport device ${command}: ${String(body['message'])}\n`);
     return EXIT.no;

@@ -7,6 +7,7 @@ import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { gunzipSync, gzipSync } from 'node:zlib';
+import { examples } from '#test/siem/ecs/examples';
 import { live, stateFor } from '../ledger/part.ts';
 
 const main = join(import.meta.dirname, '../../../bin/main.ts');
@@ -53,14 +54,18 @@ test('verify says that everything fits, or names what does not', async (t) => {
 test('verify compares with what a running gateway says it runs', async (t) => {
   const state = stateFor(t);
   await live(state, 5);
-  const status = { policy, configHash, codeHash };
+  const change = examples['gateway-started'].changeId;
+  const status = { policy, configHash, codeHash, change };
   const server = createServer((_, response) => response.end(JSON.stringify(status)));
   server.listen(join(state, 'admin.sock'));
   await once(server, 'listening');
   t.after(() => server.close());
   const good = await audit('verify', '--state', state);
   assert.equal(good.code, 0, good.out);
-  assert.match(good.out, /as logged last: the running policy, the running configuration, the running code/);
+  assert.match(
+    good.out,
+    /as logged last: the running policy, the running configuration, the running code, the signed change/,
+  );
   status.policy = codeHash;
   const bad = await audit('verify', '--state', state);
   assert.equal(bad.code, 1);

@@ -1,0 +1,49 @@
+// Reads who the admins are: from their list as it was signed where changes are signed, and else from its file.
+import { readFileSync } from 'node:fs';
+import { readAllowedSigners, type Signer, SignersError } from '#gateway/change/allowed-signers';
+import type { GatewayConfig } from '#gateway/config';
+import type { Recorder } from '#siem/recorder';
+import { BreakGlass } from './break-glass.ts';
+import { Callers } from './callers.ts';
+import { gatewayName } from './signed-request.ts';
+
+export interface AdminsParts {
+  readonly config: GatewayConfig;
+  /** The list that was signed; undefined where it is not. */
+  signed(): string | undefined;
+  readonly recorder: Recorder;
+  readonly now: () => number;
+}
+
+export interface Admins {
+  readonly callers: Callers;
+  readonly breakGlass: BreakGlass;
+}
+
+/** Throws SignersError if the list cannot be used, or lacks somebody whom the configuration names. */
+export function openAdmins({ config, signed, recorder, now }: AdminsParts): Admins {
+  const { admin, state } = config;
+  const lasts = admin?.breakGlass.lasts ?? 0;
+  const breakGlass = new BreakGlass({ state, lasts, recorder, now });
+  const file = admin === undefined ? '' : readFileSync(admin.signers, 'utf8');
+  let text: string | undefined;
+  let list: readonly Signer[] = [];
+  const signers = (): readonly Signer[] => {
+    const current = signed() ?? file;
+    if (current !== text) {
+      list = readAllowedSigners(current);
+      text = current;
+    }
+    return list;
+  };
+  if (admin !== undefined) {
+    const known = new Set(signers().map(({ principal }) => principal));
+    const named = [...Object.values(admin.roles).flat(), ...admin.breakGlass.accounts];
+    const unknown = named.find((name) => name !== undefined && !known.has(name));
+    if (unknown !== undefined) throw new SignersError(`${admin.signers} has no key of ${unknown}`);
+  }
+  return {
+    callers: new Callers({ admin, gateway: gatewayName(config), signers, breakGlass, now }),
+    breakGlass,
+  };
+}

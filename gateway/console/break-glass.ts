@@ -1,0 +1,54 @@
+// Accounts for emergencies. Each is sealed until it is opened, which is an alert; then it may do everything for a while;
+// then it is spent, for good, until its key is replaced. What was opened is kept in a file: it needs no other part.
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { writeWhole } from '#gateway/state/private-files';
+import type { Actor } from '#siem/event';
+import type { Recorder } from '#siem/recorder';
+
+const FILE = 'break-glass.json';
+/** By fingerprint: epoch milliseconds at which the account with that key closes. */
+const shape: z.ZodType<Readonly<Record<string, number>>> = z.record(z.string(), z.int());
+
+export type Seal = 'sealed' | 'open' | 'spent';
+
+export interface BreakGlassOptions {
+  /** Directory of this gateway's own. */
+  readonly state: string;
+  /** Milliseconds for which an account stays open. */
+  readonly lasts: number;
+  readonly recorder: Recorder;
+  readonly now: () => number;
+}
+
+export class BreakGlass {
+  readonly #options: BreakGlassOptions;
+  readonly #path: string;
+  #closes: Readonly<Record<string, number>>;
+
+  constructor(options: BreakGlassOptions) {
+    this.#options = options;
+    this.#path = join(options.state, FILE);
+    this.#closes = existsSync(this.#path) ? shape.parse(JSON.parse(readFileSync(this.#path, 'utf8'))) : {};
+  }
+
+  sealOf(fingerprint: string): Seal {
+    const closes = this.#closes[fingerprint];
+    if (closes === undefined) return 'sealed';
+    return this.#options.now() < closes ? 'open' : 'spent';
+  }
+
+  /** Opens a sealed account; answers when it closes, epoch milliseconds. Rejects if that cannot be recorded. */
+  async open(by: Actor, fingerprint: string, reason: string): Promise<number> {
+    const { lasts, recorder, now } = this.#options;
+    const until = now() + lasts;
+    await recorder.record(
+      { kind: 'break-glass-opened', account: by.id, reason, until, by },
+      { durable: true },
+    );
+    this.#closes = { ...this.#closes, [fingerprint]: until };
+    writeWhole(this.#path, JSON.stringify(this.#closes));
+    return until;
+  }
+}

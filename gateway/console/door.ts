@@ -1,0 +1,80 @@
+// What every request to the admin API goes through: who asks, whether they may, and the record of both before anything
+// is done. What cannot be recorded is not done.
+import type { Context, MiddlewareHandler } from 'hono';
+import type { Actor } from '#siem/event';
+import type { Recorder } from '#siem/recorder';
+import { AdminRefusal, type AskedRequest, type Caller, type Callers } from './callers.ts';
+import { routeOf } from './roles.ts';
+import { NONCE_HEADER, OPERATOR_HEADER, SIGNATURE_HEADER, SIGNED_AT_HEADER } from './signed-request.ts';
+
+const MAX_NAME = 128;
+
+export interface AdminEnv {
+  readonly Variables: { caller: Caller };
+}
+
+export interface DoorParts {
+  readonly callers: Callers;
+  readonly recorder: Recorder;
+}
+
+/** Comes before every address. */
+export function door({ callers, recorder }: DoorParts): MiddlewareHandler<AdminEnv> {
+  return async (c, next) => {
+    // As the router reads it: what is asked about is what is answered.
+    const { path } = c.req;
+    const route = routeOf(c.req.method, path);
+    if (route === undefined)
+      return c.json({ error: 'unknown-address', message: `There is no ${path}.` }, 404);
+    const about = { kind: 'admin-action', route, path } as const;
+    let caller: Caller;
+    try {
+      caller = callers.identify(await asked(c));
+      callers.admit(caller, route);
+    } catch (error) {
+      if (!(error instanceof AdminRefusal)) throw error;
+      const { code, message, caller: known } = error;
+      const { actor: by, roles, breakGlass } = known ?? NOBODY;
+      const refused = { verdict: 'refused', code, by, roles, breakGlass } as const;
+      await recorder.record({ ...about, ...refused }, { durable: true });
+      return c.json({ error: code, message }, known === undefined ? 401 : 403);
+    }
+    const { actor: by, roles, breakGlass } = caller;
+    const allowed = { verdict: 'allowed', by, roles, breakGlass } as const;
+    const action = await recorder.record({ ...about, ...allowed }, { durable: true });
+    c.set('caller', caller);
+    const began = performance.now();
+    await next();
+    const durationMs = Math.round(performance.now() - began);
+    const ended = { action, by, route, status: c.res.status, durationMs, breakGlass } as const;
+    await recorder.record({ kind: 'admin-action-ended', ...ended }, { durable: true });
+    return undefined;
+  };
+}
+
+/** Who the record says has done what a handler does. */
+export function actorOf(c: Context<AdminEnv>): Actor {
+  return c.get('caller').actor;
+}
+
+const NOBODY: Caller = { actor: { kind: 'user', id: 'unknown' }, roles: [], breakGlass: false };
+
+async function asked(c: Context): Promise<AskedRequest> {
+  const { pathname, search } = new URL(c.req.url);
+  const body = await c.req.text();
+  return {
+    method: c.req.method,
+    target: `${pathname}${search}`,
+    body,
+    signature: c.req.header(SIGNATURE_HEADER),
+    at: c.req.header(SIGNED_AT_HEADER),
+    nonce: c.req.header(NONCE_HEADER),
+    operator: (c.req.header(OPERATOR_HEADER) ?? claimedIn(body))?.slice(0, MAX_NAME),
+  };
+}
+
+/** Programs without a header say who they are in the body. */
+function claimedIn(body: string): string | undefined {
+  const [, by] = /"by":"([^"\\]{1,128})"/.exec(body) ?? [];
+  return by;
+}
