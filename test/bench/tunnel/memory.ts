@@ -17,8 +17,8 @@ export class Memory {
     this.#part = part;
   }
 
-  /** What is resident, in bytes, and what of that is in buffers of JavaScript. */
-  async settled(): Promise<Pick<NodeJS.MemoryUsage, 'rss' | 'arrayBuffers'>> {
+  /** What is resident, in bytes, and what of that is in buffers: of JavaScript, and of TLS. */
+  async settled(): Promise<Pick<NodeJS.MemoryUsage, 'rss' | 'external'>> {
     this.#times += 1;
     this.#part.signal('SIGUSR2');
     const [, usage = ''] = await this.#part.said(new RegExp(`^collected ${this.#times} (.*)$`, 'm'));

@@ -15,8 +15,10 @@ import { percentile } from './percentile.ts';
 const READERS = 40;
 const PENDING = 1e9;
 const KB = 1024;
-/** Milliseconds of asking, before and after. */
-const ASKING = 4_000;
+/** Milliseconds that somebody else asks for in one round. */
+const ASKING = 2_000;
+/** The best of the rounds counts: slow readers would weigh on each, other work on the machine only on some. */
+const ROUNDS = 3;
 
 export async function slow(progress: (line: string) => void): Promise<Record<string, number>> {
   return within(async (directory, undo) => {
@@ -27,9 +29,9 @@ export async function slow(progress: (line: string) => void): Promise<Record<str
     const ask = asking(product, cookie, undo);
     const gateway = new Memory(product.gateway);
     const connector = new Memory(product.connector);
-    await ask(ASKING / 2);
+    await ask(ASKING);
     const before = { gateway: await gateway.settled(), connector: await connector.settled() };
-    const alone = await ask(ASKING);
+    const alone = await bestP99(ask);
     progress(`${READERS} readers stop, ${PENDING / 1e9} GB waits for each`);
     for (let reader = 0; reader < READERS; reader += 1) await stall(product, cookie, undo);
     let written = -1;
@@ -37,17 +39,17 @@ export async function slow(progress: (line: string) => void): Promise<Record<str
       written = app.written();
       await sleep(500);
     }
-    const beside = await ask(ASKING);
+    const beside = await bestP99(ask);
     const after = { gateway: await gateway.settled(), connector: await connector.settled() };
     return {
-      slow_reader_gateway_kb: (after.gateway.arrayBuffers - before.gateway.arrayBuffers) / KB / READERS,
-      slow_reader_connector_kb: (after.connector.arrayBuffers - before.connector.arrayBuffers) / KB / READERS,
+      slow_reader_gateway_kb: (after.gateway.external - before.gateway.external) / KB / READERS,
+      slow_reader_connector_kb: (after.connector.external - before.connector.external) / KB / READERS,
       slow_reader_gateway_rss_kb: (after.gateway.rss - before.gateway.rss) / KB / READERS,
       slow_reader_connector_rss_kb: (after.connector.rss - before.connector.rss) / KB / READERS,
       slow_reader_app_sent_mb: written / 1e6 / READERS,
-      ratio_slow_reader_others_p99: percentile(beside, 99) / percentile(alone, 99),
-      slow_reader_others_p99_ms: percentile(beside, 99),
-      others_alone_p99_ms: percentile(alone, 99),
+      ratio_slow_reader_others_p99: beside / alone,
+      slow_reader_others_p99_ms: beside,
+      others_alone_p99_ms: alone,
     };
   });
 }
@@ -73,6 +75,12 @@ function asking(
     }
     return took;
   };
+}
+
+async function bestP99(ask: (ms: number) => Promise<number[]>): Promise<number> {
+  const rounds: number[] = [];
+  for (let round = 0; round < ROUNDS; round += 1) rounds.push(percentile(await ask(ASKING), 99));
+  return Math.min(...rounds);
 }
 
 /** Asks for a lot and reads nothing of it. */
