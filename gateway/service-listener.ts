@@ -3,7 +3,7 @@ import { constants } from 'node:crypto';
 import { join } from 'node:path';
 import type { SecureContextOptions } from 'node:tls';
 import type { Answers } from './answers.ts';
-import { peopleListener } from './edge/people-listener.ts';
+import { type ClientCertificates, peopleListener } from './edge/people-listener.ts';
 import { Sites } from './edge/sites.ts';
 import { TLS_SETTINGS } from './edge/tls.ts';
 import { DEVELOPMENT_CA } from './keys.ts';
@@ -18,6 +18,12 @@ import { openServices } from './services.ts';
 const SERVICE_TLS: SecureContextOptions = {
   ...TLS_SETTINGS,
   secureOptions: (TLS_SETTINGS.secureOptions ?? 0) | constants.SSL_OP_NO_TICKET,
+};
+/** What services are asked for in the handshake; who they are is found out with the request. */
+export const SERVICE_CLIENTS: ClientCertificates = {
+  ...SERVICE_TLS,
+  requestCert: true,
+  rejectUnauthorized: false,
 };
 
 export interface ServiceParts extends Omit<PeopleParts, 'sites'> {
@@ -36,11 +42,10 @@ export async function serviceServer(
   const services = openServices(config, config.services, authority.certificate, now);
   const sites = new Sites(config, config.services.listen.port);
   const handlers = handlersOf(new ServiceFlow({ ...parts, sites, services }), parts);
-  const clients = { ...SERVICE_TLS, requestCert: true, rejectUnauthorized: false } as const;
   if (config.tls !== undefined) {
     // Of its end the listener for people tells.
     const files = new FileCertificate({ files: config.tls, log, now, onExpiring: () => {} });
-    const server = peopleListener(files.current, config.limits, handlers, clients);
+    const server = peopleListener(files.current, config.limits, handlers, SERVICE_CLIENTS);
     const timer = files.follow(server, SERVICE_TLS);
     undo.push(() => clearInterval(timer));
     await listen(server, config.services.listen, undo);
@@ -48,7 +53,7 @@ export async function serviceServer(
   }
   const ca = await openAuthority(join(config.state, DEVELOPMENT_CA.directory), DEVELOPMENT_CA.name, now);
   const { notAfter, ...certificate } = await issueCertificate(ca, sites.hosts);
-  const server = peopleListener(certificate, config.limits, handlers, clients);
+  const server = peopleListener(certificate, config.limits, handlers, SERVICE_CLIENTS);
   const timer = keepRenewed(server, ca, sites.hosts, notAfter, SERVICE_TLS, now);
   undo.push(() => clearInterval(timer));
   await listen(server, config.services.listen, undo);

@@ -3,19 +3,12 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { globSync, readFileSync, statSync } from 'node:fs';
-import { join, relative } from 'node:path';
 import { test } from 'node:test';
 import { requires } from '../requires.ts';
+import { keyLines, secretsFound } from './canaries.ts';
 import { NEEDS, StoryInstallation } from './installation.ts';
 import { until } from './part.ts';
 import { stepsOf } from './steps.ts';
-
-/** The lines of a PEM file that are key, not armour. */
-function keyLines(file: string): string[] {
-  const text = readFileSync(file, 'utf8');
-  const [key = ''] = /-----BEGIN (?:EC )?PRIVATE KEY-----[\s\S]+?-----END/.exec(text) ?? [];
-  return key.split('\n').filter((line) => line.length > 20 && !line.startsWith('-'));
-}
 
 test('secrets are nowhere but where they belong', { skip: requires(...NEEDS) }, async (t) => {
   const installation = await StoryInstallation.start(t);
@@ -107,20 +100,7 @@ test('secrets are nowhere but where they belong', { skip: requires(...NEEDS) }, 
 
   await step('nothing else in the whole installation contains one, nor does any answer', async () => {
     await installation.gateway.stop();
-    const files = globSync('**', { cwd: installation.directory, withFileTypes: true })
-      .filter((entry) => entry.isFile())
-      .map((entry) => relative(installation.directory, join(entry.parentPath, entry.name)))
-      // The app's own log and files; the app is given what the client sent.
-      .filter((file) => !file.startsWith('nginx/'));
-    const found: string[] = [];
-    const look = (where: string, content: string): void => {
-      for (const [what, value] of secrets) {
-        if (value !== '' && content.includes(value) && !belongs(what, where))
-          found.push(`${what} in ${where}`);
-      }
-    };
-    for (const file of files) look(file, readFileSync(installation.path(file), 'latin1'));
-    for (const [index, page] of pages.entries()) look(`answer ${index}`, page);
+    const { found, files } = secretsFound(installation, pages, belongs);
     assert.deepEqual(found, []);
     for (const wanted of ['gateway.log', 'connector.log', 'state/outbox/000000000001.jsonl']) {
       assert.ok(files.includes(wanted), `${wanted} was looked at`);

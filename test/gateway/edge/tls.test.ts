@@ -13,10 +13,12 @@ import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
 import { promisify } from 'node:util';
 import { Accepts } from '#gateway/edge/accepts';
 import { connectorsListener } from '#gateway/edge/connectors-listener';
+import type { Exchange } from '#gateway/edge/exchange';
 import { peopleListener } from '#gateway/edge/people-listener';
 import { type Authority, openAuthority } from '#gateway/pki/authority';
 import { EnrolmentDesk } from '#gateway/pki/enrolment';
 import { issueCertificate } from '#gateway/pki/server-certificate';
+import { SERVICE_CLIENTS } from '#gateway/service-listener';
 import { type EmbeddedStore, openEmbeddedStore } from '#gateway/state/embedded';
 import { requires } from '../../requires.ts';
 
@@ -29,6 +31,7 @@ let authority: Authority;
 let store: EmbeddedStore;
 let people: Server;
 let connectors: Server;
+let services: Server;
 
 const portOf = (server: Server): number => (server.address() as AddressInfo).port;
 
@@ -41,6 +44,8 @@ before(async () => {
     take: ({ response }) => response.end('here'),
     unparsable: (socket) => socket.destroy(),
   });
+  const handlers = { take: ({ response }: Exchange) => response.end('here'), unparsable: () => {} };
+  services = peopleListener({ cert, key }, LIMITS, handlers, SERVICE_CLIENTS);
   const desk = new EnrolmentDesk({
     ...{ store, authority, trustDomain: 'sallyport.internal' },
     ...{ certificateLife: 3_600_000, now: Date.now },
@@ -51,13 +56,13 @@ before(async () => {
     record: async () => undefined,
     refused: async () => undefined,
   });
-  for (const server of [people, connectors]) {
+  for (const server of [people, connectors, services]) {
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
   }
 });
 after(async () => {
-  for (const server of [people, connectors]) {
+  for (const server of [people, connectors, services]) {
     server.closeAllConnections();
     server.close();
   }
@@ -94,6 +99,10 @@ describe('what openssl and nmap find', () => {
       [people, '-tls1_2', true],
       [people, '-tls1_1', false],
       [people, '-tls1', false],
+      [services, '-tls1_3', true],
+      [services, '-tls1_2', true],
+      [services, '-tls1_1', false],
+      [services, '-tls1', false],
       [connectors, '-tls1_3', true],
       [connectors, '-tls1_2', false],
     ] as const) {
@@ -110,19 +119,17 @@ describe('what openssl and nmap find', () => {
     skip: requires('openssl'),
   }, async () => {
     const weak = ['aNULL', 'eNULL', 'RC4', '3DES', 'CBC', 'kRSA', 'DHE', 'SHA1', 'SHA256', 'AESCCM', 'PSK'];
-    for (const cipher of weak) {
-      const report = await sClient(
-        portOf(people),
-        '-tls1_2',
-        '-cipher',
-        `${cipher}:!AESGCM:!CHACHA20:@SECLEVEL=0`,
-      );
-      assert.doesNotMatch(report, /Cipher is (?!\(NONE\))\S+/, cipher);
+    for (const server of [people, services]) {
+      for (const cipher of weak) {
+        const only = `${cipher}:!AESGCM:!CHACHA20:@SECLEVEL=0`;
+        const report = await sClient(portOf(server), '-tls1_2', '-cipher', only);
+        assert.doesNotMatch(report, /Cipher is (?!\(NONE\))\S+/, cipher);
+      }
     }
   });
 
   test('nmap grades every cipher A and finds no warning', { skip: requires('nmap') }, async () => {
-    for (const server of [people, connectors]) {
+    for (const server of [people, connectors, services]) {
       const { stdout } = await run(
         'nmap',
         ['-Pn', '-n', '-p', String(portOf(server)), '--script', 'ssl-enum-ciphers', '127.0.0.1'],
@@ -171,7 +178,7 @@ test('HTTP/2 is not offered', async () => {
   assert.ok(!(socket instanceof Error));
   assert.equal(socket.alpnProtocol, 'http/1.1');
   socket.destroy();
-  for (const listener of [people, connectors])
+  for (const listener of [people, connectors, services])
     assert.ok((await shake(portOf(listener), { ALPNProtocols: ['h2'] })) instanceof Error);
 });
 
@@ -194,6 +201,24 @@ test('tickets are sealed with keys that are thrown away', (t) => {
   t.mock.timers.tick(3_600_000);
   assert.notDeepEqual(made.getTicketKeys(), first);
   made.emit('close');
+});
+
+test('a service begins every connection anew: a resumed one would show no chain', async () => {
+  for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
+    const first = await shake(portOf(services), { maxVersion });
+    assert.ok(!(first instanceof Error));
+    let session = first.getSession();
+    first.on('session', (fresh) => {
+      session = fresh;
+    });
+    first.write(`GET / HTTP/1.1\r\nHost: ${HOST}\r\nConnection: close\r\n\r\n`);
+    first.resume();
+    await once(first, 'close');
+    const second = await shake(portOf(services), { maxVersion, session });
+    assert.ok(!(second instanceof Error));
+    assert.equal(second.isSessionReused(), false, maxVersion);
+    second.destroy();
+  }
 });
 
 test('one idle connection, or a thousand stalled handshakes, keep nobody out', async () => {
