@@ -1,7 +1,7 @@
 // The private CA as other tools see it, and enrolment tokens under a race.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { X509Certificate } from 'node:crypto';
+import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -81,6 +81,18 @@ describe('the authority', () => {
     assert.equal(certificate.subject, 'CN=berlin-1');
     assert.equal(certificate.serialNumber, issued.serial);
     assert.equal(Date.parse(certificate.validTo), issued.notAfter);
+  });
+
+  test('gives a gateway a key of its own and a certificate that names it to other gateways', async () => {
+    const uri = 'spiffe://test.internal/gateway/edge-1';
+    const { certificate: pem, key } = await authority.issuePeer(uri, HOUR);
+    const certificate = new X509Certificate(pem);
+    assert.equal(certificate.subjectAltName, `URI:${uri}`);
+    assert.equal(certificate.subject, 'CN=edge-1');
+    assert.ok(certificate.checkPrivateKey(createPrivateKey(key)));
+    assert.equal(certificate.ca, false);
+    assert.equal(authority.vouchesFor(certificate), true);
+    assert.deepEqual(certificate.keyUsage, ['1.3.6.1.5.5.7.3.2'], 'it is a client');
   });
 
   test('vouches for its own certificates in their time only', async () => {
