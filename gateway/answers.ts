@@ -102,7 +102,7 @@ export class Answers {
     return answer(request, response, {
       status: denialStatus(ruling),
       ...(retryAfter === undefined ? {} : { headers: { 'Retry-After': String(retryAfter) } }),
-      json: denialJson(denial),
+      json: { ...denialJson(denial), who: session.subject.kind === 'service' ? 'service' : 'person' },
       html: () => deniedPage(portal, nameOf(session), denial),
     });
   }

@@ -11,7 +11,7 @@ import { forwardHeaders, OWN_COOKIE_PREFIX, traceOf } from '#gateway/edge/forwar
 import type { CleanRequest } from '#gateway/edge/front';
 import { identityHeaders } from '#gateway/edge/identity-headers';
 import type { LiveSession } from '#gateway/identity/sessions';
-import { ASSERTION_HEADER, type AssertionSigner } from '#gateway/pki/assertion';
+import { type ActingFor, ASSERTION_HEADER, type AssertionSigner } from '#gateway/pki/assertion';
 import type { ForwardHead, Relay, RelayResult, TunnelRelays } from '#gateway/tunnel/relay';
 import type { AccessRequest } from '#policy/input';
 import type { Peer } from '#siem/event';
@@ -36,6 +36,10 @@ export interface Allowed {
   readonly id: string;
   readonly trace: ReturnType<typeof traceOf>;
   readonly client: Peer;
+  /** The service that asks in the session's name. */
+  readonly acting?: ActingFor | undefined;
+  /** Who else must stay allowed for it to stay open. */
+  readonly also: readonly Pick<OpenExchange, 'session' | 'input'>[];
 }
 
 /** That we ended it: why, and since when it was no longer allowed. */
@@ -60,8 +64,9 @@ export class Carriage {
     this.#parts = parts;
   }
 
-  traceOf(request: IncomingMessage): ReturnType<typeof traceOf> {
-    return traceOf(request);
+  /** `known`: the trace id, where the request brings none. */
+  traceOf(request: IncomingMessage, known?: string): ReturnType<typeof traceOf> {
+    return traceOf(request, known);
   }
 
   /** While the gateway is young: what to wait for before anything is decided for the app. */
@@ -76,20 +81,21 @@ export class Carriage {
     const kind = { streaming: exchange.upgradeHead !== undefined };
     const relay = this.#relay(exchange, allowed, kind);
     let ended: Ended | undefined;
-    const watched: OpenExchange = {
-      session: allowed.session,
-      input: allowed.input,
-      get carrier() {
-        return relay.carrier;
-      },
-      close: (reason, since) => {
-        ended = { reason, since };
-        relay.close(reason);
-      },
+    const close: OpenExchange['close'] = (reason, since) => {
+      ended ??= { reason, since };
+      relay.close(reason);
     };
-    open.add(watched);
+    const watched = [allowed, ...allowed.also].map(
+      ({ session, input }): OpenExchange => ({
+        ...{ session, input, close },
+        get carrier() {
+          return relay.carrier;
+        },
+      }),
+    );
+    for (const one of watched) open.add(one);
     const result = await relay.done;
-    open.delete(watched);
+    for (const one of watched) open.delete(one);
     let { status } = result;
     if (!result.headSent && result.outcome === 'failed') {
       status = await answers.unreachable(
@@ -128,7 +134,7 @@ export class Carriage {
   #head(
     request: IncomingMessage,
     app: HttpAppConfig,
-    { clean, session, input, ruling, id, trace, client }: Allowed,
+    { clean, session, input, ruling, id, trace, client, acting }: Allowed,
     upgrade: boolean,
   ): ForwardHead {
     const { subject, login, bond } = session;
@@ -138,6 +144,7 @@ export class Carriage {
       ...{ session: session.id, subject, app: app.id, policy: ruling.policy },
       login: subject.kind === 'user' ? login : undefined,
       ...{ device: input.device, deviceKey: bond?.key, risk: input.risk, wishes: app.assertion },
+      ...{ address: input.network.address, acting },
       request: { method: clean.method, url, decision: id, trace: trace.id },
     };
     const from = { address: client.address, decisionId: id, traceparent: trace.parent };

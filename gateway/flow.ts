@@ -1,21 +1,26 @@
 // The way of one request, on one screen: parse strictly, find who, gather facts, decide, record, carry.
 // Nothing is forwarded before its record is kept, and whatever fails on the way is an answer, never an allow.
-import { accessRequest } from '#gateway/context/facts';
+import type { IncomingMessage } from 'node:http';
+import { accessRequest, type NetworkFacts } from '#gateway/context/facts';
 import { isNavigation } from '#gateway/edge/answer';
 import { type CleanRequest, inspect, type Refusal } from '#gateway/edge/front';
 import { readCookie, SESSION_COOKIE } from '#gateway/identity/cookies';
 import { ProofError } from '#gateway/identity/dpop';
 import type { LiveSession } from '#gateway/identity/sessions';
+import type { ActingFor } from '#gateway/pki/assertion';
+import { actorsOf } from '#gateway/pki/delegation';
 import { DOORWAY } from '#gateway/portal/doorway';
+import type { AccessRequest } from '#policy/input';
+import type { ActingOf } from '#siem/event';
 import type { Log } from '#siem/log';
 import type { Recorder } from '#siem/recorder';
-import { NOT_ENTITLED } from './access/ruling.ts';
+import { NOT_ENTITLED, type Ruling } from './access/ruling.ts';
 import type { Ways } from './access/ways.ts';
 import { type Answers, denialStatus } from './answers.ts';
 import type { Carriage } from './carriage.ts';
 import type { AppConfig } from './config.ts';
 import type { Metrics } from './console/metrics.ts';
-import type { Standings } from './context/standing.ts';
+import type { StandingReason, Standings } from './context/standing.ts';
 import type { Connections } from './edge/connections.ts';
 import type { Exchange } from './edge/exchange.ts';
 import type { Sites } from './edge/sites.ts';
@@ -39,6 +44,43 @@ export interface FlowParts {
   readonly carriage: Carriage;
   readonly log: Log;
   readonly now: () => number;
+}
+
+/** In whose name a service asks, and what came to it with that name. */
+export interface Delegation extends ActingFor {
+  readonly person: LiveSession;
+  /** Of the person's own connection. */
+  readonly network: NetworkFacts;
+  /** W3C trace id under which the name was passed on. */
+  readonly trace: string;
+}
+
+/** One of those who must be allowed what is asked. */
+interface Party {
+  readonly session: LiveSession;
+  readonly network: NetworkFacts;
+}
+
+export interface Asked {
+  readonly request: IncomingMessage;
+  readonly app: AppConfig;
+  readonly clean: CleanRequest;
+  readonly trace: string;
+  readonly acting?: Delegation | undefined;
+  /** Status of the answer to a denial; that of policy if left out. */
+  readonly deniedWith?: number;
+}
+
+export interface Ruled {
+  readonly session: LiveSession;
+  readonly input: AccessRequest;
+  readonly ruling: Ruling;
+  /** Keys of the connectors the ruling is about; undefined where any may carry the request. */
+  readonly only?: ReadonlySet<string> | undefined;
+  readonly id: string;
+  readonly allowed: boolean;
+  /** Why no more is known of the device. */
+  readonly reasons: readonly StandingReason[];
 }
 
 export class Flow {
@@ -136,16 +178,41 @@ export class Flow {
     }
   }
 
-  /** Decides what was asked in a session, records it, and carries it if it is allowed. */
-  async decide(exchange: Exchange, app: AppConfig, clean: CleanRequest, session: LiveSession): Promise<void> {
-    const { connections, standings, ways, rates, recorder, metrics, answers, carriage, now } = this.#parts;
-    const { client, network } = connections.facts(exchange.request);
+  /**
+   * Decides what was asked in a session, records it, and carries it if it is allowed. With a delegation the session is a
+   * service's, and the person in whose name it asks must be allowed it too.
+   */
+  async decide(
+    exchange: Exchange,
+    app: AppConfig,
+    clean: CleanRequest,
+    session: LiveSession,
+    acting?: Delegation,
+  ): Promise<void> {
+    const { connections, answers, carriage } = this.#parts;
+    const { request } = exchange;
+    const { client, network } = connections.facts(request);
+    const trace = carriage.traceOf(request, acting?.trace);
+    const asked = { request, app, clean, trace: trace.id, acting };
+    const own = await this.rule(asked, { session, network });
+    const last = own.allowed && acting ? await this.rule(asked, partyOf(acting)) : own;
+    if (!last.allowed) {
+      return answers.denied(exchange, clean, last.session, last.ruling, last.id, app, last.reasons);
+    }
+    const both = last === own ? { also: [] } : { also: [own], only: common(own.only, last.only) };
+    return carriage.carry(exchange, { ...last, ...both, app, clean, trace, client, acting });
+  }
+
+  /** Decides and records one party of what was asked. */
+  async rule(asked: Asked, { session, network }: Party): Promise<Ruled> {
+    const { connections, standings, ways, rates, recorder, metrics, now } = this.#parts;
+    const { request, app, clean, trace, acting } = asked;
     const device = await standings.of(session, network.address);
-    const asked = accessRequest(session, app, clean, network, device.facts, now());
-    const { ruling: ruled, input, only } = await ways.rule(session, asked);
+    const facts = accessRequest(session, app, clean, network, device.facts, now());
+    const { ruling: ruled, input, only } = await ways.rule(session, facts);
     const ruling = ruled.decision.obligations?.rate === undefined ? ruled : await rates.keep(ruled, input);
     const id = recorder.newId();
-    const trace = carriage.traceOf(exchange.request);
+    const { verdict } = ruling.decision;
     await recorder.record(
       {
         kind: 'access-decided',
@@ -153,20 +220,19 @@ export class Flow {
         policyHash: ruling.policy,
         input,
         explanation: ruling.explanation,
-        client,
-        request: connections.httpFacts(exchange.request, clean),
+        client: connections.facts(request).client,
+        request: connections.httpFacts(request, clean),
         session: session.id,
-        traceId: trace.id,
+        traceId: trace,
         connector: input.connector === undefined ? undefined : { name: input.connector.name },
-        status: ruling.decision.verdict === 'allow' ? undefined : denialStatus(ruling),
+        acting: acting && actingOf(acting),
+        status: verdict === 'allow' ? undefined : (asked.deniedWith ?? denialStatus(ruling)),
       },
       { id },
     );
-    metrics.decided(ruling.decision.verdict);
-    if (ruling.decision.verdict !== 'allow' || ruling.explanation !== undefined) {
-      return answers.denied(exchange, clean, session, ruling, id, app, device.reasons);
-    }
-    return carriage.carry(exchange, { app, clean, session, input, ruling, only, id, trace, client });
+    metrics.decided(verdict);
+    const allowed = verdict === 'allow' && ruling.explanation === undefined;
+    return { session, input, ruling, only, id, allowed, reasons: device.reasons };
   }
 
   /** Records that the front turned a request away, and answers it. */
@@ -179,4 +245,20 @@ export class Flow {
     const { strangers, connections } = this.#parts;
     return strangers.record(connections.refusal(request, refusal));
   }
+}
+
+export function partyOf({ person, network }: Delegation): Party {
+  return { session: person, network };
+}
+
+/** The connectors that both rulings are about. */
+function common(
+  one: ReadonlySet<string> | undefined,
+  other: ReadonlySet<string> | undefined,
+): ReadonlySet<string> | undefined {
+  return one === undefined || other === undefined ? (one ?? other) : one.intersection(other);
+}
+
+function actingOf({ act, txn, person }: Delegation): ActingOf {
+  return { chain: actorsOf(act), transaction: txn, person: person.subject };
 }

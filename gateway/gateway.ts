@@ -216,7 +216,21 @@ async function wire(config: GatewayConfig, around: Surroundings, undo: (() => un
     undo,
   );
   const services = await serviceServer(
-    { config, authority: connectorCa, flow, answers, connections, strangers, recorder, log, now },
+    {
+      ...{
+        config,
+        authority: connectorCa,
+        flow,
+        answers,
+        connections,
+        strangers,
+        metrics,
+        recorder,
+        log,
+        now,
+      },
+      ...{ signer, sessions, store },
+    },
     undo,
   );
   const health = healthListener({

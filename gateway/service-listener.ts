@@ -3,16 +3,23 @@ import { constants } from 'node:crypto';
 import { join } from 'node:path';
 import type { SecureContextOptions } from 'node:tls';
 import type { Answers } from './answers.ts';
+import type { Metrics } from './console/metrics.ts';
 import { type ClientCertificates, peopleListener } from './edge/people-listener.ts';
 import { Sites } from './edge/sites.ts';
 import { TLS_SETTINGS } from './edge/tls.ts';
+import { Proofs } from './identity/dpop.ts';
+import type { Sessions } from './identity/sessions.ts';
 import { DEVELOPMENT_CA } from './keys.ts';
 import { handlersOf, listen, type PeopleParts } from './listeners.ts';
+import type { AssertionSigner } from './pki/assertion.ts';
 import { type Authority, openAuthority } from './pki/authority.ts';
+import { Delegations } from './pki/delegation.ts';
 import { FileCertificate } from './pki/file-certificate.ts';
 import { issueCertificate, keepRenewed } from './pki/server-certificate.ts';
+import { ServiceExchange } from './service-exchange.ts';
 import { ServiceFlow } from './service-flow.ts';
 import { openServices } from './services.ts';
+import type { Store } from './state/store.ts';
 
 /** A resumed connection shows no chain any more, only its leaf: each one begins anew, and is verified anew. */
 const SERVICE_TLS: SecureContextOptions = {
@@ -30,6 +37,10 @@ export interface ServiceParts extends Omit<PeopleParts, 'sites'> {
   readonly answers: Answers;
   /** Vouches for our own services. */
   readonly authority: Authority;
+  readonly signer: AssertionSigner;
+  readonly metrics: Metrics;
+  readonly sessions: Sessions;
+  readonly store: Store;
 }
 
 /** What services dial, listening already, with the certificate people see; undefined where none is configured. */
@@ -41,7 +52,11 @@ export async function serviceServer(
   if (config.services === undefined) return undefined;
   const services = openServices(config, config.services, authority.certificate, now);
   const sites = new Sites(config, config.services.listen.port);
-  const handlers = handlersOf(new ServiceFlow({ ...parts, sites, services }), parts);
+  const { signer, store } = parts;
+  const delegations = new Delegations(signer.ring, signer.issuer, now);
+  const proofs = new Proofs(store, now);
+  const passing = new ServiceExchange({ ...parts, sites, services, delegations, proofs });
+  const handlers = handlersOf(new ServiceFlow({ ...parts, sites, services, passing }), parts);
   if (config.tls !== undefined) {
     // Of its end the listener for people tells.
     const files = new FileCertificate({ files: config.tls, log, now, onExpiring: () => {} });

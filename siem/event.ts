@@ -69,6 +69,14 @@ export interface CertificateRef {
   readonly notAfter?: Optional<number>;
 }
 
+/** That a service asks in a person's name: through whom the name came to it, the last one first. */
+export interface ActingOf {
+  readonly chain: readonly string[];
+  readonly person: Subject;
+  /** The transaction, the same at every hop. */
+  readonly transaction: string;
+}
+
 /** One access decision. Its event id is the decision id that the person sees. */
 export interface AccessDecided {
   readonly kind: 'access-decided';
@@ -86,6 +94,8 @@ export interface AccessDecided {
   /** W3C trace id, 32 hex digits. */
   readonly traceId?: Optional<string>;
   readonly connector?: Optional<ConnectorRef>;
+  /** Both the service's decision and the person's have it. */
+  readonly acting?: Optional<ActingOf>;
   /** HTTP status of the page or answer the gateway itself gave, when it did. */
   readonly status?: Optional<number>;
 }
@@ -199,6 +209,33 @@ export interface AccessRevoked {
   /** Sessions that ended by it, and exchanges closed at the gateway that was told. */
   readonly sessions: number;
   readonly streams: number;
+}
+
+/** A service got a token to ask an app in a person's name (RFC 8693). */
+export interface TokenExchanged {
+  readonly kind: 'token-exchanged';
+  readonly service: Subject;
+  readonly person: Subject;
+  /** The person's session. */
+  readonly session: string;
+  readonly app: string;
+  /** Methods; undefined for all that policy allows. */
+  readonly scope?: Optional<readonly string[]>;
+  /** Seconds. */
+  readonly expiresIn: number;
+  readonly client: Peer;
+  readonly traceId: string;
+}
+
+/** A service was refused such a token. */
+export interface TokenExchangeRefused {
+  readonly kind: 'token-exchange-refused';
+  /** As RFC 8693 and RFC 6749 have it: `invalid_request`, `invalid_target`, … */
+  readonly code: string;
+  /** What of it: `subject-expired`, `denied-person`, … */
+  readonly reason: string;
+  readonly client: Peer;
+  readonly traceId: string;
 }
 
 export interface EnrolmentTokenCreated {
@@ -398,6 +435,8 @@ export type SallyportEvent =
   | SessionEnded
   | SessionRevoked
   | AccessRevoked
+  | TokenExchanged
+  | TokenExchangeRefused
   | EnrolmentTokenCreated
   | ConnectorEnrolled
   | ConnectorEnrolmentRefused

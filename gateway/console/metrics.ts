@@ -9,6 +9,7 @@ export interface Gauges {
 
 export class Metrics {
   readonly #decisions = { allow: 0, deny: 0 };
+  readonly #exchanges = { issued: 0, refused: 0 };
   #refused = 0;
   #failed = 0;
 
@@ -26,6 +27,11 @@ export class Metrics {
     this.#refused += 1;
   }
 
+  /** Asked for a token to act in somebody's name. */
+  exchanged(result: 'issued' | 'refused'): void {
+    this.#exchanges[result] += 1;
+  }
+
   /** Could not be decided or recorded, and so was not let through. */
   failed(): void {
     this.#failed += 1;
@@ -39,6 +45,10 @@ export class Metrics {
       ]),
       family('sallyport_refused_total', 'counter', 'Requests refused before a decision.', [
         ['', this.#refused],
+      ]),
+      family('sallyport_token_exchanges_total', 'counter', 'Requests for tokens in a person’s name.', [
+        ['{result="issued"}', this.#exchanges.issued],
+        ['{result="refused"}', this.#exchanges.refused],
       ]),
       family('sallyport_failed_total', 'counter', 'Requests that could not be decided or recorded.', [
         ['', this.#failed],

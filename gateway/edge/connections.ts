@@ -32,6 +32,11 @@ export class Connections {
     return facts;
   }
 
+  /** What is known of an address that is not this connection's. */
+  network(address: string): NetworkFacts {
+    return networkFacts(address, this.#countries);
+  }
+
   serverName({ socket }: IncomingMessage): string | false {
     const { servername } = socket as TLSSocket & { servername?: string | false };
     return servername === undefined || servername === '' ? false : servername;

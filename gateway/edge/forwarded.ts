@@ -92,11 +92,14 @@ function hexIds(): (bytes: number) => string {
 }
 const randomHex = hexIds();
 
-/** The client's trace id if it sent a valid one (W3C Trace Context), else a new one; the span is ours. */
-export function traceOf(request: IncomingMessage): { readonly id: string; readonly parent: string } {
+/** The client's trace id if it sent a valid one (W3C Trace Context), else `known` or a new one; the span is ours. */
+export function traceOf(
+  request: IncomingMessage,
+  known?: string,
+): { readonly id: string; readonly parent: string } {
   const sent = TRACEPARENT.exec(String(request.headers['traceparent'] ?? ''));
   const given = sent?.[1];
-  const id = given !== undefined && !/^0+$/.test(given) ? given : randomHex(16);
+  const id = given !== undefined && !/^0+$/.test(given) ? given : (known ?? randomHex(16));
   const span = randomHex(8);
   return { id, parent: `00-${id}-${span}-01` };
 }

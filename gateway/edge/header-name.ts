@@ -24,6 +24,7 @@ const SINGLE: ReadonlySet<string> = new Set([
   'transfer-encoding',
   'upgrade',
   'user-agent',
+  'x-sallyport-on-behalf-of',
 ]);
 
 /** RFC 9110 section 7.6.1, and what travels with it in practice. */

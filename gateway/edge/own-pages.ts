@@ -45,7 +45,7 @@ export async function serveOwn<Bindings>(
 }
 
 /** The body, or null if it is too large. Rejects when the client goes away. */
-function readBody(incoming: IncomingMessage, limit: number): Promise<Buffer | null> {
+export function readBody(incoming: IncomingMessage, limit: number): Promise<Buffer | null> {
   const { promise, resolve, reject } = Promise.withResolvers<Buffer | null>();
   const chunks: Buffer[] = [];
   let size = 0;

@@ -7,6 +7,7 @@ export type Site = { readonly kind: 'portal' } | { readonly kind: 'app'; readonl
 export class Sites {
   readonly #sites = new Map<string, Site>();
   readonly #tcp = new Map<string, TcpAppConfig>();
+  readonly #http = new Map<string, HttpAppConfig>();
   readonly #port: string;
 
   /** `port`: of the listener; the portal's if left out. */
@@ -16,8 +17,10 @@ export class Sites {
     this.#port = own === '' ? '' : `:${own}`;
     this.#sites.set(portal.hostname, { kind: 'portal' });
     for (const app of config.apps) {
-      if (app.protocol === 'http') this.#sites.set(app.host, { kind: 'app', app });
-      else this.#tcp.set(app.id, app);
+      if (app.protocol === 'http') {
+        this.#sites.set(app.host, { kind: 'app', app });
+        this.#http.set(app.id, app);
+      } else this.#tcp.set(app.id, app);
     }
   }
 
@@ -25,6 +28,17 @@ export class Sites {
   get(host: string, authority: string | undefined): Site | undefined {
     const port = authority?.slice(host.length) ?? '';
     return port === '' || port === (this.#port || ':443') ? this.#sites.get(host) : undefined;
+  }
+
+  /** The app of a host name. */
+  byHost(host: string): HttpAppConfig | undefined {
+    const site = this.#sites.get(host);
+    return site?.kind === 'app' ? site.app : undefined;
+  }
+
+  /** An app by its id. */
+  httpApp(id: string): HttpAppConfig | undefined {
+    return this.#http.get(id);
   }
 
   /** The TCP app that a path on the portal's host asks to be connected to. */

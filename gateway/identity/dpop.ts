@@ -29,7 +29,8 @@ export interface ProvenRequest {
   readonly method: string;
   /** Without query. */
   readonly url: string;
-  readonly token: string;
+  /** That goes with it; undefined where one is asked for. */
+  readonly token?: string;
 }
 
 export class Proofs {
@@ -44,11 +45,12 @@ export class Proofs {
   /** The RFC 7638 thumbprint of the key that made `proof`, which is burnt. @throws {ProofError} */
   async spend(proof: string | undefined, request: ProvenRequest): Promise<string> {
     if (proof === undefined) {
-      throw new ProofError('proof-missing', 'This sign-in is bound to a device: it needs a DPoP proof.');
+      throw new ProofError('proof-missing', 'This is bound to a key: it needs a DPoP proof.');
     }
     const { claims, key } = await verified(proof, 'dpop+jwt', this.#now());
     const { htm, htu, ath, jti } = claims;
-    if (htm !== request.method || htu !== request.url || ath !== hashSecret(request.token)) {
+    const token = request.token === undefined ? undefined : hashSecret(request.token);
+    if (htm !== request.method || htu !== request.url || ath !== token) {
       throw new ProofError('proof-invalid', 'The DPoP proof is for another request.');
     }
     if (typeof jti !== 'string' || jti === '' || jti.length > MAX_ID) {

@@ -38,10 +38,10 @@ export class Services {
     this.#now = now;
   }
 
-  /** Rejects only if the keys of a token's issuer cannot be got. */
-  async identify(request: IncomingMessage, address: string): Promise<Identified> {
+  /** `sent`: the token, where it is not in the request's head. Rejects only if the keys of a token's issuer cannot be got. */
+  async identify(request: IncomingMessage, address: string, sent?: string): Promise<Identified> {
     try {
-      return { ok: true, session: this.#session(await this.#proof(request), address) };
+      return { ok: true, session: this.#session(await this.#proof(request, sent), address) };
     } catch (error) {
       if (!(error instanceof SvidError || error instanceof ServiceTokenError)) throw error;
       return { ok: false, code: error.code, message: error.message };
@@ -53,7 +53,7 @@ export class Services {
     return !this.#verified.has(socket);
   }
 
-  async #proof(request: IncomingMessage): Promise<Proof> {
+  async #proof(request: IncomingMessage, sent: string | undefined): Promise<Proof> {
     const socket = request.socket as TLSSocket;
     const certificate = socket.getPeerX509Certificate();
     if (certificate !== undefined) {
@@ -61,7 +61,7 @@ export class Services {
       const handle = `x509-${certificate.fingerprint256.replaceAll(':', '').toLowerCase()}`;
       return { handle, subject: id, provider: trustDomain, notBefore, notAfter };
     }
-    const token = BEARER.exec(request.headers.authorization ?? '')?.[1];
+    const token = sent ?? BEARER.exec(request.headers.authorization ?? '')?.[1];
     if (token === undefined) {
       throw new ServiceTokenError(
         'token-missing',

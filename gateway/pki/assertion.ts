@@ -1,15 +1,15 @@
 // The word passed on: a short-lived signed statement to the app of who asks, from which device, through whom, and after
 // which decision's rules.
-import { type KeyObject, sign } from 'node:crypto';
 import type { AccessRequest, Login, Subject } from '#policy/input';
+import { encode, signed } from './jws.ts';
 import type { KeyRing } from './key-ring.ts';
 
 /** Header that carries the assertion; client copies of it never pass the edge. */
 export const ASSERTION_HEADER = 'X-Sallyport-Assertion';
-const ASSERTION_TYPE = 'sallyport-assertion+jwt';
+export const ASSERTION_TYPE = 'sallyport-assertion+jwt';
 /** Seconds an assertion is valid. A cached one is used until half of it has passed. */
 const LIFE = 60;
-/** Entries kept: one per live session, app and client certificate; the oldest goes first. */
+/** Entries kept: one per live session, app, client certificate and acting service; the oldest goes first. */
 const CACHE_LIMIT = 10_000;
 
 /** Through whom a request came, the last one first (RFC 8693 section 4.1). */
@@ -37,6 +37,16 @@ export interface BoundRequest {
   readonly trace: string;
 }
 
+/** The service that asks in the subject's name, and what came to it with that name. */
+export interface ActingFor {
+  /** The service, and through whom the name came to it. */
+  readonly act: Actor;
+  /** The transaction that goes on. */
+  readonly txn: string;
+  /** Methods it was limited to. */
+  readonly scope?: readonly string[] | undefined;
+}
+
 export interface AssertionContext {
   /** The session's handle. */
   readonly session: string;
@@ -49,6 +59,9 @@ export interface AssertionContext {
   /** RFC 7638 thumbprint of the device's key that the session is bound to. */
   readonly deviceKey?: string | undefined;
   readonly risk?: number | undefined;
+  /** Where the subject's own connection comes from. */
+  readonly address: string;
+  readonly acting?: ActingFor | undefined;
   /** Thumbprint of the client certificate of the connection to the app (RFC 8705), where there is one. */
   readonly certificate?: string | undefined;
   readonly wishes: AssertionWishes;
@@ -62,8 +75,9 @@ interface Cached {
 }
 
 export class AssertionSigner {
-  readonly #ring: KeyRing;
-  readonly #issuer: string;
+  readonly ring: KeyRing;
+  /** The portal's origin. */
+  readonly issuer: string;
   readonly #edge: string;
   readonly #now: () => number;
   readonly #cache = new Map<string, Cached>();
@@ -71,24 +85,27 @@ export class AssertionSigner {
 
   /** `edge`: what this gateway is called in `act`. */
   constructor(ring: KeyRing, issuer: string, edge: string, now: () => number) {
-    this.#ring = ring;
-    this.#issuer = issuer;
+    this.ring = ring;
+    this.issuer = issuer;
     this.#edge = edge;
     this.#now = now;
   }
 
   /** What back ends verify with (RFC 7517). */
   get jwks(): KeyRing['jwks'] {
-    return this.#ring.jwks;
+    return this.ring.jwks;
   }
 
   /** The assertion for a request: signed anew at most every half life of a session at an app, unless it is bound. */
   assertion(context: AssertionContext): string {
     const now = this.#now();
     if (context.wishes.bind === 'request') {
-      return this.#sign({ ...claimsOf(context, this.#edge), ...boundClaims(context) }, now);
+      return this.#sign(
+        { ...boundClaims(context), ...claimsOf(context, this.#edge), ...decisionOf(context) },
+        now,
+      );
     }
-    const cacheKey = `${context.session} ${context.app} ${context.certificate ?? ''}`;
+    const cacheKey = `${context.session} ${context.app} ${context.certificate ?? ''} ${context.acting?.act.sub ?? ''}`;
     const state = stateOf(context);
     const cached = this.#cache.get(cacheKey);
     if (cached !== undefined && now < cached.staleAt && cached.state === state) return cached.token;
@@ -103,11 +120,11 @@ export class AssertionSigner {
   }
 
   #sign(claims: object, now: number): string {
-    const { kid, key } = this.#ring.signing;
+    const { kid, key } = this.ring.signing;
     const iat = Math.floor(now / 1000);
     const jti = crypto.randomUUID();
     // The transaction begins with this assertion, unless it is one request's, whose trace has a name already.
-    const whole = { iss: this.#issuer, txn: jti, ...claims, iat, nbf: iat, exp: iat + LIFE, jti };
+    const whole = { iss: this.issuer, txn: jti, ...claims, iat, nbf: iat, exp: iat + LIFE, jti };
     return signed(this.#headerFor(kid), whole, key);
   }
 
@@ -120,7 +137,7 @@ export class AssertionSigner {
 }
 
 function claimsOf(context: AssertionContext, edge: string): object {
-  const { session, subject, login, app, policy, device, deviceKey, risk, certificate } = context;
+  const { session, subject, login, app, device, deviceKey, risk, address, certificate, acting } = context;
   const { groups } = context.wishes;
   return {
     aud: app,
@@ -133,37 +150,34 @@ function claimsOf(context: AssertionContext, edge: string): object {
     auth_time: login && Math.floor(login.at / 1000),
     amr: login?.amr,
     acr: login?.acr,
-    act: { sub: edge },
+    act: { sub: edge, act: acting?.act },
     device: device && deviceClaims(device, deviceKey),
+    network: { address },
     risk,
-    policy: { rev: policy },
+    policy: { rev: context.policy },
+    ...(acting === undefined ? {} : { txn: acting.txn, scope: acting.scope?.join(' ') }),
     cnf: certificate === undefined ? undefined : { 'x5t#S256': certificate },
   };
 }
 
 /** Whatever may change while a session lives: what was said before it changed is not said again. */
-function stateOf({ policy, device, deviceKey, risk, subject, login }: AssertionContext): string {
-  const known = device === undefined && risk === undefined ? '' : JSON.stringify([device, deviceKey, risk]);
-  return `${policy} ${login?.at ?? subject.id} ${known}`;
+function stateOf(context: AssertionContext): string {
+  const { policy, device, deviceKey, risk, subject, login, address, acting } = context;
+  const facts = [device, deviceKey, risk, acting];
+  const known = facts.some((fact) => fact !== undefined) ? JSON.stringify(facts) : '';
+  return `${policy} ${login?.at ?? subject.id} ${address} ${known}`;
 }
 
-function boundClaims({ policy, request }: AssertionContext): object {
-  const { method, url, decision, trace } = request;
-  return { htm: method, htu: url, txn: trace, policy: { rev: policy, decision } };
+function boundClaims({ request: { method, url, trace } }: AssertionContext): object {
+  return { htm: method, htu: url, txn: trace };
+}
+
+function decisionOf({ policy, request }: AssertionContext): object {
+  return { policy: { rev: policy, decision: request.decision } };
 }
 
 function deviceClaims({ id, ...posture }: NonNullable<AccessRequest['device']>, key?: string): object {
   const { quotedAt, ...facts } = posture;
   const at = quotedAt === undefined ? {} : { quotedAt: Math.floor(quotedAt / 1000) };
   return { id, key, posture: { ...facts, ...at } };
-}
-
-function signed(header: string, claims: object, key: KeyObject): string {
-  const input = `${header}.${encode(claims)}`;
-  const signature = sign('sha256', Buffer.from(input), { key, dsaEncoding: 'ieee-p1363' });
-  return `${input}.${signature.toString('base64url')}`;
-}
-
-function encode(value: object): string {
-  return Buffer.from(JSON.stringify(value)).toString('base64url');
 }

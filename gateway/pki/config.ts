@@ -8,6 +8,8 @@ const COMPATIBLE = ['iap', 'pomerium', 'cloudflare', 'unsigned'] as const;
 export type CompatibleHeaders = (typeof COMPATIBLE)[number];
 
 export interface AppAssertion extends AssertionWishes {
+  /** Ids of the services that are this app: they alone may pass on the names it is told. */
+  readonly exchange: readonly string[];
   readonly headers: readonly CompatibleHeaders[];
 }
 
@@ -27,6 +29,13 @@ export const appAssertion: z.ZodType<AppAssertion> = z
       .default('session')
       .describe('request: signed for one method, address and decision each.'),
     groups: z.array(z.string().min(1)).optional().describe('The only groups the app is told of.'),
+    exchange: z
+      .array(z.string().min(1).max(2048))
+      .max(64)
+      .default([])
+      .describe(
+        'Ids of the services that are this app: they may ask other apps in the name of who asked it.',
+      ),
     headers: z
       .array(z.enum(COMPATIBLE))
       .default([])

@@ -35,10 +35,16 @@ export interface Signing {
 /** A public key as RFC 7517 has it. */
 type PublishedKey = Readonly<Record<string, string | undefined>>;
 
+interface Opened {
+  readonly key: KeyObject;
+  readonly public: KeyObject;
+  readonly published: PublishedKey;
+}
+
 export class KeyRing {
   readonly #store: Store;
   readonly #options: KeyRingOptions;
-  readonly #opened = new Map<string, { readonly key: KeyObject; readonly published: PublishedKey }>();
+  readonly #opened = new Map<string, Opened>();
   #keys: readonly SigningKey[] = [];
   #timer: NodeJS.Timeout | undefined;
 
@@ -96,10 +102,20 @@ export class KeyRing {
     return { keys: this.#keys.map((key) => this.#open(key).published) };
   }
 
-  #open(key: SigningKey): { readonly key: KeyObject; readonly published: PublishedKey } {
+  /** The public key that a token names, while it is published. */
+  published(kid: string): KeyObject | undefined {
+    const key = this.#keys.find((one) => one.kid === kid);
+    return key === undefined ? undefined : this.#open(key).public;
+  }
+
+  #open(key: SigningKey): Opened {
     const known = this.#opened.get(key.kid);
     if (known !== undefined) return known;
-    const opened = { key: createPrivateKey(key.privateKey), published: publishedOf(key.privateKey) };
+    const opened = {
+      key: createPrivateKey(key.privateKey),
+      public: createPublicKey(key.privateKey),
+      published: publishedOf(key.privateKey),
+    };
     this.#opened.set(key.kid, opened);
     return opened;
   }

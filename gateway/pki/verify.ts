@@ -75,6 +75,10 @@ export interface AssertionClaims extends JWTPayload {
     readonly key?: string;
     readonly posture: Readonly<Record<string, unknown>>;
   };
+  /** Where the subject's own connection comes from. */
+  readonly network?: { readonly address: string };
+  /** Methods, separated by spaces, to which the services that pass the name on are limited. */
+  readonly scope?: string;
   readonly risk?: number;
   readonly policy?: { readonly rev: string; readonly decision?: string };
   /** RFC 8705: only over a connection with this client certificate. */

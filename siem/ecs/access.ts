@@ -2,6 +2,7 @@
 import type { Decision, Explanation } from '#policy/decision';
 import type { AccessDecided, RefusalsSummed, RequestRefused, StreamClosed } from '../event.ts';
 import { type Fields, isoTime } from './document.ts';
+import { actingFields } from './exchange.ts';
 import type { Entries, Mapping } from './mapping.ts';
 import {
   clip,
@@ -48,6 +49,7 @@ function accessDecided(event: AccessDecided): Mapping {
       app: { id: input.target.app },
       session: event.session === undefined ? undefined : { id: event.session },
       connector: connectorFields(event.connector),
+      acting: actingFields(event.acting),
       tls: client.tls?.ja4 === undefined ? undefined : { client: { ja4: client.tls.ja4 } },
       decision: {
         verdict: decision.verdict,
@@ -61,7 +63,7 @@ function accessDecided(event: AccessDecided): Mapping {
     },
     related: {
       ip: [ipOf(client.address), ipOf(input.network.address)],
-      user: relatedUsers(input.subject),
+      user: [...relatedUsers(input.subject), ...relatedUsers(event.acting?.person)],
       hosts: [host],
       hash: [event.policyHash],
     },

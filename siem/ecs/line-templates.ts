@@ -51,6 +51,7 @@ const EVENT = sameOf<AccessDecided>({
   session: 'same',
   traceId: 'changes',
   connector: 'same',
+  acting: 'same',
   status: 'same',
 });
 const INPUT = sameOf<AccessRequest>({

@@ -16,6 +16,7 @@ import {
   type NumberedLine,
   nanoseconds,
 } from './document.ts';
+import { exchangeEntries } from './exchange.ts';
 import { healthEntries } from './health.ts';
 import { LineTemplates } from './line-templates.ts';
 import type { Entries, Entry, Mapping } from './mapping.ts';
@@ -25,6 +26,7 @@ import { relatedFields } from './parts.ts';
 export const catalogue: Entries<EventKind> = {
   ...accessEntries,
   ...authEntries,
+  ...exchangeEntries,
   ...connectorEntries,
   ...deviceEntries,
   ...attestationEntries,

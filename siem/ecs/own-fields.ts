@@ -82,6 +82,15 @@ const accessFields: readonly OwnField[] = [
     ...list('refusals.by_code', 'object', 'How many had which code.', '{"code":"parse","count":812}'),
     searchable: { code: 'keyword', count: 'long' },
   },
+  list(
+    'acting.chain',
+    'keyword',
+    'Services through whom the request came, the last one first.',
+    'spiffe://…',
+  ),
+  field('acting.person.id', 'keyword', 'The person in whose name a service asks.', 'https://id.example#7'),
+  field('acting.transaction.id', 'keyword', 'The same at every hop: `txn` of the assertions.', '0199c3d2-…'),
+  list('acting.scope', 'keyword', 'Methods to which the service is limited.', 'GET'),
   field('session.id', 'keyword', 'Handle of the session; of no use to a thief.', '0199c3d2-…'),
   field('tls.client.ja4', 'keyword', 'JA4 fingerprint of the client hello.', 't13d1516h2_…'),
 ];

@@ -26,6 +26,7 @@ export const CONTEXT: AssertionContext = {
   login: { provider: 'corp', at: 1_000, amr: ['pwd', 'otp'] },
   app: 'wiki',
   policy: 'hash-1',
+  address: '192.0.2.7',
   wishes: { bind: 'session' },
   request: { method: 'GET', url: 'https://wiki.example.com/a', decision: 'decision-1', trace: 'trace-1' },
 };

@@ -68,7 +68,7 @@ const OPTIONAL = new Set([
   ...['stepUp', 'provider', 'enforceMs', 'streamsClosed', 'replaces', 'link', 'apps', 'previousHash', 'hash'],
   ...['keptHash', 'configHash', 'policyHash', 'timezones', 'connectors', 'sessions', 'sha256', 'notAfter'],
   ...['owner', 'model', 'manufacturer', 'ekName', 'boot', 'subject'],
-  ...['email', 'maxAge', 'phishingResistant', 'secureBoot', 'attested'],
+  ...['acting', 'scope', 'email', 'maxAge', 'phishingResistant', 'secureBoot', 'attested'],
 ]);
 
 /** Where a name of OPTIONAL is required after all. */
@@ -97,5 +97,6 @@ const NEEDED = new Set([
     'baseline-removed.model',
     'login-succeeded.subject',
   ],
+  ...['token-exchanged.session', 'token-exchanged.traceId', 'token-exchange-refused.traceId'],
   ...['logout.subject', 'session-ended.subject', 'session-revoked.subject', 'input.subject'],
 ]);
