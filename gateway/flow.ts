@@ -247,7 +247,7 @@ export class Flow {
   }
 }
 
-export function partyOf({ person, network }: Delegation): Party {
+function partyOf({ person, network }: Delegation): Party {
   return { session: person, network };
 }
 

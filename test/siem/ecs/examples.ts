@@ -3,6 +3,7 @@ import { INPUT_VERSION } from '#policy/input';
 import type { EventKind, EventOf, Peer } from '#siem/event';
 import { changeExamples } from './change-examples.ts';
 import { deviceExamples } from './device-examples.ts';
+import { exchangeExamples } from './exchange-examples.ts';
 
 const at = Date.parse('2026-03-04T09:12:13.456Z');
 const policyHash = '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08';
@@ -103,24 +104,7 @@ export const examples: { readonly [K in EventKind]: EventOf<K> } = {
     },
     status: 403,
   },
-  'token-exchanged': {
-    kind: 'token-exchanged',
-    service: { kind: 'service', id: 'spiffe://prod.example/front', groups: [], roles: [] },
-    person: subject,
-    session,
-    app: 'grafana.prod',
-    scope: ['GET'],
-    expiresIn: 60,
-    client: connectorPeer,
-    traceId: '4bf92f3577b34da6a3ce929d0e0e4736',
-  },
-  'token-exchange-refused': {
-    kind: 'token-exchange-refused',
-    code: 'invalid_request',
-    reason: 'subject-expired',
-    client: connectorPeer,
-    traceId: '4bf92f3577b34da6a3ce929d0e0e4736',
-  },
+  ...exchangeExamples,
   'request-refused': {
     kind: 'request-refused',
     code: 'encoded-slash',
