@@ -3,7 +3,15 @@ import { spawnSync } from 'node:child_process';
 import { cpSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import process from 'node:process';
+import {
+  MANIFEST,
+  makeManifest,
+  writeManifest as manifestText,
+  RELEASE_NAMESPACE,
+  SIGNATURES,
+} from '#gateway/release/manifest';
 import { billOfMaterials } from './sbom.ts';
+import { sshSign } from './ssh-keygen.ts';
 
 const root = dirname(import.meta.dirname);
 const dist = join(root, 'dist');
@@ -95,6 +103,15 @@ function writeBillOfMaterials(): void {
   writeFileSync(join(dist, 'sbom.cdx.json'), `${JSON.stringify(bill, null, 2)}\n`);
 }
 
+/** What `sallyport release check` compares with. Signed here, since packing builds anew. */
+function writeRelease(): void {
+  const text = manifestText(makeManifest(root, true));
+  writeFileSync(join(root, MANIFEST), text);
+  const key = process.env['SALLYPORT_RELEASE_KEY'];
+  if (key !== undefined)
+    writeFileSync(join(root, `${MANIFEST}${SIGNATURES}`), sshSign(key, RELEASE_NAMESPACE, text));
+}
+
 rmSync(dist, { recursive: true, force: true });
 mkdirSync(dist, { recursive: true });
 compile();
@@ -102,3 +119,4 @@ renameInUrls();
 copyAssets();
 writeManifest();
 writeBillOfMaterials();
+writeRelease();

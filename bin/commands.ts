@@ -125,6 +125,11 @@ export const commands: readonly Command[] = [
     load: () => import('./commands/change.ts'),
   },
   {
+    name: 'release',
+    summary: 'Compare the program files with the signed manifest of their release',
+    load: () => import('./commands/release.ts'),
+  },
+  {
     name: 'schema',
     summary: 'Print the JSON Schema of a document, for editors',
     load: () => import('./commands/schema.ts'),

@@ -15,6 +15,7 @@ import {
   assertionsSchema,
 } from '#gateway/pki/config';
 import { CONNECTOR_NAME } from '#gateway/pki/enrolment';
+import { type ReleaseConfig, releaseSchema, resolveReleasePaths } from '#gateway/release/config';
 import { resolveStatePaths, type StateConfig, stateSchema } from '#gateway/state/config';
 import { resolveSiemPaths, type SiemConfig, siemSchema } from '#siem/config';
 import {
@@ -69,6 +70,8 @@ export interface GatewayConfig {
   readonly changes?: ChangesConfig | undefined;
   /** Left out: whoever may open the admin socket may do everything. */
   readonly admin?: AdminConfig | undefined;
+  /** Left out: nobody vouches for the program files. */
+  readonly release?: ReleaseConfig | undefined;
   readonly portal: string;
   readonly listen: {
     readonly people: ListenAddress;
@@ -141,6 +144,7 @@ const shape = z.strictObject({
   policy: file,
   changes: changesSchema.optional(),
   admin: adminSchema.optional(),
+  release: releaseSchema.optional(),
   portal: origin.describe('The address people know. Its port is used for all apps.'),
   listen: z
     .strictObject({
@@ -253,7 +257,7 @@ function refuseRepeats(
 /** The configuration with every path made absolute, from the directory of its document. */
 export function resolvePaths(config: GatewayConfig, base: string): GatewayConfig {
   const at = (path: string): string => (isAbsolute(path) ? path : join(base, path));
-  const { tls, context, identity, services, changes, admin } = config;
+  const { tls, context, identity, services, changes, admin, release } = config;
   return {
     ...config,
     state: at(config.state),
@@ -261,6 +265,7 @@ export function resolvePaths(config: GatewayConfig, base: string): GatewayConfig
     policy: at(config.policy),
     ...(changes === undefined ? {} : { changes: resolveChangesPaths(changes, at) }),
     ...(admin === undefined ? {} : { admin: resolveAdminPaths(admin, at) }),
+    ...(release === undefined ? {} : { release: resolveReleasePaths(release, at) }),
     siem: resolveSiemPaths(config.siem, at),
     ...(tls === undefined ? {} : { tls: { certificate: at(tls.certificate), key: at(tls.key) } }),
     ...(services === undefined ? {} : { services: resolveServicesPaths(services, at) }),

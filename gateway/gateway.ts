@@ -38,6 +38,7 @@ import { answersFor } from './pages.ts';
 import { openAuthority } from './pki/authority.ts';
 import { EnrolmentDesk } from './pki/enrolment.ts';
 import { openRecord } from './record.ts';
+import { openRelease } from './release/open.ts';
 import { serviceServer } from './service-listener.ts';
 import { openStore } from './state/open.ts';
 import { requirePrivate } from './state/private-files.ts';
@@ -100,6 +101,7 @@ async function wire(config: GatewayConfig, around: Surroundings, undo: (() => un
   const { outbox, recorder, shipping, loggedChange } = await openRecord(config, { ...around, now }, undo);
   const metrics = new Metrics();
   const sites = new Sites(config);
+  const release = await openRelease(config, { recorder, log, now });
   const changes = await openChanges({
     ...{ config, recorder, now, configuration: around.configuration, logged: loggedChange },
   });
@@ -259,6 +261,7 @@ async function wire(config: GatewayConfig, around: Surroundings, undo: (() => un
     status: () => ({
       policy: policyFile.current.hash,
       change: changes?.current?.id,
+      release,
       ...fingerprints,
       connectors: tunnels.connectors(),
       openExchanges: open.size,

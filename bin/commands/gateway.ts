@@ -9,6 +9,7 @@ import { SignersError } from '#gateway/change/allowed-signers';
 import { ChangeRefusal } from '#gateway/change/reasons';
 import type { GatewayConfig } from '#gateway/config';
 import { type Gateway, startGateway } from '#gateway/gateway';
+import { DriftError } from '#gateway/release/open';
 import { StateError } from '#gateway/state/error';
 import { LooseModeError } from '#gateway/state/private-files';
 import { formatProblems } from '#policy/document';
@@ -92,6 +93,7 @@ async function serve({ config, ...configuration }: GatewayDocument, json: boolea
       error instanceof EndorsementConfigError ||
       error instanceof ChangeRefusal ||
       error instanceof KeptChangeError ||
+      error instanceof DriftError ||
       error instanceof SignersError;
     const code = (error as NodeJS.ErrnoException).code;
     if (!known && code === undefined) throw error;

@@ -1,4 +1,6 @@
 // `sallyport status`: what a running gateway has in force.
+import type { Measured } from '#gateway/release/measure';
+import { describe } from '#gateway/release/open';
 import { AdminError, callAdmin } from '../admin-client.ts';
 import { EXIT } from '../exit.ts';
 import { readGatewayConfig } from '../read-gateway-config.ts';
@@ -44,6 +46,7 @@ export async function run(argv: readonly string[]): Promise<number> {
 }
 
 function asText(body: Record<string, unknown>): string {
+  const release = body['release'] as Measured | undefined;
   const connectors = body['connectors'] as readonly { readonly connector: string }[];
   const names = [...new Set(connectors.map(({ connector }) => connector))].join(', ');
   const rows: readonly (readonly [string, unknown])[] = [
@@ -51,6 +54,7 @@ function asText(body: Record<string, unknown>): string {
     ['configuration', body['configHash']],
     ['code', body['codeHash']],
     ['change', body['change'] ?? 'none: nothing needs to be signed'],
+    ['release', release === undefined ? 'none: nobody signs releases' : describe(release)],
     ['connectors', names === '' ? 'none' : names],
     ['open', body['openExchanges']],
   ];

@@ -1,12 +1,11 @@
 // Whether a change may be taken up: a pure function of the change, of what was agreed on, of what is in force and of
 // the time. It answers who signed, or refuses for the first reason that holds.
 import { hash } from 'node:crypto';
-import { isValidAt, type Signer, signsFor } from './allowed-signers.ts';
+import type { Signer } from './allowed-signers.ts';
 import { CHANGE_NAMESPACE, type Change } from './bundle.ts';
+import { countedSigner, signersOf } from './counted.ts';
 import { commitSignature, GIT_NAMESPACE, GitObjects } from './git-objects.ts';
-import { type ChangeReason, ChangeRefusal } from './reasons.ts';
-import { SshFormatError } from './ssh-reader.ts';
-import { readSshSignature, type SshSignature } from './sshsig.ts';
+import { ChangeRefusal } from './reasons.ts';
 
 /** What changes are held to. */
 export interface Terms {
@@ -37,77 +36,13 @@ export function judge(
   inForce: InForce | undefined,
   now: number,
 ): readonly string[] {
-  const names = signersOf(change, terms, now);
+  const { statement, signatures } = change.bundle;
+  const signed = { message: Buffer.from(statement), signatures, namespace: CHANGE_NAMESPACE };
+  const names = signersOf(signed, terms, now);
   checkSource(change, terms);
   checkOrder(change, inForce);
   checkFiles(change, terms, now);
   return names;
-}
-
-/** Each bad signature's reason; the gravest is told when too few good ones are left. */
-const GRAVITY: readonly ChangeReason[] = ['malformed', 'foreign-signed', 'key-expired', 'unknown-signer'];
-
-function signersOf({ bundle }: Change, terms: Terms, now: number): readonly string[] {
-  if (bundle.signatures.length === 0) throw new ChangeRefusal('unsigned');
-  const message = Buffer.from(bundle.statement);
-  const names = new Set<string>();
-  const bad = new Map<ChangeReason, string>();
-  for (const armour of bundle.signatures) {
-    try {
-      names.add(countedSigner(signatureOf(armour), message, CHANGE_NAMESPACE, terms.signers, now));
-    } catch (error) {
-      if (!(error instanceof ChangeRefusal) || error.code === 'tampered') throw error;
-      bad.set(error.code, error.detail ?? '');
-    }
-  }
-  if (names.size >= terms.threshold) return [...names].sort();
-  const gravest = GRAVITY.find((code) => bad.has(code));
-  if (names.size === 0 && gravest !== undefined) throw new ChangeRefusal(gravest, bad.get(gravest));
-  const besides = gravest === undefined ? '' : `; one more is refused: ${bad.get(gravest)}`;
-  const found = names.size === 0 ? 'nobody' : [...names].sort().join(', ');
-  throw new ChangeRefusal('too-few-signatures', `${found} signed, of ${terms.threshold} that must${besides}`);
-}
-
-function signatureOf(armour: string): SshSignature {
-  try {
-    return readSshSignature(armour);
-  } catch (error) {
-    if (error instanceof SshFormatError) throw new ChangeRefusal('malformed', error.message);
-    throw error;
-  }
-}
-
-/** Who made a signature that counts. Throws ChangeRefusal. */
-function countedSigner(
-  signature: SshSignature,
-  message: Buffer,
-  namespace: string,
-  signers: readonly Signer[],
-  now: number,
-): string {
-  const { fingerprint } = signature.key;
-  const listed = signers.filter(({ key }) => key.fingerprint === fingerprint);
-  if (listed.length === 0) throw new ChangeRefusal('unknown-signer', fingerprint);
-  if (signature.namespace !== namespace)
-    throw new ChangeRefusal(
-      'foreign-signed',
-      `${fingerprint} signed for ${JSON.stringify(signature.namespace.slice(0, 64))}`,
-    );
-  const permitted = listed.filter((one) => signsFor(one, namespace));
-  if (permitted.length === 0)
-    throw new ChangeRefusal('foreign-signed', `${fingerprint} may not sign for ${namespace}`);
-  const signer = permitted.find((one) => isValidAt(one, now));
-  if (signer === undefined) throw new ChangeRefusal('key-expired', fingerprint);
-  let covers: boolean;
-  try {
-    covers = signature.covers(message);
-  } catch (error) {
-    if (error instanceof SshFormatError) throw new ChangeRefusal('malformed', error.message);
-    throw error;
-  }
-  if (!covers)
-    throw new ChangeRefusal('tampered', `the signature of ${signer.principal} is over another text`);
-  return signer.principal;
 }
 
 function checkSource({ statement }: Change, terms: Terms): void {

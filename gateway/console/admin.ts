@@ -12,6 +12,7 @@ import type { GatewayConfig } from '#gateway/config';
 import { OWN_BODY } from '#gateway/edge/limits';
 import { serveOwn } from '#gateway/edge/own-pages';
 import { CONNECTOR_NAME, type EnrolmentDesk } from '#gateway/pki/enrolment';
+import type { Measured } from '#gateway/release/measure';
 import type { ConnectorStatus } from '#gateway/tunnel/relay';
 import type { Recorder } from '#siem/recorder';
 import { type AccessParts, accessApp } from './access.ts';
@@ -60,6 +61,8 @@ export interface AdminParts extends AccessParts {
   status(): {
     readonly policy: string;
     readonly change: string | undefined;
+    /** How the program files compare with their release; undefined where nobody signs releases. */
+    readonly release: Measured | undefined;
     readonly configHash: string;
     readonly codeHash: string;
     readonly connectors: readonly ConnectorStatus[];

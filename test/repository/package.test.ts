@@ -12,7 +12,7 @@ import { dirname, join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
-import { findProgram } from '../requires.ts';
+import { findProgram, requires } from '../requires.ts';
 
 const root = join(import.meta.dirname, '../..');
 const NPM: ExecFileSyncOptionsWithStringEncoding = {
@@ -20,6 +20,9 @@ const NPM: ExecFileSyncOptionsWithStringEncoding = {
   stdio: ['ignore', 'pipe', 'pipe'],
   maxBuffer: 2 ** 26,
 };
+
+/** Whether a release can be signed here. */
+const SSH = findProgram('ssh-keygen') !== undefined;
 
 /** What must be in the package besides dist/, and nothing else may. */
 const WITH_DIST =
@@ -33,9 +36,12 @@ suite('the package', () => {
 
   before(() => {
     place = mkdtempSync(join(tmpdir(), 'sallyport-package-'));
+    const key = join(place, 'maker');
+    if (SSH) execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', key]);
     const report = execFileSync('npm', ['pack', '--json', '--pack-destination', place], {
       ...NPM,
       cwd: root,
+      env: { ...process.env, ...(SSH ? { SALLYPORT_RELEASE_KEY: key } : {}) },
     });
     const [{ filename, files }] = JSON.parse(report.slice(report.indexOf('[')));
     tarball = join(place, filename);
@@ -76,6 +82,21 @@ suite('the package', () => {
     ]) {
       assert.ok(packed.includes(needed), `${needed} is missing`);
     }
+  });
+
+  test('is measured as it was released, until a byte of it is another', {
+    skip: requires('ssh-keygen'),
+  }, () => {
+    const list = join(place, 'release_signers');
+    writeFileSync(list, `maker ${readFileSync(join(place, 'maker.pub'), 'utf8')}`);
+    const check = (): { verdict: string; changed: readonly string[]; added: readonly string[] } =>
+      JSON.parse(sallyport(['release', 'check', '--signers', list, '--json']).stdout);
+    assert.equal(check().verdict, 'as-released', JSON.stringify(check()));
+    const file = join(installed, 'dist/gateway/flow.js');
+    const before = readFileSync(file);
+    writeFileSync(file, `${before}\n`);
+    assert.deepEqual([check().verdict, check().changed], ['drifted', ['dist/gateway/flow.js']]);
+    writeFileSync(file, before);
   });
 
   test('publint finds no fault', async () => {
