@@ -13,6 +13,9 @@ import {
   type AssertionsConfig,
   appAssertion,
   assertionsSchema,
+  type PkiConfig,
+  pkiSchema,
+  resolvePkiPaths,
 } from '#gateway/pki/config';
 import { CONNECTOR_NAME } from '#gateway/pki/enrolment';
 import { type ReleaseConfig, releaseSchema, resolveReleasePaths } from '#gateway/release/config';
@@ -99,6 +102,7 @@ export interface GatewayConfig {
   readonly context: { readonly countries: readonly string[] };
   readonly attestation: AttestationConfig;
   readonly assertions: AssertionsConfig;
+  readonly pki: PkiConfig;
   readonly outbox: { readonly quota: number };
   readonly siem: SiemConfig;
   readonly apps: readonly AppConfig[];
@@ -200,6 +204,7 @@ const shape = z.strictObject({
     .describe('countries: CSV files of start,end,country ranges, as the @ip-location-db packages hold them.'),
   attestation: attestationSchema.prefault({}),
   assertions: assertionsSchema.prefault({}),
+  pki: pkiSchema.prefault({}),
   outbox: z.strictObject({ quota: size.prefault('2GiB') }).prefault({}),
   siem: siemSchema.prefault({}).describe('Where events are shipped to, at least once and in order.'),
   apps: z.array(app).min(1).max(5000),
@@ -267,6 +272,7 @@ export function resolvePaths(config: GatewayConfig, base: string): GatewayConfig
     ...(admin === undefined ? {} : { admin: resolveAdminPaths(admin, at) }),
     ...(release === undefined ? {} : { release: resolveReleasePaths(release, at) }),
     siem: resolveSiemPaths(config.siem, at),
+    pki: resolvePkiPaths(config.pki, at),
     ...(tls === undefined ? {} : { tls: { certificate: at(tls.certificate), key: at(tls.key) } }),
     ...(services === undefined ? {} : { services: resolveServicesPaths(services, at) }),
     context: { countries: context.countries.map(at) },

@@ -2,7 +2,6 @@
 // leaves nothing behind; closing lets what is open finish within its grace.
 import { mkdirSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
-import { join } from 'node:path';
 import type { Log } from '#siem/log';
 import { PolicyFile } from './access/policy-file.ts';
 import { Revocations } from './access/revocations.ts';
@@ -32,10 +31,9 @@ import { Sessions } from './identity/sessions.ts';
 import { SignIn } from './identity/sign-in.ts';
 import { Rates } from './inspect/rates.ts';
 import { Strangers } from './inspect/strangers.ts';
-import { CONNECTOR_CA, openSigner, shareKeys } from './keys.ts';
+import { CONNECTOR_CA, openIssuer, openSigner } from './keys.ts';
 import { connectorServer, listen, peersOf, peopleServer, stop, tunnelEvents } from './listeners.ts';
 import { answersFor } from './pages.ts';
-import { openAuthority } from './pki/authority.ts';
 import { EnrolmentDesk } from './pki/enrolment.ts';
 import { openRecord } from './record.ts';
 import { openRelease } from './release/open.ts';
@@ -96,11 +94,12 @@ async function wire(config: GatewayConfig, around: Surroundings, undo: (() => un
   const state = rehearsable(await openStore(config.store, now));
   const { store } = state;
   undo.push(() => store.close());
-  await shareKeys(config, store, now);
+  const sites = new Sites(config);
+  const issuer = await openIssuer(config, store, { now, log }, undo, sites.hosts);
+  const connectorCa = issuer.authority(CONNECTOR_CA.directory);
   const portalOrigin = new URL(config.portal).origin;
   const { outbox, recorder, shipping, loggedChange } = await openRecord(config, { ...around, now }, undo);
   const metrics = new Metrics();
-  const sites = new Sites(config);
   const release = await openRelease(config, { recorder, log, now });
   const changes = await openChanges({
     ...{ config, recorder, now, configuration: around.configuration, logged: loggedChange },
@@ -113,6 +112,8 @@ async function wire(config: GatewayConfig, around: Surroundings, undo: (() => un
     onSwap: () => void open.review('policy-changed'),
   });
   undo.push(() => policyFile.close());
+  const tunnels = new Tunnels({ now, random, log, ...tunnelEvents(recorder, log, now) });
+  undo.push(() => tunnels.drain(0));
   const heartbeat = new Heartbeat({
     ...{ recorder, outbox, shipping, log, startedAt, now },
     connectors: () => tunnels.count.connectors,
@@ -130,7 +131,6 @@ async function wire(config: GatewayConfig, around: Surroundings, undo: (() => un
     () => policyFile.current,
     (session, input) => revocations.covers(session, input),
   );
-  const connectorCa = await openAuthority(join(config.state, CONNECTOR_CA.directory), CONNECTOR_CA.name, now);
   const { trustDomain, certificateLife } = config.connectors;
   const desk = new EnrolmentDesk({ store, authority: connectorCa, trustDomain, certificateLife, now });
   const signer = await openSigner(config, store, { now, log }, undo);
@@ -151,8 +151,6 @@ async function wire(config: GatewayConfig, around: Surroundings, undo: (() => un
   const sweep = setInterval(() => sessions.sweep(), SWEEP_INTERVAL).unref();
   undo.push(() => clearInterval(sweep));
   const { verifier, standings, connectorStandings } = deviceVerifier(config, store, around, undo);
-  const tunnels = new Tunnels({ now, random, log, ...tunnelEvents(recorder, log, now) });
-  undo.push(() => tunnels.drain(0));
   const ways = new Ways(rulings, tunnels, connectorStandings);
   const open: OpenExchanges = new OpenExchanges(
     rulings,
@@ -209,30 +207,14 @@ async function wire(config: GatewayConfig, around: Surroundings, undo: (() => un
   });
 
   // The listeners.
-  const people = await peopleServer(
-    { config, sites, flow, connections, strangers, recorder, log, now },
-    undo,
-  );
+  const listening = { config, issuer, connections, strangers, recorder, log, now };
+  const people = await peopleServer({ ...listening, sites, flow }, undo);
   const connectors = await connectorServer(
-    { config, desk, devices: devices.desk, authority: connectorCa, tunnels, recorder, strangers, now },
+    { ...listening, desk, devices: devices.desk, authority: connectorCa, tunnels },
     undo,
   );
   const services = await serviceServer(
-    {
-      ...{
-        config,
-        authority: connectorCa,
-        flow,
-        answers,
-        connections,
-        strangers,
-        metrics,
-        recorder,
-        log,
-        now,
-      },
-      ...{ signer, sessions, store },
-    },
+    { ...listening, authority: connectorCa, flow, answers, metrics, signer, sessions, store },
     undo,
   );
   const health = healthListener({

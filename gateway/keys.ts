@@ -3,32 +3,106 @@ import { join } from 'node:path';
 import type { Log } from '#siem/log';
 import type { GatewayConfig } from './config.ts';
 import { AssertionSigner } from './pki/assertion.ts';
-import { openAuthority } from './pki/authority.ts';
 import { gatewayUri } from './pki/enrolment.ts';
+import { Issuer } from './pki/issuer.ts';
+import type { AuthoritySettings, KeySettings } from './pki/issuer-service.ts';
 import { KeyRing } from './pki/key-ring.ts';
-import { type KeyFiles, shareKey } from './state/installation-keys.ts';
 import type { Store } from './state/store.ts';
 
+/** Vouches for connectors, services and gateways, and for the listener that connectors dial. */
 export const CONNECTOR_CA = { directory: 'connector-ca', name: 'Sallyport connectors' } as const;
+/** Vouches for the hosts people use, where the operator has no certificate for them. */
 export const DEVELOPMENT_CA = { directory: 'development-ca', name: 'Sallyport development' } as const;
 
-/** With an embedded store there is nobody to share with, and each room makes its own key. */
-export async function shareKeys(config: GatewayConfig, store: Store, now: () => number): Promise<void> {
-  if (config.store.kind === 'embedded') return;
-  const authority = (ca: { directory: string; name: string }): KeyFiles => ({
-    name: ca.directory,
-    files: [`${ca.directory}/ca.key`, `${ca.directory}/ca.pem`],
-    make: () => openAuthority(join(config.state, ca.directory), ca.name, now),
-  });
-  await shareKey(store, config.state, authority(CONNECTOR_CA));
-  if (config.tls === undefined) await shareKey(store, config.state, authority(DEVELOPMENT_CA));
+interface Around {
+  readonly now: () => number;
+  readonly log: Log;
+}
+
+/** The issuing process with its authorities open, until `undo` is done. `hosts`: of the portal and of apps. */
+export async function openIssuer(
+  config: GatewayConfig,
+  store: Store,
+  { now, log }: Around,
+  undo: (() => unknown)[],
+  hosts: readonly string[],
+): Promise<Issuer> {
+  const issuer = issuerOf(config, log, hosts);
+  undo.push(() => issuer.stop());
+  if (config.store.kind === 'redis') {
+    for (const { id } of authoritiesOf(config, hosts)) await shareRoot(store, issuer, id);
+  }
+  await issuer.open(now);
+  return issuer;
+}
+
+function keySettings({ pki }: GatewayConfig): KeySettings {
+  const { keys, passphrase, pkcs11, tpm } = pki;
+  return {
+    place: keys,
+    tpm,
+    ...(passphrase === undefined ? {} : { passphrase: passphrase.file }),
+    ...(pkcs11 === undefined ? {} : { pkcs11: { ...pkcs11, pin: pkcs11.pin.file } }),
+  };
+}
+
+/** The authorities by their directories' names, which are their ids too. */
+function authoritiesOf(config: GatewayConfig, hosts: readonly string[]): AuthoritySettings[] {
+  const { connectors, pki, state, tls } = config;
+  const of = (
+    { directory, name }: { directory: string; name: string },
+    more: Pick<AuthoritySettings, 'rules' | 'constraints'>,
+  ): AuthoritySettings => ({ id: directory, directory: join(state, directory), name, ...more });
+  const { perSecond } = pki;
+  const { trustDomain } = connectors;
+  return [
+    of(CONNECTOR_CA, {
+      rules: { servers: connectors.hosts, trustDomain, perSecond },
+      constraints: { trustDomain, hosts: connectors.hosts },
+    }),
+    ...(tls === undefined ? [of(DEVELOPMENT_CA, { rules: { servers: hosts, perSecond } })] : []),
+  ];
+}
+
+/** Gives this gateway's roots to the installation in `store`, or takes over those it has. */
+export async function shareRoots(config: GatewayConfig, store: Store, log: Log): Promise<void> {
+  const issuer = issuerOf(config, log, []);
+  try {
+    for (const { id } of authoritiesOf(config, [])) await shareRoot(store, issuer, id);
+  } finally {
+    issuer.stop();
+  }
+}
+
+function issuerOf(config: GatewayConfig, log: Log, hosts: readonly string[]): Issuer {
+  const { store } = config;
+  const shared = store.kind === 'redis' ? { secret: store.secret.file } : undefined;
+  return new Issuer({ authorities: authoritiesOf(config, hosts), keys: keySettings(config), shared }, log);
+}
+
+/** The first gateway of an installation gives its root to the others. Throws StateError when this one has another. */
+async function shareRoot(store: Store, issuer: Issuer, id: string): Promise<void> {
+  const name = `${id}-root`;
+  let kept = await store.get('sharedKey', name);
+  if (kept === undefined) {
+    const { certificate, key } = await issuer.offer(id);
+    const files = { certificate, ...(key === undefined ? {} : { key }) };
+    if (await store.create('sharedKey', name, { files })) {
+      // What an earlier version left there was the one key that signed everything.
+      await store.remove('sharedKey', id);
+      return;
+    }
+    kept = await store.get('sharedKey', name);
+  }
+  const { certificate = '', key } = kept?.files ?? {};
+  await issuer.adopt(id, { certificate, key });
 }
 
 /** What signs assertions, with keys that turn by themselves until `undo` is done. */
 export async function openSigner(
   { assertions, connectors, name, portal }: GatewayConfig,
   store: Store,
-  { now, log }: { readonly now: () => number; readonly log: Log },
+  { now, log }: Around,
   undo: (() => unknown)[],
 ): Promise<AssertionSigner> {
   const ring = await KeyRing.open(store, { rotate: assertions.rotate, now, log });

@@ -3,7 +3,6 @@
 import { once } from 'node:events';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { join } from 'node:path';
 import type { SallyportEvent } from '#siem/event';
 import type { Log } from '#siem/log';
 import type { Recorder } from '#siem/recorder';
@@ -11,7 +10,7 @@ import type { DeviceDesk } from './attest/desk.ts';
 import type { GatewayConfig } from './config.ts';
 import { Accepts } from './edge/accepts.ts';
 import type { Connections } from './edge/connections.ts';
-import type { KnownConnector } from './edge/connector-certificates.ts';
+import { clientAuthorities, type KnownConnector } from './edge/connector-certificates.ts';
 import { connectorsListener } from './edge/connectors-listener.ts';
 import type { Exchange } from './edge/exchange.ts';
 import { Farewell } from './edge/farewell.ts';
@@ -21,9 +20,10 @@ import { TLS_SETTINGS } from './edge/tls.ts';
 import type { Flow } from './flow.ts';
 import { type Strangers, TooMany } from './inspect/strangers.ts';
 import { DEVELOPMENT_CA } from './keys.ts';
-import { type Authority, openAuthority } from './pki/authority.ts';
 import type { EnrolmentDesk } from './pki/enrolment.ts';
 import { type Expiring, FileCertificate } from './pki/file-certificate.ts';
+import type { Authority } from './pki/issued.ts';
+import type { Issuer } from './pki/issuer.ts';
 import { issueCertificate, keepRenewed } from './pki/server-certificate.ts';
 import { Peers } from './relay/peers.ts';
 import type { Store } from './state/store.ts';
@@ -35,6 +35,7 @@ type Undo = (() => unknown)[];
 
 export interface PeopleParts {
   readonly config: GatewayConfig;
+  readonly issuer: Issuer;
   readonly sites: Sites;
   readonly flow: Flow;
   readonly connections: Connections;
@@ -52,7 +53,7 @@ export interface PeopleServer {
 }
 
 export async function peopleServer(parts: PeopleParts, undo: Undo): Promise<PeopleServer> {
-  const { config, sites, flow, recorder, log, now } = parts;
+  const { config, issuer, sites, flow, recorder, log, now } = parts;
   const handlers = handlersOf(flow, parts);
   if (config.tls !== undefined) {
     const files = new FileCertificate({
@@ -64,10 +65,11 @@ export async function peopleServer(parts: PeopleParts, undo: Undo): Promise<Peop
     undo.push(() => clearInterval(timer));
     return { server, farewell: new Farewell(server), developmentCa: undefined };
   }
-  const ca = await openAuthority(join(config.state, DEVELOPMENT_CA.directory), DEVELOPMENT_CA.name, now);
+  const ca = issuer.authority(DEVELOPMENT_CA.directory);
   const { notAfter, ...certificate } = await issueCertificate(ca, sites.hosts);
   const server = peopleListener(certificate, config.limits, handlers);
-  const timer = keepRenewed(server, ca, sites.hosts, notAfter, TLS_SETTINGS, now);
+  const renewed = { authority: ca, names: sites.hosts, notAfter, settings: () => TLS_SETTINGS, now, log };
+  const timer = keepRenewed(server, renewed);
   undo.push(() => clearInterval(timer));
   return { server, farewell: new Farewell(server), developmentCa: ca.certificate };
 }
@@ -107,11 +109,12 @@ export interface ConnectorParts {
   readonly tunnels: TunnelRelays;
   readonly recorder: Recorder;
   readonly strangers: Strangers;
+  readonly log: Log;
   readonly now: () => number;
 }
 
 export async function connectorServer(
-  { config, desk, devices, authority, tunnels, recorder, strangers, now }: ConnectorParts,
+  { config, desk, devices, authority, tunnels, recorder, strangers, log, now }: ConnectorParts,
   undo: Undo,
 ): Promise<ReturnType<typeof connectorsListener>> {
   const { hosts, trustDomain } = config.connectors;
@@ -143,8 +146,11 @@ export async function connectorServer(
       tunnels.accept(ws, { connector: name, apps, address: client.address, serial, key });
     },
   });
-  const settings = { ...TLS_SETTINGS, minVersion: 'TLSv1.3', ca: authority.certificate };
-  const timer = keepRenewed(server, authority, hosts, notAfter, settings, now);
+  const settings = (): object => ({
+    ...{ ...TLS_SETTINGS, minVersion: 'TLSv1.3' },
+    ca: clientAuthorities(authority),
+  });
+  const timer = keepRenewed(server, { authority, names: hosts, notAfter, settings, now, log });
   undo.push(() => clearInterval(timer));
   return server;
 }

@@ -1,6 +1,5 @@
 // Makes the listener that services dial: the same TLS and the same strict front as people's, but it asks for certificates.
 import { constants } from 'node:crypto';
-import { join } from 'node:path';
 import type { SecureContextOptions } from 'node:tls';
 import type { Answers } from './answers.ts';
 import type { Metrics } from './console/metrics.ts';
@@ -12,9 +11,9 @@ import type { Sessions } from './identity/sessions.ts';
 import { DEVELOPMENT_CA } from './keys.ts';
 import { handlersOf, listen, type PeopleParts } from './listeners.ts';
 import type { AssertionSigner } from './pki/assertion.ts';
-import { type Authority, openAuthority } from './pki/authority.ts';
 import { Delegations } from './pki/delegation.ts';
 import { FileCertificate } from './pki/file-certificate.ts';
+import type { Authority } from './pki/issued.ts';
 import { issueCertificate, keepRenewed } from './pki/server-certificate.ts';
 import { ServiceExchange } from './service-exchange.ts';
 import { ServiceFlow } from './service-flow.ts';
@@ -48,7 +47,7 @@ export async function serviceServer(
   parts: ServiceParts,
   undo: (() => unknown)[],
 ): Promise<ReturnType<typeof peopleListener> | undefined> {
-  const { config, authority, log, now } = parts;
+  const { config, issuer, authority, log, now } = parts;
   if (config.services === undefined) return undefined;
   const services = openServices(config, config.services, authority.certificate, now);
   const sites = new Sites(config, config.services.listen.port);
@@ -66,10 +65,11 @@ export async function serviceServer(
     await listen(server, config.services.listen, undo);
     return server;
   }
-  const ca = await openAuthority(join(config.state, DEVELOPMENT_CA.directory), DEVELOPMENT_CA.name, now);
+  const ca = issuer.authority(DEVELOPMENT_CA.directory);
   const { notAfter, ...certificate } = await issueCertificate(ca, sites.hosts);
   const server = peopleListener(certificate, config.limits, handlers, SERVICE_CLIENTS);
-  const timer = keepRenewed(server, ca, sites.hosts, notAfter, SERVICE_TLS, now);
+  const renewed = { authority: ca, names: sites.hosts, notAfter, settings: () => SERVICE_TLS, now, log };
+  const timer = keepRenewed(server, renewed);
   undo.push(() => clearInterval(timer));
   await listen(server, config.services.listen, undo);
   return server;

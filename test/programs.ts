@@ -85,5 +85,12 @@ export const parts: readonly Part[] = [
     program: '/usr/lib/*/libtss2-tcti-swtpm.so.0',
     suites: 'connectors/device: the way of tpm2-tools to swtpm',
   },
+  { package: 'softhsm2', program: 'softhsm2-util', suites: 'gateway/pki: a PKCS#11 token' },
+  {
+    package: 'softhsm2',
+    program: '/usr/lib/*/softhsm/libsofthsm2.so',
+    suites: 'gateway/pki: the library of a PKCS#11 token',
+  },
+  { package: 'opensc', program: 'pkcs11-tool', suites: 'gateway/pki: the way to a PKCS#11 token' },
   { package: 'fish', program: 'fish', suites: 'bin: completion' },
 ];

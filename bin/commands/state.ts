@@ -2,15 +2,17 @@
 // state the gateway must not be running: its file has one owner.
 import { readFileSync } from 'node:fs';
 import type { GatewayConfig } from '#gateway/config';
-import { shareKeys } from '#gateway/keys';
+import { shareRoots } from '#gateway/keys';
 import { StateError } from '#gateway/state/error';
 import { openStore } from '#gateway/state/open';
 import { census, exported, imported } from '#gateway/state/portable';
 import { LooseModeError, readPrivate, writeWhole } from '#gateway/state/private-files';
 import type { Store } from '#gateway/state/store';
+import { createLog } from '#siem/log';
 import { EXIT } from '../exit.ts';
 import { readGatewayConfig } from '../read-gateway-config.ts';
 import { readOptions } from '../usage.ts';
+import { version } from '../version.ts';
 
 const BACKUP_HELP = `Usage: sallyport state backup --config FILE --out FILE
 
@@ -137,7 +139,11 @@ async function migrate(config: GatewayConfig): Promise<void> {
       const message = `there are ${session} sessions and ${connector} connectors in Redis already: migrate into an empty one, or another prefix`;
       throw new StateError('state-conflict', message);
     }
-    await shareKeys(config, store, Date.now);
+    await shareRoots(
+      config,
+      store,
+      createLog({ service: { name: 'sallyport', version: version(), node: config.name } }),
+    );
     return imported(store, lines, Date.now());
   });
   process.stdout.write(

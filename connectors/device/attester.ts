@@ -9,7 +9,7 @@ import {
 } from '../wire/evidence.ts';
 import { TpmError } from './tpm/error.ts';
 import { authorized, createBelow, endorsementOf, withEndorsementKey, withKey, withTpm } from './tpm/keys.ts';
-import { Reader } from './tpm/marshal.ts';
+import { ecdsa, jwkOf, spkiOf } from './tpm/signing-key.ts';
 import { AK_TEMPLATE, type EkKind, ekKind, SESSION_KEY_TEMPLATE } from './tpm/templates.ts';
 import type { Tpm, TpmKey } from './tpm/tpm.ts';
 
@@ -119,22 +119,11 @@ async function quote(
 
 /** Signs with the session key: r and s, each filled to 32 bytes, as JWS ES256 wants it (RFC 7518, 3.4). */
 export function signWithSessionKey(address: string, keys: DeviceKeys, data: Buffer): Promise<Buffer> {
-  const digest = createHash('sha256').update(data).digest();
   return withTpm(address, (tpm) =>
     withEndorsementKey(tpm, kindOf(keys), (ek) =>
-      withKey(tpm, ek, keys.session, async (key) => {
-        const signature = new Reader(await tpm.sign(key, digest));
-        signature.take(2 + 2);
-        return Buffer.concat([filled(signature.sized()), filled(signature.sized())]);
-      }),
+      withKey(tpm, ek, keys.session, (key) => ecdsa(tpm, key, data)),
     ),
   );
-}
-
-/** The public key as a JWK, members in the order of RFC 7638. */
-export function jwkOf(publicArea: Buffer): { crv: 'P-256'; kty: 'EC'; x: string; y: string } {
-  const { x, y } = pointOf(publicArea);
-  return { crv: 'P-256', kty: 'EC', x: x.toString('base64url'), y: y.toString('base64url') };
 }
 
 /** RFC 7638 thumbprint: DPoP's `jkt`. */
@@ -142,28 +131,6 @@ export function thumbprintOf(publicArea: Buffer): string {
   return createHash('sha256')
     .update(JSON.stringify(jwkOf(publicArea)))
     .digest('base64url');
-}
-
-/** SubjectPublicKeyInfo of an uncompressed point on P-256, up to the point (RFC 5480). */
-const SPKI_P256 = Buffer.from('3059301306072a8648ce3d020106082a8648ce3d03010703420004', 'hex');
-
-function spkiOf(publicArea: Buffer): Buffer {
-  const { x, y } = pointOf(publicArea);
-  return Buffer.concat([SPKI_P256, x, y]);
-}
-
-/** Of a key made from one of our own signing templates. */
-function pointOf(publicArea: Buffer): { x: Buffer; y: Buffer } {
-  const reader = new Reader(publicArea);
-  reader.take(2 + 2 + 4);
-  reader.sized();
-  reader.take(2 + 2 + 2 + 2 + 2);
-  return { x: filled(reader.sized()), y: filled(reader.sized()) };
-}
-
-/** A TPM leaves out leading zeros. */
-function filled(number: Buffer): Buffer {
-  return Buffer.concat([Buffer.alloc(Math.max(0, 32 - number.length)), number]);
 }
 
 function kindOf(keys: DeviceKeys): EkKind {

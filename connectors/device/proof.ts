@@ -1,8 +1,9 @@
 // What the session key in the TPM signs: DPoP proofs for the command line (RFC 9449), and statements for browsers.
 import { createHash, randomUUID } from 'node:crypto';
 import { STATEMENT_TYPE } from '../wire/browser.ts';
-import { jwkOf, signWithSessionKey } from './attester.ts';
+import { signWithSessionKey } from './attester.ts';
 import type { DeviceState } from './key-store.ts';
+import { jwkOf } from './tpm/signing-key.ts';
 
 export interface ProvenRequest {
   readonly method: string;

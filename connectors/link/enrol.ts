@@ -2,10 +2,11 @@
 // authority has been seen nothing is believed, and the token's secret goes only to a server that it vouches for.
 // The container of extensions inside @peculiar/x509 wants this polyfill to be there first.
 import 'reflect-metadata';
-import { createHash, KeyObject, webcrypto, X509Certificate } from 'node:crypto';
+import { createHash, createPrivateKey, KeyObject, webcrypto, X509Certificate } from 'node:crypto';
 import { type RequestOptions, request } from 'node:https';
 import { Pkcs10CertificateRequestGenerator } from '@peculiar/x509';
 import { outboundAgent } from '../wire/outbound.ts';
+import { certificatesIn, leadsTo } from './chain.ts';
 import { type Identity, identityOf, keyPem } from './identity.ts';
 import { EnrolError, type EnrolmentToken } from './token.ts';
 
@@ -62,19 +63,15 @@ function call(url: URL, tls: RequestOptions, body?: object): Promise<Answer> {
 async function fetchAuthority(gateway: URL, expected: string): Promise<string> {
   // The one place where a certificate is not checked: what comes back is checked against the token instead.
   const { status, body } = await call(new URL('/v1/ca', gateway), { rejectUnauthorized: false });
-  let der: Buffer | undefined;
-  try {
-    if (status === 200) der = new X509Certificate(body).raw;
-  } catch {
-    // Not a certificate: the same as a wrong one.
-  }
-  if (der === undefined || createHash('sha256').update(der).digest('hex') !== expected) {
+  const shown = status === 200 ? certificatesIn(body) : [];
+  const named = shown.find(({ raw }) => createHash('sha256').update(raw).digest('hex') === expected);
+  if (named === undefined) {
     throw new EnrolError(
       'authority-mismatch',
       `${gateway.origin} does not show the authority that the token names: it is another gateway, or somebody is in between. Nothing was sent to it.`,
     );
   }
-  return new X509Certificate(der).toString();
+  return named.toString();
 }
 
 async function keyAndRequest(name: string): Promise<{ key: string; csr: string }> {
@@ -86,7 +83,10 @@ async function keyAndRequest(name: string): Promise<{ key: string; csr: string }
   return { key: keyPem(KeyObject.from(keys.privateKey)), csr: csr.toString('pem') };
 }
 
-/** Reads a 201, and checks that the certificate is for our key and from our authority. */
+/**
+ * Reads a 201, and checks that the certificate is for our key and from our authority. The gateway, which was verified
+ * with what is trusted now, also says what to trust from now on: so roots can change.
+ */
 function identityFrom({ status, body }: Answer, key: string, ca: string): Identity {
   let members: Record<string, unknown>;
   try {
@@ -94,17 +94,20 @@ function identityFrom({ status, body }: Answer, key: string, ca: string): Identi
   } catch {
     members = {};
   }
-  const { certificate, error, message } = members ?? {};
+  const { certificate, chain, error, message } = members ?? {};
   if (status !== 201) {
     const words = typeof message === 'string' ? message.replace(/[^\x20-\x7e’]/g, '?').slice(0, 300) : '';
     const code = typeof error === 'string' && /^[a-z-]{1,40}$/.test(error) ? error : `status ${status}`;
     throw new EnrolError('refused', `the gateway refused (${code}): ${words}`, status >= 500);
   }
   if (typeof certificate !== 'string') throw new EnrolError('bad-answer', 'the answer holds no certificate');
-  const identity = identityOf(key, certificate, ca);
-  const parsed = new X509Certificate(certificate);
-  if (!parsed.verify(new X509Certificate(ca).publicKey)) {
+  const trusted = typeof chain === 'string' && certificatesIn(chain).length > 0 ? chain : ca;
+  const identity = identityOf(key, certificate, trusted);
+  if (!leadsTo(certificatesIn(certificate), certificatesIn(trusted))) {
     throw new EnrolError('bad-answer', 'the certificate was not issued by the authority of the token');
+  }
+  if (!new X509Certificate(certificate).checkPrivateKey(createPrivateKey(key))) {
+    throw new EnrolError('bad-answer', 'the certificate is for another key than the one that was made here');
   }
   return identity;
 }

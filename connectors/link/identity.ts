@@ -16,8 +16,9 @@ import { join } from 'node:path';
 /** What a connector shows and believes. PEM. */
 export interface Identity {
   readonly key: string;
+  /** The leaf, then the intermediate above it. */
   readonly certificate: string;
-  /** The authority that the gateway's certificate must come from. */
+  /** The authorities that the gateway's certificate must come from. */
   readonly ca: string;
   /** Epoch milliseconds. */
   readonly notBefore: number;
@@ -40,7 +41,8 @@ export class StateError extends Error {
 // Key and certificate are one file, so that a crash can never leave one without the other.
 const IDENTITY = 'identity.pem';
 const AUTHORITY = 'ca.pem';
-const CERTIFICATE = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----\n?/;
+/** The leaf and what it is shown with. */
+const CERTIFICATES = /(?:-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----\s*)+/;
 const KEY = /-----BEGIN PRIVATE KEY-----[\s\S]+?-----END PRIVATE KEY-----\n?/;
 
 function requirePrivate(path: string, want: string): void {
@@ -76,7 +78,7 @@ export function loadIdentity(directory: string): Identity | undefined {
   }
   requirePrivate(join(directory, IDENTITY), '600');
   const key = KEY.exec(both)?.[0];
-  const certificate = CERTIFICATE.exec(both)?.[0];
+  const certificate = CERTIFICATES.exec(both)?.[0];
   if (key === undefined || certificate === undefined) {
     const message = `${join(directory, IDENTITY)} does not hold a key and a certificate. Remove it and enrol again.`;
     throw new StateError('unreadable', message);

@@ -56,6 +56,10 @@ export interface Certificate {
   readonly uris: readonly string[];
   readonly authorityKeyId: string | undefined;
   readonly subjectKeyId: string | undefined;
+  /** certificatePolicies: what its issuer says of how it was issued. */
+  readonly policies: readonly string[];
+  /** The value of nameConstraints, not looked into: whoever follows a chain through it must, or refuse. */
+  readonly nameConstraints: Buffer | undefined;
   readonly unknownCritical: boolean;
 }
 
@@ -67,6 +71,8 @@ interface Extensions {
   uris?: readonly string[];
   authorityKeyId?: string;
   subjectKeyId?: string;
+  policies?: readonly string[];
+  nameConstraints?: Buffer;
   unknownCritical: boolean;
 }
 
@@ -98,6 +104,8 @@ export function parseCertificate(der: Buffer): Certificate {
     uris: known.uris ?? [],
     authorityKeyId: known.authorityKeyId,
     subjectKeyId: known.subjectKeyId,
+    policies: known.policies ?? [],
+    nameConstraints: known.nameConstraints,
     unknownCritical: known.unknownCritical || odd,
   };
 }
@@ -145,8 +153,21 @@ const READERS = new Map<string, (value: Buffer, extensions: Extensions) => void>
       extensions.subjectKeyId = wholeElement(value, DER.OCTET_STRING).content.toString('hex');
     },
   ],
-  // certificatePolicies narrows nothing while no policy is asked for.
-  [oid('2.5.29.32'), () => {}],
+  [
+    oid('2.5.29.32'),
+    (value, extensions) => {
+      const list = new DerReader(wholeElement(value, DER.SEQUENCE).content);
+      const policies: string[] = [];
+      while (!list.atEnd) policies.push(list.enter(DER.SEQUENCE).next(DER.OID).content.toString('hex'));
+      extensions.policies = policies;
+    },
+  ],
+  [
+    oid('2.5.29.30'),
+    (value, extensions) => {
+      extensions.nameConstraints = value;
+    },
+  ],
 ]);
 
 function readExtensions(outer: Element | undefined): Extensions {

@@ -207,7 +207,7 @@ function isKeyOf(key: CertifiedKey, { unique }: PublicArea): boolean {
 
 /** What the certificate of an endorsement key has to say of itself (TCG EK Credential Profile, section 3). */
 function checkLeaf(leaf: Certificate, type: 'rsa' | 'ecc'): TpmName {
-  if (leaf.unknownCritical) throw new AttestationRefusal('ek-certificate-critical-extension');
+  if (hasUnknown(leaf)) throw new AttestationRefusal('ek-certificate-critical-extension');
   if (leaf.basicConstraints?.ca === true) throw new AttestationRefusal('ek-certificate-is-ca');
   if (leaf.purposes?.includes(EK_PURPOSE) !== true) throw new AttestationRefusal('ek-certificate-purpose');
   const usage = type === 'rsa' ? KEY_USAGE.KEY_ENCIPHERMENT : KEY_USAGE.KEY_AGREEMENT;
@@ -221,10 +221,15 @@ function checkLeaf(leaf: Certificate, type: 'rsa' | 'ecc'): TpmName {
 
 const CA_USAGE = KEY_USAGE.KEY_CERT_SIGN | KEY_USAGE.CRL_SIGN;
 
+/** No maker's CA narrows names, so what would narrow them is not understood here. */
+function hasUnknown({ unknownCritical, nameConstraints }: Certificate): boolean {
+  return unknownCritical || nameConstraints !== undefined;
+}
+
 /** `below`: certificates between this issuer and the leaf, leaf included. */
 function checkIssued(certificate: Certificate, issuer: Issuer, now: number, below: number): void {
   const { authorityKeyId } = certificate;
-  const { subjectKeyId, basicConstraints, unknownCritical } = issuer.certificate;
+  const { subjectKeyId, basicConstraints } = issuer.certificate;
   if (authorityKeyId !== undefined && subjectKeyId !== undefined && authorityKeyId !== subjectKeyId) {
     throw new AttestationRefusal('ek-chain-untrusted');
   }
@@ -233,7 +238,7 @@ function checkIssued(certificate: Certificate, issuer: Issuer, now: number, belo
   if (basicConstraints?.ca !== true || !maySign(issuer.certificate, KEY_USAGE.KEY_CERT_SIGN)) {
     throw new AttestationRefusal('ek-issuer-not-ca');
   }
-  if (unknownCritical) throw new AttestationRefusal('ek-certificate-critical-extension');
+  if (hasUnknown(issuer.certificate)) throw new AttestationRefusal('ek-certificate-critical-extension');
   // pathLen counts the CAs below this one.
   if ((basicConstraints.pathLength ?? MAX_CHAIN) < below - 1) {
     throw new AttestationRefusal('ek-issuer-path-length');

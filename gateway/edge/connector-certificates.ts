@@ -2,8 +2,8 @@
 import { hash, type X509Certificate } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { TLSSocket } from 'node:tls';
-import type { Authority } from '#gateway/pki/authority';
 import { connectorOf, type EnrolmentDesk } from '#gateway/pki/enrolment';
+import type { Authority } from '#gateway/pki/issued';
 import { gatewayOf } from '#gateway/relay/peers';
 import type { CertificateRef, Peer } from '#siem/event';
 import { canonicalAddress } from './address.ts';
@@ -57,6 +57,17 @@ export function identifyGateway(
 
 function keyOf({ publicKey }: X509Certificate): string {
   return hash('sha256', publicKey.export({ type: 'spki', format: 'der' }));
+}
+
+/** What a client's chain may lead to, and the intermediates of ours that it need not send. */
+export function clientAuthorities({ certificate, intermediates }: Authority): string[] {
+  return [certificate, ...intermediates];
+}
+
+/** The client's certificate and what it came with, in PEM. */
+export function shownBy({ socket }: IncomingMessage): string {
+  const leaf = (socket as TLSSocket).getPeerX509Certificate();
+  return `${leaf?.toString() ?? ''}\n${leaf?.issuerCertificate?.toString() ?? ''}`;
 }
 
 function refOf(certificate: X509Certificate): CertificateRef {

@@ -8,17 +8,19 @@ import { z } from 'zod';
 import { MAX_MESSAGE_BYTES, SUBPROTOCOL } from '#connectors/wire/limits';
 import type { DeviceDesk } from '#gateway/attest/desk';
 import { type Refused, TooMany } from '#gateway/inspect/strangers';
-import { type Authority, IssueError } from '#gateway/pki/authority';
 import { EnrolmentError } from '#gateway/pki/enrolment';
+import { type Authority, IssueError } from '#gateway/pki/issued';
 import { RELAY_PATH } from '#gateway/relay/link';
 import type { Peer, SallyportEvent } from '#siem/event';
 import type { Accepts } from './accepts.ts';
 import {
   type CertificateParts,
+  clientAuthorities,
   clientOf,
   identify,
   identifyGateway,
   type KnownConnector,
+  shownBy,
 } from './connector-certificates.ts';
 import { answerDevice, isDeviceAction, jsonOf } from './connector-devices.ts';
 import { Crowd } from './crowd.ts';
@@ -36,6 +38,7 @@ const STATUS: Readonly<Record<string, number>> = {
   'bad-csr': 400,
   'token-malformed': 400,
   'token-used': 409,
+  'too-many': 503,
 };
 const BODY_LIMIT = 16 * 1024;
 const MAX_HEADER = 8192;
@@ -69,7 +72,7 @@ export function connectorsListener(
     ...TLS_SETTINGS,
     minVersion: 'TLSv1.3',
     ALPNCallback: speakHttp1,
-    ca: handlers.authority.certificate,
+    ca: clientAuthorities(handlers.authority),
     requestCert: true,
     // A connector that enrols has no certificate yet; every other route asks `identify`.
     rejectUnauthorized: false,
@@ -136,7 +139,7 @@ async function route(
   const action = `${request.method} ${request.url}`;
   if (action === 'GET /v1/ca') {
     response.writeHead(200, { ...API_HEADERS, 'Content-Type': 'application/x-pem-file' });
-    response.end(handlers.authority.certificate);
+    response.end(handlers.authority.bundle);
   } else if (action === 'POST /v1/enrol') await enrol(request, response, handlers);
   else if (action === 'POST /v1/renew') await renew(request, response, handlers);
   else if (handlers.devices !== undefined && isDeviceAction(action))
@@ -179,7 +182,11 @@ async function renew(
   const body = await readJson(request, renewBody);
   if (body === undefined) return send(response, 400, 'bad-request', 'Expected JSON with "csr".');
   try {
-    const { name, certificate, serial, notAfter } = await handlers.desk.renew(known.name, body.csr);
+    const { name, certificate, serial, notAfter } = await handlers.desk.renew(
+      known.name,
+      body.csr,
+      shownBy(request),
+    );
     await handlers.record({
       kind: 'connector-renewed',
       connector: { name },
@@ -261,7 +268,7 @@ function sendCertificate(
   name: string,
 ): void {
   response.writeHead(201, { ...API_HEADERS, 'Content-Type': 'application/json' });
-  response.end(JSON.stringify({ certificate, chain: authority.certificate, name }));
+  response.end(JSON.stringify({ certificate, chain: authority.bundle, name }));
 }
 
 function send(

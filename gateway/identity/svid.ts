@@ -4,6 +4,7 @@ import { createPublicKey } from 'node:crypto';
 import { type Certificate, CLIENT_AUTH, KEY_USAGE, parseCertificate } from '#gateway/attest/certificate';
 import { DerError } from '#gateway/attest/der';
 import { verifySigned } from '#gateway/attest/signed';
+import { permitsHost } from './name-constraints.ts';
 
 /** Certificates between a leaf and its anchor, and in what is shown at all. */
 const MAX_PATH = 4;
@@ -77,7 +78,7 @@ export class TrustDomains {
       throw new SvidError('certificate-trust-domain', `nobody is trusted to vouch for ${id}`);
     }
     checkLeaf(leaf, now);
-    const notAfter = pathEnd(leaf, others, trusted.anchors, now, 0);
+    const notAfter = pathEnd(leaf, others, trusted.anchors, { trustDomain, now }, 0);
     if (notAfter === undefined) {
       throw new SvidError(
         'certificate-chain',
@@ -141,28 +142,34 @@ function checkLeaf(leaf: Certificate, now: number): void {
   if (!inTime(leaf, now)) throw new SvidError('certificate-time', 'it has expired, or is not valid yet');
 }
 
+/** What a path is looked for: somebody of this trust domain, at this time. */
+interface Wanted {
+  readonly trustDomain: string;
+  readonly now: number;
+}
+
 /** When the first of a path from `child` to an anchor ends; undefined if there is none. `below`: CAs between it and the leaf. */
 function pathEnd(
   child: Certificate,
   others: readonly Certificate[],
   anchors: readonly Certificate[],
-  now: number,
+  wanted: Wanted,
   below: number,
 ): number | undefined {
   if (below >= MAX_PATH) return undefined;
   const signs = (issuer: Certificate): boolean =>
-    mayIssue(issuer, child, now, below) && signed(child, issuer);
+    mayIssue(issuer, child, wanted, below) && signed(child, issuer);
   const anchor = anchors.find(signs);
   if (anchor !== undefined) return Math.min(child.notAfter, anchor.notAfter);
   for (const issuer of others.filter(signs)) {
-    const end = pathEnd(issuer, others, anchors, now, below + 1);
+    const end = pathEnd(issuer, others, anchors, wanted, below + 1);
     if (end !== undefined) return Math.min(child.notAfter, end);
   }
   return undefined;
 }
 
-function mayIssue(issuer: Certificate, child: Certificate, now: number, below: number): boolean {
-  const { basicConstraints, keyUsage = 0, purposes } = issuer;
+function mayIssue(issuer: Certificate, child: Certificate, wanted: Wanted, below: number): boolean {
+  const { basicConstraints, keyUsage = 0, purposes, nameConstraints } = issuer;
   return (
     issuer.subject.equals(child.issuer) &&
     basicConstraints?.ca === true &&
@@ -170,7 +177,8 @@ function mayIssue(issuer: Certificate, child: Certificate, now: number, below: n
     (keyUsage & KEY_USAGE.KEY_CERT_SIGN) !== 0 &&
     purposes?.includes(CLIENT_AUTH) !== false &&
     !issuer.unknownCritical &&
-    inTime(issuer, now)
+    (nameConstraints === undefined || permitsHost(nameConstraints, wanted.trustDomain)) &&
+    inTime(issuer, wanted.now)
   );
 }
 

@@ -1,219 +1,263 @@
-// A private certificate authority: made on first start, it vouches for connectors and, in development, for
-// the gateway's own names. Its key never leaves its directory, and it signs only what its two methods shape.
-// The container of extensions inside @peculiar/x509 wants this polyfill to be there first.
-import 'reflect-metadata';
-import {
-  createHash,
-  createPrivateKey,
-  X509Certificate as NodeCertificate,
-  randomBytes,
-  webcrypto,
-} from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+// A private certificate authority with its keys at hand: what the issuing process holds, and nothing else should. It
+// signs only what its methods shape.
+import type { KeyObject, X509Certificate as NodeCertificate } from 'node:crypto';
 import { isIP } from 'node:net';
-import { join } from 'node:path';
-import * as x509 from '@peculiar/x509';
-import { readPrivate, requirePrivate, writeWhole } from '#gateway/state/private-files';
+import {
+  AuthorityDirectory,
+  type DirectoryOptions,
+  INTERMEDIATE_LIFE,
+  LEAF_LIFE,
+} from './authority-directory.ts';
+import { AuthorityError, type Intermediate } from './ca-certificate.ts';
+import {
+  type AltName,
+  BACKDATE,
+  constraintsOf,
+  nameOf,
+  newSerial,
+  type RevokedSerial,
+  writeCrl,
+  writeLeaf,
+} from './certificate-writer.ts';
+import { pem } from './der-writer.ts';
+import { type Authority, type ClientWish, freshKey, type Issued, type PublicHalf } from './issued.ts';
+import type { KeyPlace, Signer } from './signer/signer.ts';
+import { readRequest } from './signing-request.ts';
+import { Vouching } from './vouching.ts';
 
-const DAY = 86_400_000;
-const ROOT_LIFE = 3650 * DAY;
-/** Certificates start a little in the past, so that a client whose clock lags accepts them. */
-const BACKDATE = 5 * 60_000;
-const KEY_ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256' };
-const SIGNING_ALGORITHM = { name: 'ECDSA', hash: 'SHA-256' };
-/** A CSR larger than this is not parsed at all; a P-256 request is about 450 bytes. */
-const CSR_LIMIT = 8192;
+export { type Authority, type Issued, IssueError } from './issued.ts';
 
-/** A request the authority will not sign. `message` is fit for the requester. */
-export class IssueError extends Error {
-  readonly code = 'bad-csr';
+/** How long a CRL may be relied on; a younger one is made long before. In milliseconds. */
+const CRL_LIFE = 24 * 3_600_000;
+
+export interface AuthorityOptions extends Omit<DirectoryOptions, 'now'> {
+  readonly now?: never;
 }
 
-export interface Issued {
-  /** PEM, leaf only. */
-  readonly certificate: string;
-  /** Hex, upper case, as Node prints it. */
-  readonly serial: string;
-  /** Epoch milliseconds. */
-  readonly notAfter: number;
+/** A revoked certificate as the store has it. */
+export interface RevokedCertificate extends RevokedSerial {
+  /** Key id of the intermediate that issued it, hex. */
+  readonly issuer: string;
 }
 
-export class Authority {
-  /** PEM of the root certificate: what clients are given to trust. */
-  readonly certificate: string;
-  /** SHA-256 of the root's DER, lower-case hex: what an enrolment token pins. */
-  readonly fingerprint: string;
-  readonly #root: x509.X509Certificate;
-  readonly #key: CryptoKey;
+interface Leaf {
+  readonly publicKey: KeyObject;
+  readonly commonName: string;
+  readonly names: readonly AltName[];
+  readonly purpose: 'server' | 'client';
+  readonly life: number;
+  readonly inTpm?: boolean | undefined;
+}
+
+export class CertificateAuthority implements Authority {
+  readonly directory: AuthorityDirectory;
+  readonly #options: AuthorityOptions;
   readonly #now: () => number;
+  readonly #listeners: (() => void)[] = [];
+  #issuing!: { readonly intermediate: Intermediate; readonly signer: Signer };
+  #half!: PublicHalf;
+  #vouching!: Vouching;
 
-  constructor(root: x509.X509Certificate, key: CryptoKey, now: () => number) {
-    this.#root = root;
-    this.#key = key;
+  private constructor(directory: AuthorityDirectory, now: () => number, options: AuthorityOptions) {
+    this.directory = directory;
     this.#now = now;
-    this.certificate = `${root.toString('pem')}\n`;
-    this.fingerprint = createHash('sha256').update(new Uint8Array(root.rawData)).digest('hex');
+    this.#options = options;
   }
 
-  /** Certificate and fresh key (both PEM) for a TLS server of our own. Names may be DNS names or addresses. */
+  /** Makes what is missing. Throws AuthorityError, SignerError, LooseModeError. */
+  static async open(
+    path: string,
+    name: string,
+    now: () => number,
+    options: AuthorityOptions,
+  ): Promise<CertificateAuthority> {
+    const directory = new AuthorityDirectory(path, name, { ...options, now });
+    const authority = new CertificateAuthority(directory, now, options);
+    await directory.complete();
+    authority.reload();
+    await authority.upkeep();
+    return authority;
+  }
+
+  get certificate(): string {
+    return this.#half.certificate;
+  }
+
+  get bundle(): string {
+    return this.#half.bundle;
+  }
+
+  get intermediates(): readonly string[] {
+    return this.#half.intermediates;
+  }
+
+  get fingerprint(): string {
+    return this.#vouching.fingerprint;
+  }
+
+  get issuing(): Intermediate {
+    return this.#issuing.intermediate;
+  }
+
+  /** Where the key that issues is. */
+  get place(): KeyPlace {
+    return this.#issuing.signer.place;
+  }
+
+  /** Takes up what is in the directory now. */
+  reload(): void {
+    const now = this.#now();
+    const { directory } = this;
+    const known = directory.intermediates.filter(({ parsed }) => parsed.notAfter > now);
+    const intermediate = known.find(
+      ({ keyFile, parsed }) => keyFile !== undefined && parsed.notBefore <= now,
+    );
+    if (intermediate?.keyFile === undefined) {
+      throw new AuthorityError(
+        'intermediate-missing',
+        `${directory.path} has no intermediate that can issue: run \`sallyport ca intermediate csr\``,
+      );
+    }
+    this.#issuing = { intermediate, signer: directory.openKey(intermediate.keyFile) };
+    const certificate = directory.root.pem;
+    const others = known.filter((one) => one !== intermediate);
+    this.#half = {
+      certificate,
+      bundle: certificate + directory.before,
+      intermediates: [intermediate, ...others].map((one) => one.pem),
+    };
+    this.#vouching = new Vouching(this.#half);
+    for (const listener of this.#listeners) listener();
+  }
+
+  /** Renews the intermediate when a third of its life is left, where the root is here. True if there was a change. */
+  async upkeep(): Promise<boolean> {
+    const { directory } = this;
+    const { parsed } = this.issuing;
+    const due = this.#now() >= parsed.notAfter - INTERMEDIATE_LIFE / 3;
+    const narrowed = this.#options.constraints;
+    const misfit = narrowed !== undefined && parsed.nameConstraints?.equals(constraintsOf(narrowed)) !== true;
+    const renew = directory.rootOnline && (due || misfit);
+    // Clients of an earlier version know the key of its one CA alone: it changes when somebody says so.
+    if (renew && (misfit || directory.before !== '')) await directory.renewIntermediate();
+    else if (renew) await directory.makeIntermediate();
+    directory.tidy();
+    if (renew) this.reload();
+    return renew;
+  }
+
+  /** A new intermediate with a new key; what the one before issued stays good. Throws AuthorityError. */
+  async rotate(): Promise<void> {
+    await this.directory.makeIntermediate();
+    this.directory.tidy();
+    this.reload();
+  }
+
   async issueServer(names: readonly string[], life: number): Promise<Issued & { readonly key: string }> {
-    const keys = (await webcrypto.subtle.generateKey(KEY_ALGORITHM, true, [
-      'sign',
-      'verify',
-    ])) as webcrypto.CryptoKeyPair;
-    const san = names.map((name) => ({ type: isIP(name) ? ('ip' as const) : ('dns' as const), value: name }));
-    const usage = x509.ExtendedKeyUsage.serverAuth;
-    const issued = await this.#issue(keys.publicKey, names[0] ?? 'sallyport', san, [usage], life);
-    return { ...issued, key: await exportKey(keys.privateKey) };
+    const { publicKey, pem: key } = freshKey();
+    return { ...(await this.signServer(publicKey, names, life)), key };
   }
 
-  /** Certificate and fresh key (both PEM) with which one gateway proves itself to another. `life` in milliseconds. */
-  async issuePeer(uri: string, life: number): Promise<Issued & { readonly key: string }> {
-    const keys = (await webcrypto.subtle.generateKey(KEY_ALGORITHM, true, [
-      'sign',
-      'verify',
-    ])) as webcrypto.CryptoKeyPair;
-    const names = [{ type: 'url' as const, value: uri }];
-    const usage = x509.ExtendedKeyUsage.clientAuth;
-    const name = uri.slice(uri.lastIndexOf('/') + 1);
-    const issued = await this.#issue(keys.publicKey, name, names, [usage], life);
-    return { ...issued, key: await exportKey(keys.privateKey) };
-  }
-
-  /**
-   * Certificate for a connector, from its PKCS#10 request: proof of possession is checked, everything else
-   * the request asks for is ignored. `life` in milliseconds. Throws IssueError.
-   */
-  async issueConnector(csr: string, uri: string, life: number): Promise<Issued> {
-    const request = await checkedRequest(csr);
-    const usage = x509.ExtendedKeyUsage.clientAuth;
-    const key = await request.publicKey.export();
-    return this.#issue(
-      key,
-      uri.slice(uri.lastIndexOf('/') + 1),
-      [{ type: 'url', value: uri }],
-      [usage],
-      life,
-    );
-  }
-
-  /** True if this authority signed `certificate` and it is in its time. Node checks no path by itself. */
-  vouchesFor(certificate: NodeCertificate): boolean {
-    const now = this.#now();
-    const root = new NodeCertificate(this.certificate);
-    return (
-      certificate.checkIssued(root) &&
-      certificate.verify(root.publicKey) &&
-      Date.parse(certificate.validFrom) <= now &&
-      now < Date.parse(certificate.validTo)
-    );
-  }
-
-  async #issue(
-    publicKey: CryptoKey,
-    commonName: string,
-    names: x509.JsonGeneralNames,
-    usages: string[],
-    life: number,
-  ): Promise<Issued> {
-    const now = this.#now();
-    const serialNumber = newSerial();
-    const notAfter = Math.min(now + life, this.#root.notAfter.getTime());
-    const certificate = await x509.X509CertificateGenerator.create({
-      serialNumber,
-      subject: [{ CN: [commonName.slice(0, 64)] }],
-      issuer: this.#root.subjectName,
-      notBefore: new Date(now - BACKDATE),
-      notAfter: new Date(notAfter),
+  signServer(publicKey: KeyObject, names: readonly string[], life: number): Promise<Issued> {
+    const hosts = names.map((host) => ({ host }));
+    // Where there is no DNS name beside it, openssl takes a common name with dots for one.
+    const named = names.find((name) => isIP(name) === 0) ?? 'sallyport';
+    return this.#issue({
       publicKey,
-      signingKey: this.#key,
-      signingAlgorithm: SIGNING_ALGORITHM,
-      extensions: [
-        new x509.BasicConstraintsExtension(false, undefined, true),
-        new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
-        new x509.ExtendedKeyUsageExtension(usages, false),
-        new x509.SubjectAlternativeNameExtension(names, false),
-        await x509.SubjectKeyIdentifierExtension.create(publicKey),
-        await x509.AuthorityKeyIdentifierExtension.create(this.#root.publicKey),
-      ],
+      commonName: named,
+      names: hosts,
+      purpose: 'server',
+      life,
     });
+  }
+
+  async issuePeer(uri: string, life: number): Promise<Issued & { readonly key: string }> {
+    const { publicKey, pem: key } = freshKey();
+    return { ...(await this.signPeer(publicKey, uri, life)), key };
+  }
+
+  signPeer(publicKey: KeyObject, uri: string, life: number): Promise<Issued> {
+    return this.#issue({ publicKey, commonName: lastOf(uri), names: [{ uri }], purpose: 'client', life });
+  }
+
+  /** From a PKCS#10 request: proof of possession is checked, everything else the request asks for is ignored. */
+  async issueClient({ csr, uri, life, inTpm }: ClientWish): Promise<Issued> {
+    const { publicKey } = await readRequest(csr);
+    return this.#issue({
+      publicKey,
+      commonName: lastOf(uri),
+      names: [{ uri }],
+      purpose: 'client',
+      life,
+      inTpm,
+    });
+  }
+
+  vouchesFor(certificate: NodeCertificate, shown?: NodeCertificate): boolean {
+    return this.#vouching.vouchesFor(certificate, this.#now(), shown);
+  }
+
+  onChange(listener: () => void): void {
+    this.#listeners.push(listener);
+  }
+
+  /** One CRL for each CA whose key is here, in PEM. A root that is here lists none: it signs but our intermediates. */
+  async crls(revoked: readonly RevokedCertificate[]): Promise<string> {
+    const { directory } = this;
+    const now = this.#now();
+    const times = { number: now, thisUpdate: now - BACKDATE, nextUpdate: now + CRL_LIFE };
+    const lists: string[] = [];
+    for (const { id, keyFile, parsed } of directory.intermediates) {
+      if (keyFile === undefined) continue;
+      const issuer = { subject: parsed.subject, signer: directory.openKey(keyFile) };
+      const own = revoked.filter((one) => one.issuer === id);
+      lists.push(pem('X509 CRL', await writeCrl(issuer, own, times)));
+    }
+    if (directory.rootOnline) {
+      const issuer = {
+        subject: directory.root.parsed.subject,
+        signer: directory.openKey(directory.at('root.key')),
+      };
+      lists.push(pem('X509 CRL', await writeCrl(issuer, [], times)));
+    }
+    return lists.join('');
+  }
+
+  async #issue({ publicKey, commonName, names, purpose, life, inTpm }: Leaf): Promise<Issued> {
+    const now = this.#now();
+    const { intermediate, signer } = this.#issuing;
+    const serial = newSerial();
+    const notBefore = now - BACKDATE;
+    // A day is a day in all, also with what lies in the past.
+    const whole = life <= LEAF_LIFE ? notBefore + LEAF_LIFE : Number.POSITIVE_INFINITY;
+    const notAfter = Math.min(now + life, whole, intermediate.parsed.notAfter);
+    const leaf = await writeLeaf(
+      {
+        ...{ serial, notBefore, notAfter, publicKey, names, purpose },
+        subject: nameOf(commonName),
+        inTpm: inTpm === true,
+      },
+      { subject: intermediate.parsed.subject, signer },
+    );
     return {
-      certificate: `${certificate.toString('pem')}\n`,
-      serial: serialNumber.toUpperCase(),
+      certificate: pem('CERTIFICATE', leaf) + intermediate.pem,
+      serial: serial.toString('hex').toUpperCase(),
       notAfter: Math.floor(notAfter / 1000) * 1000,
+      issuer: intermediate.id,
     };
   }
 }
 
-async function checkedRequest(csr: string): Promise<x509.Pkcs10CertificateRequest> {
-  if (csr.length > CSR_LIMIT) throw new IssueError(`the certificate request is over ${CSR_LIMIT} bytes`);
-  let request: x509.Pkcs10CertificateRequest;
-  let algorithm: { name?: string; namedCurve?: string };
-  try {
-    request = new x509.Pkcs10CertificateRequest(csr);
-    // Read only now, and it may be what is broken.
-    algorithm = request.publicKey.algorithm;
-  } catch (cause) {
-    throw new IssueError('the certificate request cannot be read as PKCS#10 PEM', { cause });
-  }
-  if (algorithm.name !== 'ECDSA' || algorithm.namedCurve !== 'P-256') {
-    throw new IssueError('the certificate request must carry an ECDSA P-256 key');
-  }
-  if (!(await request.verify().catch(() => false))) {
-    throw new IssueError('the certificate request is not signed by the key it carries');
-  }
-  return request;
-}
-
-/** 127 random bits, positive and without a leading zero byte, so every tool prints it alike. */
-function newSerial(): string {
-  const bytes = randomBytes(16);
-  bytes[0] = ((bytes[0] ?? 0) & 0x3f) | 0x40;
-  return bytes.toString('hex');
-}
-
-async function exportKey(key: CryptoKey): Promise<string> {
-  const der = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', key));
-  const lines = der.toString('base64').match(/.{1,64}/g) ?? [];
-  return `-----BEGIN PRIVATE KEY-----\n${lines.join('\n')}\n-----END PRIVATE KEY-----\n`;
+function lastOf(uri: string): string {
+  return uri.slice(uri.lastIndexOf('/') + 1);
 }
 
 /** Opens the authority kept in `directory`, making it on first use. `name` is its common name. */
-export async function openAuthority(directory: string, name: string, now: () => number): Promise<Authority> {
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
-  requirePrivate(directory);
-  const keyFile = join(directory, 'ca.key');
-  const certificateFile = join(directory, 'ca.pem');
-  if (!existsSync(certificateFile)) await createRoot(keyFile, certificateFile, name, now);
-  const key = createPrivateKey(readPrivate(keyFile));
-  const root = new x509.X509Certificate(readFileSync(certificateFile, 'utf8'));
-  return new Authority(root, key.toCryptoKey(KEY_ALGORITHM, false, ['sign']), now);
-}
-
-async function createRoot(
-  keyFile: string,
-  certificateFile: string,
+export function openAuthority(
+  directory: string,
   name: string,
   now: () => number,
-): Promise<void> {
-  const keys = (await webcrypto.subtle.generateKey(KEY_ALGORITHM, true, [
-    'sign',
-    'verify',
-  ])) as webcrypto.CryptoKeyPair;
-  const root = await x509.X509CertificateGenerator.createSelfSigned({
-    serialNumber: newSerial(),
-    name: [{ O: ['Sallyport'] }, { CN: [name] }],
-    notBefore: new Date(now() - BACKDATE),
-    notAfter: new Date(now() + ROOT_LIFE),
-    keys,
-    signingAlgorithm: SIGNING_ALGORITHM,
-    extensions: [
-      new x509.BasicConstraintsExtension(true, 0, true),
-      new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
-      await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
-    ],
-  });
-  // The certificate goes last: its presence says that the key is there whole.
-  writeWhole(keyFile, await exportKey(keys.privateKey));
-  writeWhole(certificateFile, `${root.toString('pem')}\n`, 0o644);
+  options: AuthorityOptions = {},
+): Promise<CertificateAuthority> {
+  return CertificateAuthority.open(directory, name, now, options);
 }

@@ -1,7 +1,7 @@
 // Enrolment tokens: an admin's single-use, short-lived permission for one named connector to get a certificate.
 import { createHash, randomBytes } from 'node:crypto';
 import type { Store } from '#gateway/state/store';
-import type { Authority, Issued } from './authority.ts';
+import type { Authority, Grant, Issued } from './issued.ts';
 
 /** The token's prefix, so that secret scanners and people recognise one. */
 const PREFIX = 'sallyport-enrol.';
@@ -92,14 +92,17 @@ export class EnrolmentDesk {
             claims.name,
           );
     }
-    return this.#issue(grant.name, csr, true);
+    return this.#issue(grant.name, csr, { kind: 'enrolment', id: hash(claims.secret) });
   }
 
-  /** A fresh certificate for a connector that showed a valid one. Throws EnrolmentError or IssueError. */
-  async renew(name: string, csr: string): Promise<Issued & { readonly name: string }> {
+  /**
+   * A fresh certificate for a connector that showed a valid one: `present`, in PEM with what it came with. Throws
+   * EnrolmentError or IssueError.
+   */
+  async renew(name: string, csr: string, present: string): Promise<Issued & { readonly name: string }> {
     const record = await this.#options.store.get('connector', name);
     if (record === undefined || record.revoked) throw mayNotRenew(name);
-    return this.#issue(name, csr, false);
+    return this.#issue(name, csr, { kind: 'renewal', certificate: present });
   }
 
   /** True while a connector that shows this serial may connect. */
@@ -115,20 +118,20 @@ export class EnrolmentDesk {
     );
   }
 
-  /** `anew`: also for a connector that is not known, or was revoked. */
-  async #issue(name: string, csr: string, anew: boolean): Promise<Issued & { readonly name: string }> {
+  /** A token also admits a connector that is not known, or was revoked. */
+  async #issue(name: string, csr: string, grant: Grant): Promise<Issued & { readonly name: string }> {
     const { store, authority, trustDomain, certificateLife, now } = this.#options;
     const uri = connectorUri(trustDomain, name);
-    const issued = await authority.issueConnector(csr, uri, certificateLife);
+    const issued = await authority.issueClient({ csr, uri, life: certificateLife, grant });
     // Replicas share a name, and each renews by itself, wherever: what one holds stays good until it runs out.
-    const { serial, notAfter } = issued;
+    const { serial, notAfter, issuer } = issued;
     const admitted = await store.update('connector', name, (known) => {
       // It may have been revoked just now.
-      if (!anew && known?.revoked !== false) return undefined;
+      if (grant.kind === 'renewal' && known?.revoked !== false) return undefined;
       const live = (known?.certificates ?? [])
         .filter((one) => one.notAfter > now())
         .slice(1 - MAX_CERTIFICATES);
-      const certificates = [...live, { serial, notAfter }];
+      const certificates = [...live, { serial, notAfter, issuer }];
       return { value: { enrolledAt: known?.enrolledAt ?? now(), certificates, revoked: false } };
     });
     if (!admitted) throw mayNotRenew(name);

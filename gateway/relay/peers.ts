@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import type { Identity } from '#connectors/link/identity';
-import type { Authority } from '#gateway/pki/authority';
+import type { Authority } from '#gateway/pki/issued';
 import type { Presence, Store } from '#gateway/state/store';
 import type { Offer } from '#gateway/tunnel/relay';
 import type { Tunnel } from '#gateway/tunnel/tunnel';
@@ -101,7 +101,7 @@ export class Peers {
     const { authority, trustDomain, name, now } = this.#options;
     const issued = await authority.issuePeer(gatewayUri(trustDomain, name), CERTIFICATE_LIFE);
     const { certificate, key, notAfter } = issued;
-    return { certificate, key, ca: authority.certificate, notBefore: now(), notAfter };
+    return { certificate, key, ca: authority.bundle, notBefore: now(), notAfter };
   }
 }
 

@@ -105,11 +105,20 @@ export interface Enrolment {
   readonly createdBy: string;
 }
 
+export interface IssuedCertificate {
+  /** Hex. */
+  readonly serial: string;
+  /** Epoch milliseconds. */
+  readonly notAfter: number;
+  /** Key id of the intermediate that issued it, hex; an earlier version had none. */
+  readonly issuer?: string;
+}
+
 /** A connector that enrolled, keyed by its name. */
 export interface EnrolledConnector {
   readonly enrolledAt: number;
-  /** Certificates still in life, newest last: serial numbers (hex) and ends (epoch milliseconds). */
-  readonly certificates: readonly { readonly serial: string; readonly notAfter: number }[];
+  /** Certificates still in life, newest last. */
+  readonly certificates: readonly IssuedCertificate[];
   readonly revoked: boolean;
 }
 
@@ -148,9 +157,9 @@ export interface Presence {
   readonly address: string;
 }
 
-/** A key that every gateway of an installation uses, by its file's name below the state directory. */
+/** A root that every gateway of an installation has, keyed by its authority's name. */
 export interface SharedKey {
-  /** Names within that directory, and what is in each. */
+  /** `certificate` in PEM, and `key`, sealed so that only issuing processes open it. */
   readonly files: Readonly<Record<string, string>>;
 }
 

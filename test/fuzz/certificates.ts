@@ -46,6 +46,12 @@ const PIECES: readonly string[] = [
   'spiffe://',
 ];
 
+const WISH = {
+  uri: `spiffe://${DOMAIN}/connector/rack-1`,
+  life: HOUR,
+  grant: { kind: 'admin', id: 'fuzz' },
+} as const;
+
 export async function run(options: FuzzOptions): Promise<FuzzFigures> {
   const dice = new Dice(options.seed);
   const tally = new Tally(options);
@@ -61,14 +67,14 @@ export async function run(options: FuzzOptions): Promise<FuzzFigures> {
   });
   try {
     const { pem, der } = await request();
-    const certificate = await authority.issueConnector(pem, `spiffe://${DOMAIN}/connector/rack-1`, HOUR);
+    const certificate = await authority.issueClient({ ...WISH, csr: pem });
     const issued = new X509Certificate(certificate.certificate);
     let { token } = await desk.createToken('rack-1', HOUR, 'fuzz');
-    const uri = `spiffe://${DOMAIN}/connector/rack-1`;
+    const { uri } = WISH;
 
     const issue = async (csr: string): Promise<void> => {
       try {
-        const { certificate: text } = await authority.issueConnector(csr, uri, HOUR);
+        const { certificate: text } = await authority.issueClient({ ...WISH, csr });
         const made = new X509Certificate(text);
         const shaped =
           !made.ca && made.subjectAltName === `URI:${uri}` && made.keyUsage?.join() === CLIENT_AUTH;

@@ -19,9 +19,9 @@ test('a certificate request whose key has parameters that are none is refused, n
   try {
     const authority = await openAuthority(directory, 'Test', Date.now);
     const pem = `-----BEGIN CERTIFICATE REQUEST-----\n${csr}\n-----END CERTIFICATE REQUEST-----\n`;
-    await assert.rejects(authority.issueConnector(pem, 'spiffe://a/connector/b', 3_600_000), {
-      code: 'bad-csr',
-    });
+    const grant = { kind: 'admin', id: 'test' } as const;
+    const wish = { csr: pem, uri: 'spiffe://a/connector/b', life: 3_600_000, grant };
+    await assert.rejects(authority.issueClient(wish), { code: 'bad-csr' });
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }

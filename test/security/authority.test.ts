@@ -2,8 +2,8 @@
 // The container of extensions inside @peculiar/x509 wants this polyfill to be there first.
 import 'reflect-metadata';
 import assert from 'node:assert/strict';
-import { createPrivateKey, X509Certificate } from 'node:crypto';
-import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { X509Certificate } from 'node:crypto';
+import { chmodSync, globSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -50,24 +50,32 @@ async function request(): Promise<string> {
   return made.toString('pem');
 }
 
-const issue = async (csr?: string): Promise<string> =>
-  (await authority.issueConnector(csr ?? (await request()), 'spiffe://test.internal/connector/rack-1', HOUR))
-    .certificate;
+const issue = async (csr?: string): Promise<string> => {
+  const uri = 'spiffe://test.internal/connector/rack-1';
+  const grant = { kind: 'admin', id: 'test' } as const;
+  const wish = { csr: csr ?? (await request()), uri, life: HOUR, grant };
+  return (await authority.issueClient(wish)).certificate;
+};
 
 describe('what is signed', () => {
-  test('the root is an authority for leaves alone, for ten years, from five minutes ago', () => {
-    const root = new x509.X509Certificate(authority.certificate);
-    const constraints = root.getExtension(x509.BasicConstraintsExtension);
-    assert.deepEqual([constraints?.ca, constraints?.pathLength, constraints?.critical], [true, 0, true]);
-    const usage = root.getExtension(x509.KeyUsagesExtension);
-    assert.deepEqual(
-      [usage?.usages, usage?.critical],
-      [x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true],
-    );
-    assert.equal(root.notBefore.getTime(), START - 300_000);
-    assert.equal(root.notAfter.getTime(), START + 3650 * DAY);
-    assert.match(root.serialNumber, /^[4-7][0-9a-f]{31}$/);
-  });
+  for (const [what, pathLength, days] of [
+    ['root', 1, 3650],
+    ['intermediate', 0, 90],
+  ] as const) {
+    test(`the ${what} may have ${pathLength} CAs below it, for ${days} days, from five minutes ago`, () => {
+      const [intermediate = ''] = authority.intermediates;
+      const ca = new x509.X509Certificate(what === 'root' ? authority.certificate : intermediate);
+      const constraints = ca.getExtension(x509.BasicConstraintsExtension);
+      assert.deepEqual([constraints?.ca, constraints?.pathLength], [true, pathLength]);
+      assert.equal(constraints?.critical, true);
+      const usage = ca.getExtension(x509.KeyUsagesExtension);
+      const signing = x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign;
+      assert.deepEqual([usage?.usages, usage?.critical], [signing, true]);
+      assert.equal(ca.notBefore.getTime(), START - 300_000);
+      assert.equal(ca.notAfter.getTime(), START - 300_000 + days * DAY);
+      assert.match(ca.serialNumber, /^[4-7][0-9a-f]{31}$/);
+    });
+  }
   test('a leaf is none, says so where nobody may overlook it, and is numbered at random', async () => {
     for (let i = 0; i < 12; i += 1) {
       const leaf = new x509.X509Certificate(await issue());
@@ -106,8 +114,11 @@ describe('what is signed', () => {
     chmodSync(loose, 0o755);
     await assert.rejects(openAuthority(loose, 'Loose', now), { code: 'loose-mode' });
     chmodSync(loose, 0o700);
-    chmodSync(join(loose, 'ca.key'), 0o640);
-    await assert.rejects(openAuthority(loose, 'Loose', now), { code: 'loose-mode' });
+    for (const file of globSync('{issuing-*.key,passphrase}', { cwd: loose })) {
+      chmodSync(join(loose, file), 0o640);
+      await assert.rejects(openAuthority(loose, 'Loose', now), { code: 'loose-mode' }, file);
+      chmodSync(join(loose, file), 0o600);
+    }
   });
 });
 
@@ -149,9 +160,7 @@ describe('who is vouched for', () => {
   });
   test('a name of another kind, another usage or an authority’s mark admits nobody', async () => {
     const root = new x509.X509Certificate(authority.certificate);
-    const signingKey = createPrivateKey(readFileSync(join(directory, 'ca/ca.key'))).toCryptoKey(EC, false, [
-      'sign',
-    ]);
+    const signingKey = (await keyPair()).privateKey;
     const uri = 'spiffe://test.internal/connector/rack-1';
     const names: x509.JsonGeneralNames[] = [
       [{ type: 'dns', value: uri }],
@@ -221,7 +230,9 @@ describe('who is let in', () => {
     assert.equal(await desk.revoke('gone'), true);
     assert.equal(await desk.revoke('nobody'), false);
     assert.equal(await desk.admits('gone', first.serial), false);
-    await assert.rejects(desk.renew('gone', await request()), { code: 'connector-revoked' });
+    await assert.rejects(desk.renew('gone', await request(), first.certificate), {
+      code: 'connector-revoked',
+    });
     const again = await desk.enrol((await desk.createToken('gone', HOUR, 'admin')).token, await request());
     assert.deepEqual(
       [await desk.admits('gone', again.serial), await desk.admits('gone', first.serial)],
@@ -239,19 +250,22 @@ describe('who is let in', () => {
         update: store.update.bind(store),
       }),
     });
-    await assert.rejects(blind.renew('gone', await request()), { code: 'connector-revoked' });
+    await assert.rejects(blind.renew('gone', await request(), again.certificate), {
+      code: 'connector-revoked',
+    });
     assert.equal(await desk.admits('gone', again.serial), false);
   });
   test('of one name sixty-four certificates are good at once, the newest, each to its last moment', async () => {
     const { token } = await desk.createToken('many', HOUR, 'admin');
-    const serials = [(await desk.enrol(token, await request())).serial];
+    const { certificate, serial } = await desk.enrol(token, await request());
+    const serials = [serial];
     const csr = await request();
-    for (let i = 0; i < 65; i += 1) serials.push((await desk.renew('many', csr)).serial);
+    for (let i = 0; i < 65; i += 1) serials.push((await desk.renew('many', csr, certificate)).serial);
     const good = await Promise.all(serials.map((serial) => desk.admits('many', serial)));
     assert.deepEqual(good, [false, false, ...Array<boolean>(64).fill(true)]);
     const known = await store.get('connector', 'many');
     time = known?.certificates[0]?.notAfter ?? 0;
-    await desk.renew('many', csr);
+    await desk.renew('many', csr, certificate);
     assert.equal((await store.get('connector', 'many'))?.certificates.length, 1);
     assert.equal((await store.get('connector', 'many'))?.enrolledAt, START);
     time = START;

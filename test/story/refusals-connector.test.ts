@@ -185,7 +185,9 @@ async function strayCertificate(authority: Authority): Promise<{ cert: string; k
     signingAlgorithm,
   });
   const uri = 'spiffe://sallyport.internal/connector/rack-1';
-  const { certificate } = await authority.issueConnector(request.toString('pem'), uri, 3_600_000);
+  const grant = { kind: 'admin', id: 'test' } as const;
+  const wish = { csr: request.toString('pem'), uri, life: 3_600_000, grant };
+  const { certificate } = await authority.issueClient(wish);
   return {
     cert: certificate,
     key: KeyObject.from(keys.privateKey).export({ type: 'pkcs8', format: 'pem' }).toString(),

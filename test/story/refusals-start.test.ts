@@ -101,8 +101,13 @@ test('documents that are wrong', { skip: requires(...NEEDS) }, async (t) => {
 
   await step('nor when others can read its secrets', async () => {
     installation.write('policy.yaml', POLICY);
-    for (const name of ['state', 'state/connector-ca/ca.key', 'state/outbox']) {
-      const mode = name.endsWith('.key') ? 0o600 : 0o700;
+    for (const name of [
+      'state',
+      'state/connector-ca/root.key',
+      'state/connector-ca/passphrase',
+      'state/outbox',
+    ]) {
+      const mode = name.includes('/connector-ca/') ? 0o600 : 0o700;
       chmodSync(installation.path(name), mode | 0o044);
       const { code, output } = await installation.sallyport('gateway', '--config', 'gateway.yaml');
       assert.equal(code, 1, output);

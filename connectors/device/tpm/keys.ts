@@ -3,10 +3,10 @@
 import { EVIDENCE_LIMITS } from '../../wire/evidence.ts';
 import { TpmError } from './error.ts';
 import { openTpm } from './link.ts';
-import { EK_KINDS, type EkKind, usesPassword } from './templates.ts';
+import { EK_KINDS, type EkKind, STORAGE_KEY, usesPassword } from './templates.ts';
 import { type Authorization, Tpm, type TpmKey } from './tpm.ts';
 
-/** An endorsement key for as long as it is lent. */
+/** An endorsement or storage key for as long as it is lent. */
 export interface EndorsementKey {
   readonly handle: number;
   /** TPMT_PUBLIC. */
@@ -54,17 +54,30 @@ export async function endorsementOf(tpm: Tpm, name?: string): Promise<Endorsemen
 }
 
 /** Lends `work` the endorsement key of this kind. */
-export async function withEndorsementKey<T>(
+export function withEndorsementKey<T>(
   tpm: Tpm,
   kind: EkKind,
   work: (ek: EndorsementKey) => Promise<T>,
 ): Promise<T> {
-  const persistent = await tpm.readPublic(kind.persistent);
-  // Somebody may have put another key there: only what follows the profile is an endorsement key.
-  if (persistent !== undefined && sameTemplate(persistent, kind.template)) {
-    return work({ handle: kind.persistent, public: persistent });
-  }
-  const made = await tpm.createEndorsementKey(kind.template);
+  return withPrimary(tpm, kind, () => tpm.createEndorsementKey(kind.template), work);
+}
+
+/** Lends `work` the storage key, below which keys of this machine live that are no attester's. */
+export function withStorageKey<T>(tpm: Tpm, work: (parent: EndorsementKey) => Promise<T>): Promise<T> {
+  return withPrimary(tpm, STORAGE_KEY, () => tpm.createStorageKey(STORAGE_KEY.template), work);
+}
+
+async function withPrimary<T>(
+  tpm: Tpm,
+  { persistent, template }: Pick<EkKind, 'persistent' | 'template'>,
+  make: () => Promise<EndorsementKey>,
+  work: (key: EndorsementKey) => Promise<T>,
+): Promise<T> {
+  const there = await tpm.readPublic(persistent);
+  // Somebody may have put another key there: only what follows the profile is the key.
+  if (there !== undefined && sameTemplate(there, template))
+    return work({ handle: persistent, public: there });
+  const made = await make();
   try {
     return await work(made);
   } finally {

@@ -109,6 +109,20 @@ export const AK_TEMPLATE: Buffer = signing(0x00050472);
 /** Unrestricted: it signs DPoP proofs. */
 export const SESSION_KEY_TEMPLATE: Buffer = signing(0x00040472);
 
+/** Below it live keys that are no attester's: the P-256 storage key of the TCG's provisioning guidance, and where that
+ * leaves it. */
+export const STORAGE_KEY: { readonly persistent: number; readonly template: Buffer } = {
+  persistent: 0x81000001,
+  template: publicArea(ALG.ecc, ALG.sha256, 0x00030472, Buffer.alloc(0), [
+    aes(128),
+    nothing,
+    u16(CURVE.p256),
+    nothing,
+    zeros(0),
+    zeros(0),
+  ]),
+};
+
 /** The kind an attester enrolled with; undefined for a name that no version gave. */
 export function ekKind(name: string): EkKind | undefined {
   return EK_KINDS.find((kind) => kind.name === name);

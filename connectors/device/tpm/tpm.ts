@@ -7,6 +7,7 @@ import type { TpmLink } from './link.ts';
 import { Reader, sized, u8, u16, u32 } from './marshal.ts';
 import { ALG } from './templates.ts';
 
+const OWNER = 0x40000001;
 const ENDORSEMENT = 0x4000000b;
 const NULL_HIERARCHY = 0x40000007;
 const PASSWORD = 0x40000009;
@@ -104,9 +105,18 @@ export class Tpm {
   }
 
   /** Makes an endorsement key from its template; the same each time. Flush it. */
-  async createEndorsementKey(template: Buffer): Promise<{ handle: number; public: Buffer }> {
+  createEndorsementKey(template: Buffer): Promise<{ handle: number; public: Buffer }> {
+    return this.#createPrimary(ENDORSEMENT, template);
+  }
+
+  /** Makes a storage key from its template; the same each time until the TPM is cleared. Flush it. */
+  createStorageKey(template: Buffer): Promise<{ handle: number; public: Buffer }> {
+    return this.#createPrimary(OWNER, template);
+  }
+
+  async #createPrimary(hierarchy: number, template: Buffer): Promise<{ handle: number; public: Buffer }> {
     const parameters = [NO_SENSITIVE, sized(template), ...NO_OUTSIDE];
-    const command: Command = { code: 0x131, handles: [ENDORSEMENT], by: ['password'], parameters };
+    const command: Command = { code: 0x131, handles: [hierarchy], by: ['password'], parameters };
     const reply = await this.#run('CreatePrimary', command, true);
     return { handle: reply.u32(), public: reply.sized() };
   }

@@ -11,7 +11,6 @@ import {
   attest,
   type DeviceKeys,
   introduce,
-  jwkOf,
   openCredential,
   signWithSessionKey,
   thumbprintOf,
@@ -19,6 +18,7 @@ import {
 import { TpmError } from '#connectors/device/tpm/error';
 import { withTpm } from '#connectors/device/tpm/keys';
 import { openTpm } from '#connectors/device/tpm/link';
+import { jwkOf } from '#connectors/device/tpm/signing-key';
 import { Tpm } from '#connectors/device/tpm/tpm';
 import { attestationBinding } from '#connectors/wire/evidence';
 import { requires } from '#test/requires';

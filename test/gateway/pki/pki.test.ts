@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { createPrivateKey, X509Certificate } from 'node:crypto';
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { globSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { type Authority, IssueError, openAuthority } from '#gateway/pki/authority';
+import { type Authority, type Issued, IssueError, openAuthority } from '#gateway/pki/authority';
 import { connectorOf, EnrolmentDesk, EnrolmentError } from '#gateway/pki/enrolment';
 import { type EmbeddedStore, openEmbeddedStore } from '#gateway/state/embedded';
 import { requires } from '#test/requires';
@@ -36,27 +36,34 @@ after(async () => {
   rmSync(root, { recursive: true, force: true });
 });
 
+async function connector(csr?: string): Promise<Issued> {
+  const uri = 'spiffe://test.internal/connector/berlin-1';
+  const grant = { kind: 'admin', id: 'test' } as const;
+  return authority.issueClient({ csr: csr ?? (await request()), uri, life: HOUR, grant });
+}
+
 describe('the authority', () => {
   test('is the same after a restart, and its key is private', async () => {
     const again = await openAuthority(join(root, 'ca'), 'ignored', now);
     assert.equal(again.fingerprint, authority.fingerprint);
-    assert.equal(statSync(join(root, 'ca/ca.key')).mode & 0o777, 0o600);
+    for (const name of globSync('ca/{*.key,passphrase}', { cwd: root })) {
+      assert.equal(statSync(join(root, name)).mode & 0o777, 0o600, name);
+    }
   });
 
   test('issues what openssl verifies', { skip: requires('openssl') }, async () => {
     const server = await authority.issueServer(['wiki.example.com', '192.0.2.1'], HOUR);
-    const client = await authority.issueConnector(
-      await request(),
-      'spiffe://test.internal/connector/berlin-1',
-      HOUR,
-    );
+    const client = await connector();
     writeFileSync(join(root, 'server.pem'), server.certificate);
     writeFileSync(join(root, 'client.pem'), client.certificate);
     const at = String(Math.floor(time / 1000));
     const verify = (purpose: string, file: string, ...more: string[]): string =>
       execFileSync(
         'openssl',
-        ['verify', '-x509_strict', '-attime', at, '-purpose', purpose, '-CAfile', 'ca/ca.pem', ...more, file],
+        [
+          ...['verify', '-x509_strict', '-attime', at, '-purpose', purpose],
+          ...['-CAfile', 'ca/ca.pem', '-untrusted', file, ...more, file],
+        ],
         {
           cwd: root,
           encoding: 'utf8',
@@ -71,11 +78,7 @@ describe('the authority', () => {
   });
 
   test('puts only its own words into a certificate, whatever the request says', async () => {
-    const issued = await authority.issueConnector(
-      await request(),
-      'spiffe://test.internal/connector/berlin-1',
-      HOUR,
-    );
+    const issued = await connector();
     const certificate = new X509Certificate(issued.certificate);
     assert.equal(certificate.subjectAltName, 'URI:spiffe://test.internal/connector/berlin-1');
     assert.equal(certificate.subject, 'CN=berlin-1');
@@ -120,10 +123,7 @@ describe('the authority', () => {
     },
   })) {
     test(`refuses a request that is ${name}`, async () => {
-      await assert.rejects(
-        authority.issueConnector(await make(), 'spiffe://test.internal/connector/a', HOUR),
-        IssueError,
-      );
+      await assert.rejects(make().then(connector), IssueError);
     });
   }
 });
@@ -179,17 +179,17 @@ describe('enrolment', () => {
   }
 
   test('only a connector that enrolled can renew, and what its replicas hold stays good until it runs out', async () => {
-    await assert.rejects(desk.renew('never-seen', await request()), { code: 'connector-revoked' });
+    await assert.rejects(desk.renew('never-seen', await request(), ''), { code: 'connector-revoked' });
     const { token } = await desk.createToken('berlin-6', HOUR, 'admin');
     const first = await desk.enrol(token, await request());
     time += 12 * HOUR;
-    const second = await desk.renew('berlin-6', await request());
-    const third = await desk.renew('berlin-6', await request());
+    const second = await desk.renew('berlin-6', await request(), first.certificate);
+    const third = await desk.renew('berlin-6', await request(), first.certificate);
     const admitted = (): Promise<boolean[]> =>
       Promise.all([first, second, third].map(({ serial }) => desk.admits('berlin-6', serial)));
     assert.deepEqual(await admitted(), [true, true, true]);
     time += 13 * HOUR;
-    await desk.renew('berlin-6', await request());
+    await desk.renew('berlin-6', await request(), first.certificate);
     assert.deepEqual(await admitted(), [false, true, true]);
   });
 
