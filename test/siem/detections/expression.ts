@@ -87,7 +87,8 @@ class Reader {
   }
 
   #kql(): boolean {
-    const values = this.#row(this.#next());
+    // A KQL value has no quotes of its own type: `true` and `3` stand for what they say.
+    const values = this.#row(this.#next()).map(String);
     this.#must(':');
     const wanted = [];
     if (this.#takes('(')) {

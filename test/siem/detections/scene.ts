@@ -52,3 +52,9 @@ export function valuesOf(document: unknown, path: string): unknown[] {
   }
   return values;
 }
+
+/** What must set a detection off, and what looks alike and must not. */
+export interface Scenes {
+  readonly fires: readonly Scene[];
+  readonly quiet: readonly Scene[];
+}

@@ -1,12 +1,7 @@
 // For each detection: what must set it off, and what looks alike and must not. All of it from the mapper's own events.
-import { examples } from '../ecs/examples.ts';
 import { access, from, like, times } from './acts.ts';
-import type { Scene } from './scene.ts';
-
-export interface Scenes {
-  readonly fires: readonly Scene[];
-  readonly quiet: readonly Scene[];
-}
+import { ownScenes } from './own-scenes.ts';
+import type { Scenes } from './scene.ts';
 
 /** For tests of rules about privileged apps. */
 export const PRIVILEGED: readonly string[] = ['vault.prod', 'grafana.prod'];
@@ -14,10 +9,8 @@ export const PRIVILEGED: readonly string[] = ['vault.prod', 'grafana.prod'];
 const HOUR = 3600;
 const DAY = 24 * HOUR;
 
-const beat = examples.heartbeat;
-const [sink] = beat.sinks;
-
 export const scenes: Readonly<Record<string, Scenes>> = {
+  ...ownScenes,
   'impossible-travel': {
     fires: [
       {
@@ -121,76 +114,6 @@ export const scenes: Readonly<Record<string, Scenes>> = {
       },
     ],
   },
-  'policy-change-outside-hours': {
-    fires: [
-      { says: 'at 19:00', steps: [{ after: 10 * HOUR, event: like('policy-loaded') }] },
-      { says: 'at 06:59', steps: [{ after: 22 * HOUR - 60, event: like('policy-loaded') }] },
-    ],
-    quiet: [
-      { says: 'at 18:59', steps: [{ after: 10 * HOUR - 60, event: like('policy-loaded') }] },
-      { says: 'at 07:00', steps: [{ after: 22 * HOUR, event: like('policy-loaded') }] },
-      {
-        says: 'a start at night, which changes nothing',
-        steps: [{ after: 12 * HOUR, event: like('policy-loaded', { previousHash: undefined }) }],
-      },
-    ],
-  },
-  'connector-flapping': {
-    fires: [{ says: 'five in eight minutes', steps: times(5, 120, like('connector-disconnected')) }],
-    quiet: [
-      { says: 'four', steps: times(4, 120, like('connector-disconnected')) },
-      { says: 'five in an hour', steps: times(5, 720, like('connector-disconnected')) },
-      {
-        says: 'five connectors, once each',
-        steps: times(5, 60, (index) => like('connector-disconnected', { connector: { name: `c${index}` } })),
-      },
-    ],
-  },
-  'sequence-gap': {
-    fires: [
-      {
-        says: 'one is missing in the middle',
-        steps: times(5, 60, beat).map((step, index) => (index === 2 ? { ...step, lost: true } : step)),
-        at: 900,
-      },
-    ],
-    quiet: [
-      { says: 'all are there', steps: times(5, 60, beat), at: 900 },
-      {
-        says: 'the newest are on their way',
-        steps: times(5, 60, beat).map((step, index) => (index === 3 ? { ...step, lost: true } : step)),
-        at: 460,
-      },
-    ],
-  },
-  'gateway-silent': {
-    fires: [{ says: 'a minute of heartbeats, then nothing', steps: times(6, 10, beat), at: 420 }],
-    quiet: [{ says: 'heartbeats until now', steps: times(60, 10, beat) }],
-  },
-  'attestation-failure': {
-    fires: [
-      { says: 'a device that was well is not', steps: [{ after: 0, event: like('device-posture-failed') }] },
-      {
-        says: 'evidence over another channel',
-        steps: [{ after: 0, event: like('device-evidence-refused', { code: 'relayed-channel' }) }],
-      },
-      {
-        says: 'a proof that was used before',
-        steps: [{ after: 0, event: like('device-session-refused', { code: 'proof-replayed' }) }],
-      },
-    ],
-    quiet: [
-      { says: 'attested, and well', steps: [{ after: 0, event: like('device-attested') }] },
-      {
-        says: 'evidence that cannot be read',
-        steps: [{ after: 0, event: like('device-evidence-refused', { code: 'attest-truncated' }) }],
-      },
-      {
-        says: 'a session without a device',
-        steps: [{ after: 0, event: like('device-session-refused', { code: 'device-unknown' }) }],
-      },
-    ],
-  },
   'revocation-slow': {
     fires: [{ says: '2.5 s', steps: [{ after: 0, event: like('session-revoked', { enforceMs: 2_500 }) }] }],
     quiet: [
@@ -264,28 +187,6 @@ export const scenes: Readonly<Record<string, Scenes>> = {
   'refusals-summed': {
     fires: [{ says: 'one sum', steps: [{ after: 0, event: like('refusals-summed') }] }],
     quiet: [{ says: 'refusals one by one', steps: times(19, 10, like('request-refused')) }],
-  },
-  'recording-interrupted': {
-    fires: [{ says: 'it was', steps: [{ after: 0, event: like('recording-interrupted') }] }],
-    quiet: [{ says: 'a heartbeat', steps: [{ after: 0, event: beat }] }],
-  },
-  'records-set-aside': {
-    fires: [
-      {
-        says: 'a dead letter',
-        steps: [
-          {
-            after: 0,
-            event: { ...beat, sinks: sink === undefined ? [] : [sink, { ...sink, deadLetters: 1 }] },
-          },
-        ],
-      },
-      { says: 'a torn record', steps: [{ after: 0, event: like('gateway-started', { repairedBytes: 12 }) }] },
-    ],
-    quiet: [
-      { says: 'a heartbeat without', steps: [{ after: 0, event: beat }] },
-      { says: 'a clean start', steps: [{ after: 0, event: like('gateway-started', { repairedBytes: 0 }) }] },
-    ],
   },
   'enrolment-token-reuse': {
     fires: [
