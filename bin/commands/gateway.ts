@@ -75,6 +75,11 @@ function checkOnly(config: GatewayConfig): number {
 
 async function serve({ config, ...configuration }: GatewayDocument, json: boolean): Promise<number> {
   const log = createLog({ service: { name: 'sallyport', version: version(), node: config.name } });
+  if (process.getuid?.() === 0)
+    log.warn(
+      {},
+      'this gateway runs as root: whoever gets into it owns the machine. Run it as an ordinary user',
+    );
   let gateway: Gateway;
   try {
     gateway = await startGateway(config, {

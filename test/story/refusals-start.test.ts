@@ -30,6 +30,10 @@ test('documents that are wrong', { skip: requires(...NEEDS) }, async (t) => {
   const wiki = `${installation.originOf('wiki')}/`;
   await ben.signIn(wiki, 'ben', 'password');
 
+  await step('whoever starts it as root is told', () => {
+    assert.equal(/runs as root/.test(installation.gateway.output), process.getuid?.() === 0);
+  });
+
   await step('a policy that is wrong leaves the last good one in force, and is recorded', async () => {
     for (const [what, text, problem] of BROKEN) {
       const before = installation.events().length;
