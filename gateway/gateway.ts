@@ -3,7 +3,6 @@
 import { mkdirSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import type { Log } from '#siem/log';
-import { PolicyFile } from './access/policy-file.ts';
 import { Revocations } from './access/revocations.ts';
 import { Revoke } from './access/revoke.ts';
 import { Rulings } from './access/ruling.ts';
@@ -12,7 +11,6 @@ import { Ways } from './access/ways.ts';
 import { ailmentsOf } from './ailments.ts';
 import { Carriage } from './carriage.ts';
 import type { ConfigurationFile } from './change/changes.ts';
-import { openChanges } from './change/open.ts';
 import type { GatewayConfig } from './config.ts';
 import { adminListener } from './console/admin.ts';
 import { openAdmins } from './console/admins.ts';
@@ -25,6 +23,7 @@ import { Connections } from './edge/connections.ts';
 import { Sites } from './edge/sites.ts';
 import { codeHash, configurationHash } from './fingerprints.ts';
 import { Flow } from './flow.ts';
+import { openInForce } from './force.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { Provider } from './identity/providers.ts';
 import { Sessions } from './identity/sessions.ts';
@@ -36,7 +35,6 @@ import { connectorServer, listen, peersOf, peopleServer, stop, tunnelEvents } fr
 import { answersFor } from './pages.ts';
 import { EnrolmentDesk } from './pki/enrolment.ts';
 import { openRecord } from './record.ts';
-import { openRelease } from './release/open.ts';
 import { serviceServer } from './service-listener.ts';
 import { openStore } from './state/open.ts';
 import { requirePrivate } from './state/private-files.ts';
@@ -100,18 +98,13 @@ async function wire(config: GatewayConfig, around: Surroundings, undo: (() => un
   const portalOrigin = new URL(config.portal).origin;
   const { outbox, recorder, shipping, loggedChange } = await openRecord(config, { ...around, now }, undo);
   const metrics = new Metrics();
-  const release = await openRelease(config, { recorder, log, now });
-  const changes = await openChanges({
-    ...{ config, recorder, now, configuration: around.configuration, logged: loggedChange },
-  });
-  undo.push(() => changes?.close());
-  const policyFile = await PolicyFile.open({
-    ...{ file: config.policy, signed: changes },
-    state: config.state,
-    recorder,
-    onSwap: () => void open.review('policy-changed'),
-  });
-  undo.push(() => policyFile.close());
+  const { release, changes, policyFile } = await openInForce(
+    {
+      ...{ config, recorder, log, now, configuration: around.configuration, logged: loggedChange },
+      onSwap: () => void open.review('policy-changed'),
+    },
+    undo,
+  );
   const tunnels = new Tunnels({ now, random, log, ...tunnelEvents(recorder, log, now) });
   undo.push(() => tunnels.drain(0));
   const heartbeat = new Heartbeat({

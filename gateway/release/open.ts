@@ -12,10 +12,16 @@ export class DriftError extends Error {
   readonly code = 'code-drift';
 }
 
+export interface ReleaseParts {
+  readonly recorder: Recorder;
+  readonly log: Log;
+  readonly now: () => number;
+}
+
 /** Undefined where nobody signs releases. Throws DriftError and SignersError. */
 export async function openRelease(
   { release }: GatewayConfig,
-  { recorder, log, now }: { readonly recorder: Recorder; readonly log: Log; readonly now: () => number },
+  { recorder, log, now }: ReleaseParts,
 ): Promise<Measured | undefined> {
   if (release === undefined) return undefined;
   const root = installationRoot();
