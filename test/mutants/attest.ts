@@ -12,7 +12,7 @@ export const stages: readonly (readonly string[])[] = [
     'gateway/attest/endorsements.test.ts',
     'gateway/attest/endorsement-sources.test.ts',
   ],
-  ['gateway/attest/verifier.test.ts', 'gateway/attest/sharing.test.ts'],
+  ['gateway/attest/verifier.test.ts', 'gateway/attest/sharing.test.ts', 'gateway/attest/connector.test.ts'],
 ];
 
 export const mutants: readonly Mutant[] = [...EVIDENCE, ...TRUST, ...DEVICES];

@@ -163,9 +163,21 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a missing device claim is false',
-    file: 'policy/criteria/posture.ts',
+    file: 'policy/criteria/claims.ts',
     find: '(yes & known & ~on) !== 0',
     replace: '(yes & ~on) !== 0',
+  },
+  {
+    name: 'a connector that nobody knows is taken for the person’s device',
+    file: 'policy/criteria/connector-posture.ts',
+    find: 'const { connector } = request;',
+    replace: 'const connector = request.connector ?? request.device;',
+  },
+  {
+    name: 'an unknown quote of a connector is no matter',
+    file: 'policy/criteria/connector-posture.ts',
+    find: 'return Number.isNaN(elapsed) ? UNKNOWN : truthOf(elapsed <= want);',
+    replace: 'return truthOf(!(elapsed > want));',
   },
   {
     name: 'firmware versions are compared as text',

@@ -99,6 +99,36 @@ export const DEVICES: readonly Mutant[] = [
     replace: 'return now() > 0 ? posture.appraisal : undefined;',
   },
   {
+    name: 'any machine attests for any connector, or for a person',
+    file: 'gateway/attest/verifier.ts',
+    find: 'if (record.connector !== via?.name) {',
+    replace: 'if (via?.name === null) {',
+  },
+  {
+    name: 'what attested for one connector counts for another name',
+    file: 'gateway/attest/verifier.ts',
+    find: 'if (bond?.connector !== name) return undefined;',
+    replace: 'if (bond === undefined) return undefined;',
+  },
+  {
+    name: 'a machine that is a person’s now still counts for a connector',
+    file: 'gateway/attest/verifier.ts',
+    find: 'return record?.connector === name ? this.posture(bond.device) : undefined;',
+    replace: 'return record === undefined ? undefined : this.posture(bond.device);',
+  },
+  {
+    name: 'a connector’s proof outlives its certificate',
+    file: 'gateway/attest/verifier.ts',
+    find: 'bond, via.notAfter);',
+    replace: 'bond, via.notAfter * 2);',
+  },
+  {
+    name: 'any token enrols any connector’s machine',
+    file: 'gateway/attest/enrolment.ts',
+    find: "if (grant.connector !== connector) throw new AttestationRefusal('token-elsewhere');",
+    replace: '',
+  },
+  {
     name: 'a token may be used twice',
     file: 'gateway/attest/enrolment.ts',
     find: "const grant = await store.take('deviceGrant', key);",

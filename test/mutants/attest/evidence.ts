@@ -209,7 +209,20 @@ export const EVIDENCE: readonly Mutant[] = [
   {
     name: 'the exporter is taken from the evidence',
     file: 'gateway/attest/authenticate.ts',
-    find: '    exporter: binding.exporter,\n',
-    replace: '    exporter: evidence.exporter ?? binding.exporter,\n',
+    find: 'const bound = { nonce, eventLog, keySpki, exporter: binding.exporter };',
+    replace: 'const bound = { nonce, eventLog, keySpki, exporter: evidence.exporter ?? binding.exporter };',
+  },
+  {
+    name: 'the key of a connector is taken from the evidence',
+    file: 'gateway/attest/authenticate.ts',
+    find: 'attestationBinding({ ...bound, connector: binding.connector });',
+    replace:
+      'attestationBinding({ ...bound, connector: binding.connector && { ...binding.connector, key: evidence.connectorKey ?? binding.connector.key } });',
+  },
+  {
+    name: 'evidence of a person’s device is good for a connector',
+    file: 'gateway/attest/authenticate.ts',
+    find: "throw new AttestationRefusal('connector-unbound');",
+    replace: 'return { quote, keyThumbprint };',
   },
 ];
