@@ -85,7 +85,6 @@ export interface DeviceRevocation {
 
 /** The machine that attested over a connector's certificate, keyed by the SHA-256 of that key's SPKI in hex. */
 export interface ConnectorBond {
-  readonly connector: string;
   readonly device: string;
 }
 

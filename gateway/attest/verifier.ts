@@ -118,8 +118,7 @@ export class Verifier implements DeviceVerifier {
       });
       await store.put('devicePosture', device, posture);
       if (via !== undefined) {
-        const bond = { connector: via.name, device };
-        await store.put('connectorBond', via.key.toString('hex'), bond, via.notAfter);
+        await store.put('connectorBond', via.key.toString('hex'), { device }, via.notAfter);
       }
       return posture.appraisal;
     } catch (refusal) {
@@ -143,7 +142,7 @@ export class Verifier implements DeviceVerifier {
   async connectorPosture({ name, key }: ConnectorKey): Promise<Appraisal | undefined> {
     const { store } = this.#options;
     const bond = await store.get('connectorBond', key);
-    if (bond?.connector !== name) return undefined;
+    if (bond === undefined) return undefined;
     // A TPM that was enrolled anew since, for something else, says nothing of this connector.
     const record = await store.get('device', bond.device);
     return record?.connector === name ? this.posture(bond.device) : undefined;

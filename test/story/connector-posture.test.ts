@@ -3,10 +3,12 @@
 import assert from 'node:assert/strict';
 import { hash, X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
-import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import WebSocket from 'ws';
+import { readConfig } from '#bin/read-config';
+import { connectorSchema, resolvePaths } from '#connectors/config';
+import { startConnector } from '#connectors/connector';
 import { type Attesting, attestDevice } from '#connectors/device/ceremony';
 import { readDevice } from '#connectors/device/key-store';
 import { portalAgent } from '#connectors/device/transport';
@@ -22,10 +24,9 @@ import { freePorts } from './ports.ts';
 import type { Recorded } from './record.ts';
 import { stepsOf } from './steps.ts';
 import { Person } from './terminal/person.ts';
+import { PROVEN, twoConnectors } from './two-connectors.ts';
 
 const PAGE = 'docs/connector.md';
-/** The connector whose machine attests; rack-1, which is there as well, has no TPM to show. */
-const PROVEN = 'rack-2';
 const HTML = { accept: 'text/html', 'sec-fetch-mode': 'navigate' };
 
 test('a rule that asks for the connector’s machine lets only that carry what proved itself', {
@@ -37,7 +38,7 @@ test('a rule that asks for the connector’s machine lets only that carry what p
     further: ATTESTATION,
     prepare: (directory) => {
       machine.prepare(directory);
-      documents(directory, machine, nowhere);
+      twoConnectors(directory, machine, nowhere);
     },
   });
   const step = stepsOf(t);
@@ -201,6 +202,38 @@ test('a rule that asks for the connector’s machine lets only that carry what p
     assert.equal((await ask()).status, 200, 'it takes nothing away from the machine');
   });
 
+  await step('a renewed certificate is proven before the tunnels change to it', async () => {
+    assert.equal((await proven.stop()).code, 0, proven.output);
+    const document = readConfig(installation.path('rack-2.yaml'), connectorSchema);
+    assert.ok(document);
+    const said: string[] = [];
+    const say = (_fields: object, message: string): void => void said.push(message);
+    let ahead = 0;
+    const running = startConnector(resolvePaths(document, installation.directory), {
+      log: { info: say, warn: say, error: say },
+      now: () => Date.now() + ahead,
+      random: Math.random,
+    });
+    installation.atEnd(() => running.close(0));
+    await running.ready;
+    await until('it attested', () => said.some((text) => /affirming/.test(text)));
+    const before = loadIdentity(installation.path('rack-2-state'));
+    const first = recorded('connector-connected').length;
+    // Two thirds into the certificate's life: it is renewed once, and time is what it was again.
+    ahead = 20 * 3_600_000;
+    await until('the tunnels have changed', async () => {
+      const { status, body } = await ask();
+      assert.equal(status, 200, `${body}\n${said.join('\n')}`);
+      if (loadIdentity(installation.path('rack-2-state'))?.certificate !== before?.certificate) ahead = 0;
+      return recorded('connector-connected').length >= first + 2;
+    });
+    assert.equal((await ask()).status, 200);
+    assert.equal(recorded('connector-renewed').length, 1);
+    await running.close(0);
+    proven = connector();
+    await proven.said(/this machine attested: affirming/);
+  });
+
   await step(
     'when its machine changes, what is open through it is closed, and an alert names it',
     async () => {
@@ -248,34 +281,6 @@ test('a rule that asks for the connector’s machine lets only that carry what p
     assert.equal((await proven.stop()).code, 0, proven.output);
   });
 });
-
-/** Both connectors serve the app; at `nowhere`, where the first says that it is, nothing listens. */
-function documents(directory: string, machine: StoryMachine, nowhere: number): void {
-  const rewrite = (name: string, from: string, to: string): void => {
-    const file = join(directory, name);
-    const text = readFileSync(file, 'utf8');
-    assert.ok(text.includes(from), `${name}: ${from}`);
-    writeFileSync(file, text.replace(from, to));
-  };
-  const text = readFileSync(join(directory, 'connector.yaml'), 'utf8');
-  const app = /^ {2}drop: .*$/m.exec(text)?.[0] ?? '';
-  const gateway = /^gateway: .*$/m.exec(text)?.[0] ?? '';
-  const at = 'host: drop.localhost, connectors: [';
-  rewrite('gateway.yaml', `${at}${CONNECTOR}]`, `${at}${CONNECTOR}, ${PROVEN}]`);
-  rewrite('policy.yaml', 'when: { device: hardened }', 'when: { connector: hardened }');
-  rewrite('connector.yaml', app, `  drop: { url: "http://127.0.0.1:${nowhere}" }`);
-  writeFileSync(
-    join(directory, 'rack-2.yaml'),
-    `version: 1
-name: ${PROVEN}
-${gateway}
-state: ./rack-2-state
-attestation: { tpm: "${machine.tpm.address}", eventLog: "${machine.eventLog}" }
-apps:
-${app}
-`,
-  );
-}
 
 function unmetOf(event: Recorded | undefined): string | undefined {
   return event?.sallyport?.decision?.nearest?.[0]?.unmet[0]?.code;

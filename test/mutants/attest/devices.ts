@@ -105,12 +105,6 @@ export const DEVICES: readonly Mutant[] = [
     replace: 'if (via?.name === null) {',
   },
   {
-    name: 'what attested for one connector counts for another name',
-    file: 'gateway/attest/verifier.ts',
-    find: 'if (bond?.connector !== name) return undefined;',
-    replace: 'if (bond === undefined) return undefined;',
-  },
-  {
     name: 'a machine that is a person’s now still counts for a connector',
     file: 'gateway/attest/verifier.ts',
     find: 'return record?.connector === name ? this.posture(bond.device) : undefined;',
@@ -119,8 +113,8 @@ export const DEVICES: readonly Mutant[] = [
   {
     name: 'a connector’s proof outlives its certificate',
     file: 'gateway/attest/verifier.ts',
-    find: 'bond, via.notAfter);',
-    replace: 'bond, via.notAfter * 2);',
+    find: '{ device }, via.notAfter);',
+    replace: '{ device }, via.notAfter * 2);',
   },
   {
     name: 'any token enrols any connector’s machine',
