@@ -36,7 +36,11 @@ function bed(
         return `id-${recorded.push(event)}`;
       },
     },
-    metrics: { refused: () => void (one.refused += 1) },
+    metrics: {
+      refused: () => {
+        one.refused += 1;
+      },
+    },
     behind: () => one.behind,
     now,
   });
