@@ -32,7 +32,7 @@ export class AdminError extends Error {
 export type AdminTarget = Pick<GatewayConfig, 'state' | 'admin' | 'portal' | 'name'> | string;
 
 /** Calls the admin API of a gateway; a text is sent as it is. Throws AdminError. */
-export function callAdmin(
+export async function callAdmin(
   target: AdminTarget,
   method: string,
   path: string,

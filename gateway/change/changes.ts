@@ -1,14 +1,23 @@
 // Takes up changes that authorised people signed, one after the other, and notices edits that nobody signed. Whatever it
 // refuses is an alert, and leaves what is in force as it is; what it accepts is in the transparency log first.
-import { existsSync, readFileSync, unwatchFile, watchFile } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  openSync,
+  readFileSync,
+  readSync,
+  statSync,
+  unwatchFile,
+  watchFile,
+} from 'node:fs';
 import type { GatewayConfig } from '#gateway/config';
 import type { ChangeRef } from '#siem/change-event';
 import type { Actor } from '#siem/event';
 import type { Recorder } from '#siem/recorder';
 import type { AcceptedChanges } from './accepted.ts';
-import { type Change, readChange } from './bundle.ts';
+import { type Change, MAX_BUNDLE, readChange } from './bundle.ts';
 import { checkContents } from './contents.ts';
-import { configurationName, termsOf } from './governed.ts';
+import { configurationName, governedFiles, termsOf } from './governed.ts';
 import { type InForce, judge } from './judge.ts';
 import { ChangeRefusal } from './reasons.ts';
 
@@ -47,6 +56,7 @@ export class Changes {
   #last: Promise<unknown> = Promise.resolve();
   /** What was refused as it lay on the disk: told once. */
   readonly #told = new Map<string, string>();
+  readonly #followed: (() => void)[] = [];
 
   private constructor(options: ChangesOptions, signers: string) {
     this.#options = options;
@@ -86,12 +96,31 @@ export class Changes {
   /** Follows the file for changes. `adopt` puts the policy of an accepted change in force. */
   watch(adopt: () => Promise<unknown>): void {
     this.#adopt = adopt;
-    const { bundle } = placeOf(this.#options.config);
-    watchFile(bundle, { interval: WATCH_INTERVAL, persistent: false }, () => void this.#look());
+    const { config, configuration } = this.#options;
+    this.#follow(placeOf(config).bundle, () => this.#look());
+    for (const { name, path } of governedFiles(config, configuration.file)) {
+      // The policy's own file has its reader elsewhere.
+      if (name !== 'policy') this.#follow(path, () => this.#notice(name, path));
+    }
   }
 
   close(): void {
-    unwatchFile(placeOf(this.#options.config).bundle);
+    for (const stop of this.#followed.splice(0)) stop();
+  }
+
+  #follow(path: string, look: () => Promise<unknown>): void {
+    const listener = (): void => void look();
+    watchFile(path, { interval: WATCH_INTERVAL, persistent: false }, listener);
+    this.#followed.push(() => unwatchFile(path, listener));
+  }
+
+  /** Whoever edits what needs a signature is told of before the next start does not take it. */
+  async #notice(name: string, path: string): Promise<void> {
+    try {
+      await this.compare(name, path, readFileSync(path, 'utf8'));
+    } catch {
+      // Gone for a moment, or not to be recorded now: the next look or the next start says it.
+    }
   }
 
   /** Takes up a change, or throws ChangeRefusal after it was recorded. */
@@ -148,7 +177,7 @@ export class Changes {
     const { bundle: file } = placeOf(this.#options.config);
     let text: string;
     try {
-      text = readFileSync(file, 'utf8');
+      text = readBundle(file);
     } catch {
       // Whoever replaces the file leaves a moment without one; the watch looks again when it is there.
       return;
@@ -176,7 +205,7 @@ export class Changes {
       await this.#recordRefusal(refusal, BY_GATEWAY, { file });
       throw refusal;
     }
-    await this.offer(readFileSync(file, 'utf8'), BY_GATEWAY);
+    await this.offer(readBundle(file), BY_GATEWAY);
   }
 
   /** Lists of people are taken from the change; the configuration was read already, so it must be the same. */
@@ -201,6 +230,17 @@ export class Changes {
       { ...event, change: change && refOf(change), file },
       { durable: true },
     );
+  }
+}
+
+/** What is too large is not read whole to say so. */
+function readBundle(file: string): string {
+  const bytes = Buffer.alloc(Math.min(statSync(file).size, MAX_BUNDLE + 1));
+  const handle = openSync(file, 'r');
+  try {
+    return bytes.toString('utf8', 0, readSync(handle, bytes));
+  } finally {
+    closeSync(handle);
   }
 }
 

@@ -35,11 +35,21 @@ export function sshKey(blob: Buffer): SshKey {
     fingerprint,
     verifies: (data, signature) => {
       const parts = new SshReader(signature);
-      const verdict = check(data, parts);
+      const verdict = checked(check, data, parts);
       parts.end();
       return verdict;
     },
   };
+}
+
+/** OpenSSL throws at numbers that are no key's or no signature's. */
+function checked(check: Check, data: Buffer, signature: SshReader): boolean {
+  try {
+    return check(data, signature);
+  } catch (error) {
+    if (error instanceof SshFormatError) throw error;
+    throw new SshFormatError('the signature cannot be checked', { cause: error });
+  }
 }
 
 function checkOf(type: string, reader: SshReader): Check {
@@ -99,9 +109,9 @@ function ecdsa(reader: SshReader, curve: string): Check {
 function rsa(reader: SshReader): Check {
   const e = reader.positive(4);
   const n = reader.positive(RSA_BYTES.max);
-  const modulus = n.subarray(n.findIndex((byte) => byte !== 0));
+  const modulus = digitsOf(n);
   if (modulus.length < RSA_BYTES.min) throw new SshFormatError('an RSA key has at least 2048 bits');
-  const exponent = e.subarray(e.findIndex((byte) => byte !== 0));
+  const exponent = digitsOf(e);
   const key = jwk({ kty: 'RSA', n: modulus.toString('base64url'), e: exponent.toString('base64url') });
   return (data, signature) => {
     // `ssh-rsa` as a signature's type means SHA-1.
@@ -112,6 +122,12 @@ function rsa(reader: SshReader): Check {
     const padded = Buffer.concat([Buffer.alloc(modulus.length - bytes.length), bytes]);
     return verify(digest, data, key, padded);
   };
+}
+
+/** Without leading zeros. */
+function digitsOf(number: Buffer): Buffer {
+  const first = number.findIndex((byte) => byte !== 0);
+  return first === -1 ? Buffer.alloc(0) : number.subarray(first);
 }
 
 /** Security keys sign their own words around the hash of the data. Somebody must have touched the key. */

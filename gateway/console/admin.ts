@@ -120,7 +120,8 @@ export function adminApp(parts: AdminParts): Hono<AdminEnv> {
     if (!body.success) return c.json({ error: 'bad-request', message: z.prettifyError(body.error) }, 400);
     const { actor, fingerprint = '' } = c.get('caller');
     const until = await parts.admins.breakGlass.open(actor, fingerprint, body.data.reason);
-    return c.json({ account: actor.id, until });
+    if (until !== undefined) return c.json({ account: actor.id, until });
+    return c.json({ error: 'break-glass-spent', message: 'Somebody opened the account a moment ago.' }, 403);
   });
   requireRoles(
     app.routes.filter(({ method }) => method !== 'ALL').map(({ method, path }) => `${method} ${path}`),

@@ -26,6 +26,7 @@ export class BreakGlass {
   readonly #options: BreakGlassOptions;
   readonly #path: string;
   #closes: Readonly<Record<string, number>>;
+  readonly #opening = new Set<string>();
 
   constructor(options: BreakGlassOptions) {
     this.#options = options;
@@ -39,8 +40,21 @@ export class BreakGlass {
     return this.#options.now() < closes ? 'open' : 'spent';
   }
 
-  /** Opens a sealed account; answers when it closes, epoch milliseconds. Rejects if that cannot be recorded. */
-  async open(by: Actor, fingerprint: string, reason: string): Promise<number> {
+  /**
+   * Opens a sealed account; answers when it closes, epoch milliseconds. Undefined while somebody else opens it. Rejects
+   * if that cannot be recorded.
+   */
+  async open(by: Actor, fingerprint: string, reason: string): Promise<number | undefined> {
+    if (this.#opening.has(fingerprint) || this.sealOf(fingerprint) !== 'sealed') return undefined;
+    this.#opening.add(fingerprint);
+    try {
+      return await this.#open(by, fingerprint, reason);
+    } finally {
+      this.#opening.delete(fingerprint);
+    }
+  }
+
+  async #open(by: Actor, fingerprint: string, reason: string): Promise<number> {
     const { lasts, recorder, now } = this.#options;
     const until = now() + lasts;
     await recorder.record(

@@ -118,24 +118,26 @@ export class Callers {
     if (signature === undefined || at === undefined || nonce === undefined)
       throw new AdminRefusal('signature-missing');
     let signer: Signer | undefined;
+    let fingerprint: string;
     try {
       const read = readSshSignature(
         `-----BEGIN SSH SIGNATURE-----\n${signature}\n-----END SSH SIGNATURE-----`,
       );
+      fingerprint = read.key.fingerprint;
       const text = textToSign({ gateway, method, target, body, at, nonce });
       if (read.namespace !== ADMIN_NAMESPACE || !read.covers(Buffer.from(text)))
         throw new AdminRefusal('signature-invalid');
       signer = signers().find(
         (one) =>
-          one.key.fingerprint === read.key.fingerprint &&
-          signsFor(one, ADMIN_NAMESPACE) &&
-          isValidAt(one, now()),
+          one.key.fingerprint === fingerprint && signsFor(one, ADMIN_NAMESPACE) && isValidAt(one, now()),
       );
     } catch (error) {
       if (error instanceof SshFormatError) throw new AdminRefusal('signature-invalid');
       throw error;
     }
-    if (signer === undefined) throw new AdminRefusal('signer-unknown');
+    // Whose key it is nobody knows, but whoever asked has it.
+    const stranger = { actor: { kind: 'user', id: fingerprint }, roles: [], breakGlass: false } as const;
+    if (signer === undefined) throw new AdminRefusal('signer-unknown', stranger);
     this.#onlyOnce(at, `${signer.principal} ${nonce}`);
     return signer;
   }

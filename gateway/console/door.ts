@@ -37,7 +37,7 @@ export function door({ callers, recorder }: DoorParts): MiddlewareHandler<AdminE
       const { actor: by, roles, breakGlass } = known ?? NOBODY;
       const refused = { verdict: 'refused', code, by, roles, breakGlass } as const;
       await recorder.record({ ...about, ...refused }, { durable: true });
-      return c.json({ error: code, message }, known === undefined ? 401 : 403);
+      return c.json({ error: code, message }, code.startsWith('sign') ? 401 : 403);
     }
     const { actor: by, roles, breakGlass } = caller;
     const allowed = { verdict: 'allowed', by, roles, breakGlass } as const;

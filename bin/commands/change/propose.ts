@@ -48,11 +48,13 @@ async function predecessorOf(
     const { id, statement } = readChangeFile(file);
     return { id, sequence: statement.sequence };
   }
-  const { status, body } = await callAdmin(first?.config ?? '', 'GET', '/v1/changes').catch(() => {
-    throw new ProposalError(
-      'no gateway runs here: name the change in force with --previous FILE, or give --first',
-    );
-  });
+  const { status, body } = await callAdmin(first?.config ?? '', 'GET', '/v1/changes').catch(
+    (error: Error) => {
+      throw new ProposalError(
+        `${error.message}; or name the change in force with --previous FILE, or give --first`,
+      );
+    },
+  );
   if (status !== 200) throw new ProposalError(String(body['message']));
   const { id, sequence } = body;
   return typeof id === 'string' && typeof sequence === 'number' ? { id, sequence } : undefined;

@@ -229,6 +229,14 @@ suite('admins', { skip: requires('ssh-keygen') }, () => {
     );
   });
 
+  test('fifty who open one account at once are one', async () => {
+    const body = JSON.stringify({ reason: 'everybody at once' });
+    const asked = Array.from({ length: 50 }, () => ask('glass', 'POST /v1/break-glass', { body }));
+    const replies = await Promise.all(asked);
+    assert.equal(replies.filter(({ status }) => status === 200).length, 1);
+    assert.equal(events.filter(({ kind }) => kind === 'break-glass-opened').length, 1);
+  });
+
   test('without `admin`, whoever may open the socket is its owner, by their own word', async () => {
     const reply = await appOf({}).request('/v1/status', { headers: { 'sallyport-operator': 'root' } });
     assert.equal(reply.status, 200);

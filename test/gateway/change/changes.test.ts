@@ -1,0 +1,190 @@
+// Taking up changes: one after the other, each in the log before it has an effect, and none twice, also across a crash;
+// and bundles with random mistakes, none of which is taken.
+import assert from 'node:assert/strict';
+import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, suite, test } from 'node:test';
+import fc from 'fast-check';
+import { AcceptedChanges, KeptChangeError } from '#gateway/change/accepted';
+import { readChange, writeBundle } from '#gateway/change/bundle';
+import { Changes } from '#gateway/change/changes';
+import { termsOf } from '#gateway/change/governed';
+import { judge } from '#gateway/change/judge';
+import { ChangeRefusal } from '#gateway/change/reasons';
+import { SshFormatError } from '#gateway/change/ssh-reader';
+import { readSshSignature } from '#gateway/change/sshsig';
+import type { SallyportEvent } from '#siem/event';
+import { requires } from '#test/requires';
+import { ChangeBed, NEEDS, POLICY } from './bed.ts';
+
+const NOW = Date.UTC(2026, 2, 4);
+const BY = { kind: 'operator', id: 'ada' } as const;
+
+suite('taking up changes', { skip: requires(...NEEDS) }, () => {
+  const bed = new ChangeBed();
+  after(() => bed.close());
+  const ada = bed.signer('ada');
+  bed.begin();
+  const first = readChange(writeBundle(bed.change([ada])));
+  bed.write('repository/change.json', writeBundle(first.bundle));
+  const { file, config } = bed.config;
+
+  /** A gateway's changes in a state of their own; what it records, and whether it can. */
+  function gateway(state: string, logged?: string) {
+    const events: SallyportEvent[] = [];
+    const outbox = { full: false };
+    const recorder = {
+      record: async (event: SallyportEvent) => {
+        if (outbox.full) throw new Error('the outbox is full');
+        events.push(event);
+        return '';
+      },
+    };
+    const configuration = { file, text: readFileSync(file, 'utf8') };
+    const open = () =>
+      Changes.open({
+        ...{ config: { ...config, state }, configuration, now: () => NOW },
+        accepted: AcceptedChanges.open(state, logged),
+        recorder: recorder as never,
+      });
+    return { events, outbox, open };
+  }
+  const places: string[] = [];
+  const place = (): string => {
+    const made = mkdtempSync(join(tmpdir(), 'sallyport-changes-'));
+    places.push(made);
+    return made;
+  };
+  after(() => {
+    for (const one of places) rmSync(one, { recursive: true, force: true });
+  });
+  const next = (): string => writeBundle(bed.change([ada], { id: first.id, sequence: 1 }));
+
+  test('fifty copies of one change at once are taken once', async () => {
+    const { events, open } = gateway(place());
+    const changes = await open();
+    const text = next();
+    const outcomes = await Promise.allSettled(Array.from({ length: 50 }, () => changes.offer(text, BY)));
+    const refused = outcomes.flatMap((one) =>
+      one.status === 'rejected' ? [(one.reason as ChangeRefusal).code] : [],
+    );
+    assert.deepEqual([...new Set(refused)], ['replayed']);
+    assert.equal(refused.length, 49);
+    assert.equal(events.filter(({ kind }) => kind === 'change-accepted').length, 2);
+    assert.equal(events.filter(({ kind }) => kind === 'change-refused').length, 49);
+  });
+
+  test('what cannot be logged has no effect, and can be taken later', async () => {
+    const { outbox, open } = gateway(place());
+    const changes = await open();
+    const adopted: string[] = [];
+    changes.watch(async () => adopted.push(changes.policy));
+    const text = next();
+    outbox.full = true;
+    await assert.rejects(changes.offer(text, BY), /the outbox is full/);
+    assert.equal(changes.current?.sequence, 1);
+    assert.deepEqual(adopted, []);
+    outbox.full = false;
+    assert.equal((await changes.offer(text, BY)).sequence, 2);
+    assert.deepEqual(adopted, [POLICY]);
+    changes.close();
+  });
+
+  test('a crash between the log and the change itself is made good; a change that was never logged is none', async () => {
+    const state = place();
+    await gateway(state).open();
+    const current = join(state, 'changes/current.json');
+    const pending = join(state, 'changes/pending.json');
+    const second = readChange(next());
+    writeFileSync(pending, writeBundle(second.bundle));
+    assert.equal(AcceptedChanges.open(state, first.id).current?.id, first.id, 'not in the log');
+    assert.equal(AcceptedChanges.open(state, second.id).current?.id, second.id, 'in the log');
+    assert.ok(!existsSync(pending));
+    writeFileSync(pending, '{"statement":');
+    assert.equal(AcceptedChanges.open(state, second.id).current?.id, second.id, 'cut short');
+    renameSync(current, `${current}.away`);
+    assert.throws(() => AcceptedChanges.open(state, second.id), KeptChangeError);
+  });
+
+  test('a signer who was struck from the list by a change signs no more', async () => {
+    const ben = bed.signer('ben');
+    bed.commit(`${POLICY}# two sign\n`);
+    const { open } = gateway(place());
+    const changes = await open();
+    const two = readChange(writeBundle(bed.change([ada], { id: first.id, sequence: 1 })));
+    await changes.offer(writeBundle(two.bundle), BY);
+    bed.write(
+      'repository/allowed_signers',
+      bed.read('repository/allowed_signers').split('\n').slice(1).join('\n'),
+    );
+    bed.commit(`${POLICY}# ada has gone\n`);
+    const three = readChange(writeBundle(bed.change([ada], { id: two.id, sequence: 2 })));
+    await changes.offer(writeBundle(three.bundle), BY);
+    bed.commit(`${POLICY}# once more\n`);
+    const four = { id: three.id, sequence: 3 };
+    await assert.rejects(changes.offer(writeBundle(bed.change([ada], four)), BY), { code: 'unknown-signer' });
+    assert.equal((await changes.offer(writeBundle(bed.change([ben], four)), BY)).sequence, 4);
+  });
+
+  test('a list that would let nobody sign any more is refused', async () => {
+    bed.write('repository/allowed_signers', `ada@example.com ${bed.read('keys/ada.pub')}`);
+    const { open } = gateway(place());
+    const changes = await open();
+    bed.write('repository/allowed_signers', '# nobody\n');
+    bed.commit(`${POLICY}# nobody\n`);
+    const text = writeBundle(bed.change([ada], { id: first.id, sequence: 1 }));
+    await assert.rejects(changes.offer(text, BY), { code: 'signers-invalid' });
+  });
+
+  test('a bundle with a random mistake is refused, or says the very same', () => {
+    const text = writeBundle(first.bundle);
+    const terms = termsOf(config, file, `ada@example.com ${bed.read('keys/ada.pub')}`);
+    let refused = 0;
+    const mistake = fc.tuple(
+      fc.nat({ max: text.length - 1 }),
+      fc.string({ maxLength: 3 }),
+      fc.nat({ max: 3 }),
+    );
+    fc.assert(
+      fc.property(mistake, ([at, instead, cut]) => {
+        const broken = text.slice(0, at) + instead + text.slice(at + cut);
+        try {
+          const change = readChange(broken);
+          judge(change, terms, undefined, NOW);
+          assert.equal(change.id, first.id);
+          assert.deepEqual(change.bundle.contents, first.bundle.contents);
+        } catch (error) {
+          if (!(error instanceof ChangeRefusal)) throw error;
+          refused += 1;
+        }
+      }),
+      { numRuns: 2_000 },
+    );
+    assert.ok(refused > 1_000, `${refused} of 2000`);
+  });
+
+  test('bytes that are no signature are said to be none, and nothing else happens', () => {
+    const armour = first.bundle.signatures[0] ?? '';
+    const bytes = Buffer.from(armour.split('\n').slice(1, -2).join(''), 'base64');
+    const broken = fc.tuple(
+      fc.nat({ max: bytes.length - 1 }),
+      fc.uint8Array({ maxLength: 5 }),
+      fc.nat({ max: 5 }),
+    );
+    fc.assert(
+      fc.property(broken, ([at, instead, cut]) => {
+        const spoilt = Buffer.concat([bytes.subarray(0, at), instead, bytes.subarray(at + cut)]);
+        const text = `-----BEGIN SSH SIGNATURE-----\n${spoilt.toString('base64')}\n-----END SSH SIGNATURE-----`;
+        try {
+          const signature = readSshSignature(text);
+          const same = spoilt.equals(bytes);
+          assert.ok(same || !signature.covers(Buffer.from(first.bundle.statement)));
+        } catch (error) {
+          if (!(error instanceof SshFormatError)) throw error;
+        }
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+});
