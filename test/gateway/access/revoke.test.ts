@@ -4,10 +4,11 @@ import { type TestContext, test } from 'node:test';
 import { Revocations } from '#gateway/access/revocations';
 import { Revoke } from '#gateway/access/revoke';
 import type { Rulings } from '#gateway/access/ruling';
-import { type OpenExchange, OpenExchanges } from '#gateway/access/streams';
+import { type Machines, type OpenExchange, OpenExchanges } from '#gateway/access/streams';
 import { type LiveSession, Sessions } from '#gateway/identity/sessions';
 import type { EnrolmentDesk } from '#gateway/pki/enrolment';
 import { openEmbeddedStore } from '#gateway/state/embedded';
+import type { AccessRequest } from '#policy/input';
 import type { SallyportEvent } from '#siem/event';
 import type { Recorder } from '#siem/recorder';
 import { directoryFor } from '../../siem/outbox/documents.ts';
@@ -50,17 +51,18 @@ async function bed(t: TestContext) {
   });
   return {
     revoke,
+    revocations,
     events,
     closed,
-    async person(sub: string, streams: number, device?: string): Promise<LiveSession> {
+    /** `machines`: those known at both ends of the streams. */
+    async person(sub: string, streams: number, machines: Machines = {}): Promise<LiveSession> {
       const session = await sessions.start(
         subject(sub),
         { provider: 'corp', at: Date.now(), amr: [] },
         '192.0.2.1',
       );
       for (let i = 0; i < streams; i++) {
-        const input = device === undefined ? {} : { device: { id: device } };
-        open.add({ session, input, close: () => void closed.push(sub) } as unknown as OpenExchange);
+        open.add({ session, input: machines, close: () => void closed.push(sub) } as unknown as OpenExchange);
       }
       return session;
     },
@@ -83,9 +85,23 @@ test('revoking a person closes all that is theirs and says how much, also for ea
 
 test('revoking a device closes what it has open, and leaves the sessions of its person', async (t) => {
   const { revoke, person, closed } = await bed(t);
-  await person('ben', 2, 'laptop-1');
+  await person('ben', 2, { device: { id: 'laptop-1' } });
   await person('ben', 1);
   const revoked = await revoke.revoke({ kind: 'device', id: 'laptop-1' }, ADMIN, 'lost');
   assert.deepEqual(revoked, { sessions: 0, streams: 2, tunnels: 0 });
   assert.equal(closed.length, 2);
+});
+
+test('revoking the machine of a connector closes what goes through it, and lets nothing through any more', async (t) => {
+  const { revoke, revocations, person, closed } = await bed(t);
+  const connector = { name: 'rack-1', device: 'machine-1' };
+  const session = await person('ben', 2, { connector });
+  await person('ben', 1, { connector: { name: 'rack-2', device: 'machine-2' } });
+  const asks = (device: string): boolean =>
+    revocations.covers(session, { connector: { ...connector, device } } as AccessRequest);
+  assert.equal(asks('machine-1'), false);
+  const revoked = await revoke.revoke({ kind: 'device', id: 'machine-1' }, ADMIN, 'stolen');
+  assert.deepEqual(revoked, { sessions: 0, streams: 2, tunnels: 0 });
+  assert.equal(closed.length, 2);
+  assert.deepEqual(['machine-1', 'machine-2'].map(asks), [true, false]);
 });
