@@ -13,7 +13,8 @@ export interface ConnectorAppConfig {
   readonly ca?: string | undefined;
   readonly serverName?: string | undefined;
   readonly spiffeId?: string | undefined;
-  readonly client?: CertificateFiles | undefined;
+  /** `workload`: what the Workload API says it is. */
+  readonly client?: CertificateFiles | 'workload' | undefined;
   /** Milliseconds. */
   readonly headTimeout: number;
 }
@@ -29,6 +30,8 @@ export interface ConnectorConfig {
   readonly trust?: { readonly ca: string } | undefined;
   /** Where the machine it runs on proves its state. */
   readonly attestation?: { readonly tpm: string; readonly eventLog: string } | undefined;
+  /** Path of the socket of a SPIFFE agent. */
+  readonly workloadApi?: string | undefined;
   readonly apps: Readonly<Record<string, ConnectorAppConfig>>;
 }
 
@@ -91,9 +94,13 @@ const app = z
       .optional()
       .describe('The one URI in the certificate of an https app, in the place of a name.'),
     client: z
-      .strictObject({ certificate: file, key: file })
+      .union([z.literal('workload'), z.strictObject({ certificate: file, key: file })], {
+        error: 'expected a certificate and its key, or the word workload',
+      })
       .optional()
-      .describe('PEM of the certificate and key that an https app is shown; read again when they change.'),
+      .describe(
+        'PEM of the certificate and key that an https app is shown, read again when they change; or workload, for the SVID that the Workload API gives.',
+      ),
     headTimeout: seconds
       .default(60_000)
       .describe('How long the app may take to begin its response; long polls need more than 60s.'),
@@ -106,8 +113,6 @@ const app = z
       for (const [key, value] of secure) if (value !== undefined) refuse(key, 'only an https app has one');
     } else if (serverName !== undefined && spiffeId !== undefined) {
       refuse('spiffeId', 'give either `serverName` or `spiffeId`: one of them names the app');
-    } else if (spiffeId !== undefined && ca === undefined) {
-      refuse('spiffeId', 'give `ca` too, the bundle of its trust domain: other authorities know no such ids');
     }
   });
 
@@ -156,14 +161,32 @@ export const connectorSchema: z.ZodType<ConnectorConfig> = z
       })
       .optional()
       .describe('Proves how this machine booted, for rules that ask it of a connector.'),
+    workloadApi: z
+      .string()
+      .regex(/^unix:\/{0,2}\/[^?#]+$/, {
+        error: 'expected a socket, like unix:///run/spire/sockets/agent.sock',
+      })
+      .transform((text) => text.replace(/^unix:(?:\/\/)?/, ''))
+      .optional()
+      .describe('Socket of a SPIFFE agent, like unix:///run/spire/sockets/agent.sock.'),
     apps: z
       .record(id, app)
       .refine((apps) => Object.keys(apps).length > 0, { error: 'name at least one app' })
       .describe('The allow-list, by app id. Nothing else is ever dialled.'),
   })
-  .superRefine(({ gateway: one, gateways = [] }, context) => {
+  .superRefine(({ gateway: one, gateways = [], apps, workloadApi }, context) => {
     const refuse = (path: (string | number)[], message: string): void =>
       context.addIssue({ code: 'custom', path, message });
+    for (const [name, { client, spiffeId, ca }] of Object.entries(apps)) {
+      if (workloadApi !== undefined) break;
+      if (client === 'workload')
+        refuse(['apps', name, 'client'], 'give `workloadApi` too: whose word is it?');
+      else if (spiffeId !== undefined && ca === undefined)
+        refuse(
+          ['apps', name, 'spiffeId'],
+          'give `ca` too, the bundle of its trust domain, or `workloadApi`, which knows it',
+        );
+    }
     if (one === undefined && gateways.length === 0)
       refuse(
         [],
@@ -191,7 +214,8 @@ export function resolvePaths(config: ConnectorConfig, directory: string): Connec
     {
       ...rest,
       ...(ca === undefined ? undefined : { ca: from(ca) }),
-      ...(client === undefined
+      ...(client === undefined ? undefined : { client }),
+      ...(client === undefined || client === 'workload'
         ? undefined
         : { client: { certificate: from(client.certificate), key: from(client.key) } }),
     },

@@ -117,14 +117,14 @@ export function startConnector(config: ConnectorConfig, parts: ConnectorParts): 
   }
   const { log, now, random } = parts;
   const identity = identityOf(config) ?? found;
-  const { apps, attestation: machine } = config;
+  const { apps, workloadApi, attestation: machine } = config;
   const attesting = machine && new Attesting({ config, machine, log, now, random });
   const targets = reading(
     () =>
       new Targets({
-        ...{ apps, log, now },
-        onChange: (id, target) => {
-          cluster.retarget(id, target);
+        ...{ apps, workloadApi, log, now, random },
+        onChange: (changed) => {
+          for (const [id, target] of Object.entries(changed)) cluster.retarget(id, target);
           link.replace();
         },
       }),

@@ -1,18 +1,23 @@
-// Where the apps of the configuration are dialled, and what each is shown: read from its files, and read again when a
-// client certificate changes. It takes nothing from a gateway.
+// Where the apps of the configuration are dialled, and what each is shown: from its files, which are read again when
+// they change, or from the SPIFFE Workload API. It takes nothing from a gateway.
 import { readFileSync } from 'node:fs';
 import type { ConnectorAppConfig } from '../config.ts';
 import type { Log } from '../wire/log.ts';
 import type { AppTarget } from './app.ts';
 import { type ClientCertificate, ClientCertificateError, FollowedFiles } from './client-certificate.ts';
+import { trustDomainOf, WorkloadApi, type WorkloadIdentity } from './workload-api.ts';
 
 export interface TargetsOptions {
   readonly apps: Readonly<Record<string, ConnectorAppConfig>>;
+  /** Path of the SPIFFE agent's socket. */
+  readonly workloadApi?: string | undefined;
   readonly log: Log;
   /** Epoch milliseconds. */
   readonly now: () => number;
-  /** An app is shown another certificate from now on. */
-  onChange(id: string, target: AppTarget): void;
+  /** 0 to 1, evenly. */
+  readonly random: () => number;
+  /** Apps that are shown another certificate, or believed by another bundle, from now on. */
+  onChange(targets: Readonly<Record<string, AppTarget>>): void;
 }
 
 /** A file of the configuration cannot be used. The message names it. */
@@ -22,40 +27,71 @@ export class TargetError extends Error {
 
 export class Targets {
   readonly #followed: FollowedFiles[] = [];
+  readonly #workload: WorkloadApi | undefined;
+  /** What is known at the start; apps that wait for the Workload API are not in it yet. */
   readonly current: Readonly<Record<string, AppTarget>>;
 
   /** @throws {TargetError} */
   constructor(options: TargetsOptions) {
-    const { apps } = options;
-    this.current = Object.fromEntries(
-      Object.entries(apps).map(([id, app]) => [id, this.#target(id, app, options)]),
-    );
+    const { apps, workloadApi: socket, log, random, onChange } = options;
+    const entries = Object.entries(apps);
+    const own = entries.filter(([, app]) => !byWorkloadApi(app));
+    this.current = Object.fromEntries(own.map(([id, app]) => [id, this.#target(id, app, options)]));
+    const waiting = entries
+      .filter(([, app]) => byWorkloadApi(app))
+      .map(([id, app]) => [id, app, fixed(app)] as const);
+    if (socket === undefined || waiting.length === 0) return;
+    const onUpdate = ({ client, bundles }: WorkloadIdentity): void => {
+      const known = waiting.flatMap(([id, { client: wanted, spiffeId, ca }, target]) => {
+        const bundle = ca === undefined ? bundles.get(trustDomainOf(spiffeId ?? '')) : target.ca;
+        if (spiffeId !== undefined && bundle === undefined) {
+          log.warn({ app: id }, `${id} is not served: the Workload API vouches for nobody of ${spiffeId}`);
+          return [];
+        }
+        const trust = bundle === undefined ? {} : { ca: bundle };
+        return [[id, { ...target, ...trust, ...(wanted === 'workload' ? { client } : {}) }] as const];
+      });
+      onChange(Object.fromEntries(known));
+    };
+    this.#workload = new WorkloadApi({ socket, log, random, onUpdate });
   }
 
   stop(): void {
     for (const files of this.#followed) files.stop();
+    this.#workload?.stop();
   }
 
   #target(id: string, app: ConnectorAppConfig, { log, now, onChange }: TargetsOptions): AppTarget {
-    const { url, ca, serverName, spiffeId, client, headTimeout } = app;
-    const fixed = {
-      ...{ url, headTimeout },
-      ...(ca === undefined ? undefined : { ca: readPem(ca) }),
-      ...(serverName === undefined ? undefined : { serverName }),
-      ...(spiffeId === undefined ? undefined : { spiffeId }),
-    };
-    if (client === undefined) return fixed;
-    const changed = (certificate: ClientCertificate): void => onChange(id, { ...fixed, client: certificate });
+    const target = fixed(app);
+    const { client } = app;
+    if (client === undefined || client === 'workload') return target;
+    const changed = (certificate: ClientCertificate): void =>
+      onChange({ [id]: { ...target, client: certificate } });
     try {
       const files = new FollowedFiles({ files: client, log, now, onChange: changed });
       this.#followed.push(files);
-      return { ...fixed, client: files.current };
+      return { ...target, client: files.current };
     } catch (cause) {
       this.stop();
       if (!(cause instanceof ClientCertificateError)) throw cause;
       throw new TargetError(cause.message, { cause });
     }
   }
+}
+
+/** Whether an app waits for what the Workload API says. */
+function byWorkloadApi({ client, spiffeId, ca }: ConnectorAppConfig): boolean {
+  return client === 'workload' || (spiffeId !== undefined && ca === undefined);
+}
+
+/** What of an app does not change. @throws {TargetError} */
+function fixed({ url, ca, serverName, spiffeId, headTimeout }: ConnectorAppConfig): AppTarget {
+  return {
+    ...{ url, headTimeout },
+    ...(ca === undefined ? undefined : { ca: readPem(ca) }),
+    ...(serverName === undefined ? undefined : { serverName }),
+    ...(spiffeId === undefined ? undefined : { spiffeId }),
+  };
 }
 
 /** @throws {TargetError} */
