@@ -1,6 +1,6 @@
 // What proving who asks costs: assertions signed, certificates issued, chains and tokens of services verified, and
 // whole requests of a service over mutual TLS.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createLocalJWKSet, exportJWK, generateKeyPair, SignJWT } from 'jose';
@@ -30,6 +30,15 @@ const ROUNDS = 5;
 const REQUEST_ROUND_MS = 2000;
 const CONNECTIONS = 16;
 const ID = 'spiffe://prod.example/api';
+const POLICY = `version: 1
+zone: UTC
+groups: { engineering: { members: ["corp:engineering"] } }
+apps: [wiki, vault, ledger, drop, mirror, spare]
+rules:
+  - { id: api, allow: wiki, who: "service:${ID}" }
+  - { id: people-wiki, allow: wiki, who: engineering }
+  - { id: people-drop, allow: drop, who: engineering }
+`;
 
 export async function run({ progress }: BenchOptions): Promise<BenchReport> {
   const place = mkdtempSync(join(tmpdir(), 'sallyport-bench-services-'));
@@ -42,8 +51,8 @@ export async function run({ progress }: BenchOptions): Promise<BenchReport> {
       for (let round = 0; round < ROUNDS; round += 1) rounds.push(await perCpuSecond(one));
       figures[name] = rounded(median(rounds));
     }
-    progress('mtls_rps');
-    figures['mtls_rps'] = rounded(await requests(undo));
+    progress('mtls_rps, token_exchange_per_s');
+    for (const [name, value] of Object.entries(await requests(undo))) figures[name] = rounded(value);
     const rows = Object.entries(figures).map(([name, value]) => [name, String(value)]);
     return { versions: {}, figures, table: tableOf([['', 'measured'], ...rows]) };
   } finally {
@@ -117,7 +126,7 @@ async function perCpuSecond(one: () => unknown): Promise<number> {
 }
 
 /** Requests a second of wall-clock time through a whole installation, on connections of one service. */
-async function requests(undo: (() => Promise<unknown>)[]): Promise<number> {
+async function requests(undo: (() => Promise<unknown>)[]): Promise<Readonly<Record<string, number>>> {
   const now = Date.now();
   const root = await authority('Root', now);
   const leaf = await certify('api', await newKeys(), root, { uris: [ID], purposes: [CLIENT] }, now);
@@ -127,11 +136,12 @@ async function requests(undo: (() => Promise<unknown>)[]): Promise<number> {
     {
       further: `services:\n  listen: 127.0.0.1:${port}\n  trustDomains: [{ name: prod.example, bundle: ./prod.pem }]\n`,
       prepare: (directory) => {
+        const gateway = join(directory, 'gateway.yaml');
+        const text = readFileSync(gateway, 'utf8');
+        const passesOn = `host: drop.localhost, assertion: { exchange: ["${ID}"] }`;
+        writeFileSync(gateway, text.replace('host: drop.localhost', passesOn));
         writeFileSync(join(directory, 'prod.pem'), pemOf(root));
-        writeFileSync(
-          join(directory, 'policy.yaml'),
-          `version: 1\nzone: UTC\napps: [wiki, vault, ledger, drop, mirror, spare]\nrules:\n  - { id: api, allow: wiki, who: "service:${ID}" }\n`,
-        );
+        writeFileSync(join(directory, 'policy.yaml'), POLICY);
       },
     },
   );
@@ -154,13 +164,46 @@ async function requests(undo: (() => Promise<unknown>)[]): Promise<number> {
     await body.dump();
     if (statusCode !== 204) throw new Error(`the service was answered with ${statusCode}`);
   };
+  const visitor = installation.visitor();
+  const drop = installation.originOf('drop');
+  await visitor.signIn(`${drop}/`, 'ada', 'password');
+  /** What the app was told of the person; good for a minute, and longer than a round. */
+  const assertion = async (): Promise<string> => {
+    const { headers } = JSON.parse((await visitor.ask(`${drop}/`)).body) as { headers: string[] };
+    return headers[headers.indexOf('X-Sallyport-Assertion') + 1] ?? '';
+  };
+  const exchange = async (): Promise<() => Promise<void>> => {
+    const form = new URLSearchParams({
+      grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
+      subject_token: await assertion(),
+      subject_token_type: 'urn:ietf:params:oauth:token-type:jwt',
+      audience: 'wiki',
+    }).toString();
+    return async () => {
+      const { statusCode, body } = await agent.request({
+        ...{ origin: `https://access.localhost:${port}`, path: '/oauth2/token', method: 'POST', body: form },
+        headers: { 'content-type': 'application/x-www-form-urlencoded' },
+      });
+      const said = await body.text();
+      if (statusCode !== 200) throw new Error(`the exchange was answered with ${statusCode}: ${said}`);
+    };
+  };
+  return {
+    mtls_rps: await perSecond(async () => ask),
+    token_exchange_per_s: await perSecond(exchange),
+  };
+}
+
+/** The median of three rounds after one that does not count; `prepare` makes what each is about. */
+async function perSecond(prepare: () => Promise<() => Promise<void>>): Promise<number> {
   const round = async (): Promise<number> => {
+    const one = await prepare();
     const begun = performance.now();
     const until = begun + REQUEST_ROUND_MS;
     let count = 0;
     const worker = async (): Promise<void> => {
       while (performance.now() < until) {
-        await ask();
+        await one();
         count += 1;
       }
     };
