@@ -20,6 +20,7 @@ import {
 import { CONNECTOR_NAME } from '#gateway/pki/enrolment';
 import { type ReleaseConfig, releaseSchema, resolveReleasePaths } from '#gateway/release/config';
 import { resolveStatePaths, type StateConfig, stateSchema } from '#gateway/state/config';
+import { type WorkersConfig, workersProblem, workersSchema } from '#gateway/workers/config';
 import { resolveSiemPaths, type SiemConfig, siemSchema } from '#siem/config';
 import {
   address,
@@ -81,6 +82,9 @@ export interface GatewayConfig {
     readonly connectors: ListenAddress;
     readonly health: ListenAddress;
   };
+  readonly workers: WorkersConfig;
+  /** Of a worker's part: the name in the document. */
+  readonly worker?: { readonly of: string } | undefined;
   readonly tls?: { readonly certificate: string; readonly key: string } | undefined;
   readonly limits: ConnectionLimits & { readonly strangers: StrangerLimits };
   readonly connectors: {
@@ -157,6 +161,7 @@ const shape = z.strictObject({
       health: loopback.prefault('127.0.0.1:9090'),
     })
     .prefault({}),
+  workers: workersSchema.prefault({}),
   tls: z
     .strictObject({ certificate: file, key: file })
     .optional()
@@ -223,6 +228,10 @@ const checked = shape.superRefine((config, context) => {
     (index) => ['apps', index - 1, 'host'],
     context,
   );
+  const { name, state, workers } = config as Partial<typeof config>;
+  const crowded = workersProblem(name ?? '', state?.kind ?? 'redis', workers?.count ?? 1);
+  if (crowded !== undefined)
+    context.addIssue({ code: 'custom', path: ['workers', 'count'], message: crowded });
   const providers = config.identity.providers.map(({ id }) => id);
   refuseRepeats(providers, (index) => ['identity', 'providers', index, 'id'], context);
   if (config.identity.sessions.idle > config.identity.sessions.absolute) {

@@ -19,8 +19,10 @@ import { healthListener } from './console/health.ts';
 import { Metrics } from './console/metrics.ts';
 import { Countries } from './context/countries.ts';
 import { deviceVerifier, machinesOf, wireDevices } from './devices.ts';
+import { Accepts } from './edge/accepts.ts';
 import { Connections } from './edge/connections.ts';
 import { Sites } from './edge/sites.ts';
+import { TicketKeys } from './edge/ticket-keys.ts';
 import { codeHash, configurationHash } from './fingerprints.ts';
 import { Flow } from './flow.ts';
 import { openInForce } from './force.ts';
@@ -31,7 +33,7 @@ import { SignIn } from './identity/sign-in.ts';
 import { Rates } from './inspect/rates.ts';
 import { Strangers } from './inspect/strangers.ts';
 import { CONNECTOR_CA, openIssuer, openSigner } from './keys.ts';
-import { connectorServer, listen, peersOf, peopleServer, stop, tunnelEvents } from './listeners.ts';
+import { connectorServer, listen, peersOf, peopleServer, sideDoor, stop, tunnelEvents } from './listeners.ts';
 import { answersFor } from './pages.ts';
 import { EnrolmentDesk } from './pki/enrolment.ts';
 import { openRecord } from './record.ts';
@@ -41,6 +43,7 @@ import { requirePrivate } from './state/private-files.ts';
 import { rehearsable } from './state/rehearsal.ts';
 import { SteadyClock } from './state/steady-clock.ts';
 import { Tunnels } from './tunnel/tunnels.ts';
+import type { Seat } from './workers/seat.ts';
 
 /** How often sessions that nobody uses are dropped from memory, in milliseconds. */
 const SWEEP_INTERVAL = 30_000;
@@ -53,6 +56,8 @@ export interface Surroundings {
   readonly random: () => number;
   /** The document that the configuration was read from. */
   readonly configuration: ConfigurationFile;
+  /** For one of several workers. */
+  readonly seat?: Seat | undefined;
 }
 
 /** A gateway that serves. */
@@ -81,7 +86,7 @@ export async function startGateway(config: GatewayConfig, around: Surroundings):
 }
 
 async function wire(config: GatewayConfig, around: Surroundings, undo: (() => unknown)[]): Promise<Gateway> {
-  const { random, log } = around;
+  const { random, log, seat } = around;
   const clock = new SteadyClock(around.now);
   const { now } = clock;
   const startedAt = now();
@@ -188,7 +193,7 @@ async function wire(config: GatewayConfig, around: Surroundings, undo: (() => un
     ...{ rates: new Rates(store, now), strangers },
   });
 
-  const fingerprints = { configHash: configurationHash(config), codeHash: codeHash() };
+  const fingerprints = { configHash: seat?.configHash ?? configurationHash(config), codeHash: codeHash() };
   await recorder.record({
     kind: 'gateway-started',
     ...fingerprints,
@@ -200,14 +205,20 @@ async function wire(config: GatewayConfig, around: Surroundings, undo: (() => un
   });
 
   // The listeners.
-  const listening = { config, issuer, connections, strangers, recorder, log, now };
+  const tickets = seat?.tickets ?? TicketKeys.turning(undo);
+  const accepts = new Accepts(config.connectors.accepts, now);
+  const reusePort = seat !== undefined;
+  const listening = { config, issuer, connections, strangers, recorder, tickets, log, now };
   const people = await peopleServer({ ...listening, sites, flow }, undo);
   const connectors = await connectorServer(
-    { ...listening, desk, devices: devices.desk, authority: connectorCa, tunnels },
+    { ...listening, desk, devices: devices.desk, authority: connectorCa, tunnels, accepts },
     undo,
   );
   const services = await serviceServer(
-    { ...listening, authority: connectorCa, flow, answers, metrics, signer, sessions, store },
+    {
+      ...{ ...listening, authority: connectorCa, flow, answers, metrics, signer, sessions, store },
+      reusePort,
+    },
     undo,
   );
   const health = healthListener({
@@ -227,7 +238,8 @@ async function wire(config: GatewayConfig, around: Surroundings, undo: (() => un
     revoke,
     sessions,
     drills: new Drills({
-      ...{ state, metrics, recorder },
+      ...{ state, clock, providers, shipping, outbox, recorder, metrics, tunnels, accepts },
+      ...{ policy: policyFile, certificate: people.certificate },
       ailments: () => ailmentsOf({ recorder, store, clock }),
     }),
     connectorNames: new Set(config.apps.flatMap((app) => app.connectors)),
@@ -244,13 +256,14 @@ async function wire(config: GatewayConfig, around: Surroundings, undo: (() => un
   });
   undo.push(() => stop(admin));
   const addresses = {
-    people: await listen(people.server, config.listen.people, undo),
-    connectors: await listen(connectors, config.listen.connectors, undo),
+    people: await listen(people.server, config.listen.people, undo, reusePort),
+    connectors: await listen(connectors, config.listen.connectors, undo, reusePort),
     health: await listen(health, config.listen.health, undo),
   };
+  const door = seat === undefined ? addresses.connectors : await sideDoor(connectors, seat.relay, undo);
   const peers = peersOf(
     { config, store, authority: connectorCa, tunnels, log, now },
-    addresses.connectors.port,
+    { port: door.port, own: seat !== undefined },
   );
   undo.push(() => peers?.stop());
   policyFile.watch();

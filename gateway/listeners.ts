@@ -2,13 +2,14 @@
 
 import { once } from 'node:events';
 import type { Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, createServer } from 'node:net';
 import type { SallyportEvent } from '#siem/event';
 import type { Log } from '#siem/log';
 import type { Recorder } from '#siem/recorder';
 import type { DeviceDesk } from './attest/desk.ts';
 import type { GatewayConfig } from './config.ts';
-import { Accepts } from './edge/accepts.ts';
+import type { ListenAddress } from './config-values.ts';
+import type { Accepts } from './edge/accepts.ts';
 import type { Connections } from './edge/connections.ts';
 import { clientAuthorities, type KnownConnector } from './edge/connector-certificates.ts';
 import { connectorsListener } from './edge/connectors-listener.ts';
@@ -16,6 +17,7 @@ import type { Exchange } from './edge/exchange.ts';
 import { Farewell } from './edge/farewell.ts';
 import { type PeopleHandlers, peopleListener, refuseBare } from './edge/people-listener.ts';
 import type { Sites } from './edge/sites.ts';
+import type { TicketKeys } from './edge/ticket-keys.ts';
 import { TLS_SETTINGS } from './edge/tls.ts';
 import type { Flow } from './flow.ts';
 import { type Strangers, TooMany } from './inspect/strangers.ts';
@@ -41,6 +43,7 @@ export interface PeopleParts {
   readonly connections: Connections;
   readonly strangers: Strangers;
   readonly recorder: Recorder;
+  readonly tickets: TicketKeys;
   readonly log: Log;
   readonly now: () => number;
 }
@@ -48,12 +51,14 @@ export interface PeopleParts {
 export interface PeopleServer {
   readonly server: ReturnType<typeof peopleListener>;
   readonly farewell: Farewell;
+  /** Undefined where the development CA is used. */
+  readonly certificate: FileCertificate | undefined;
   /** PEM; undefined with certificates of one's own. */
   readonly developmentCa: string | undefined;
 }
 
 export async function peopleServer(parts: PeopleParts, undo: Undo): Promise<PeopleServer> {
-  const { config, issuer, sites, flow, recorder, log, now } = parts;
+  const { config, issuer, sites, flow, recorder, tickets, log, now } = parts;
   const handlers = handlersOf(flow, parts);
   if (config.tls !== undefined) {
     const files = new FileCertificate({
@@ -61,17 +66,20 @@ export async function peopleServer(parts: PeopleParts, undo: Undo): Promise<Peop
       onExpiring: (expiring) => warn(recorder, log, expiring),
     });
     const server = peopleListener(files.current, config.limits, handlers);
+    tickets.attend(server, 'people');
     const timer = files.follow(server, TLS_SETTINGS);
     undo.push(() => clearInterval(timer));
-    return { server, farewell: new Farewell(server), developmentCa: undefined };
+    return { server, farewell: new Farewell(server), certificate: files, developmentCa: undefined };
   }
   const ca = issuer.authority(DEVELOPMENT_CA.directory);
   const { notAfter, ...certificate } = await issueCertificate(ca, sites.hosts);
   const server = peopleListener(certificate, config.limits, handlers);
+  tickets.attend(server, 'people');
   const renewed = { authority: ca, names: sites.hosts, notAfter, settings: () => TLS_SETTINGS, now, log };
   const timer = keepRenewed(server, renewed);
   undo.push(() => clearInterval(timer));
-  return { server, farewell: new Farewell(server), developmentCa: ca.certificate };
+  const farewell = new Farewell(server);
+  return { server, farewell, certificate: undefined, developmentCa: ca.certificate };
 }
 
 /** What a listener does with requests, and with bytes that are none. */
@@ -109,14 +117,18 @@ export interface ConnectorParts {
   readonly tunnels: TunnelRelays;
   readonly recorder: Recorder;
   readonly strangers: Strangers;
+  readonly accepts: Accepts;
+  readonly tickets: TicketKeys;
   readonly log: Log;
   readonly now: () => number;
 }
 
 export async function connectorServer(
-  { config, desk, devices, authority, tunnels, recorder, strangers, log, now }: ConnectorParts,
+  parts: ConnectorParts,
   undo: Undo,
 ): Promise<ReturnType<typeof connectorsListener>> {
+  const { config, desk, devices, authority, tunnels, recorder, strangers, accepts, tickets } = parts;
+  const { log, now } = parts;
   const { hosts, trustDomain } = config.connectors;
   const { notAfter, ...certificate } = await issueCertificate(authority, hosts);
   const server = connectorsListener(certificate, config.limits, {
@@ -124,7 +136,7 @@ export async function connectorServer(
     devices,
     authority,
     trustDomain,
-    accepts: new Accepts(config.connectors.accepts, now),
+    accepts,
     record: async (event: SallyportEvent) => {
       await recorder.record(event, { durable: true });
     },
@@ -146,6 +158,7 @@ export async function connectorServer(
       tunnels.accept(ws, { connector: name, apps, address: client.address, serial, key });
     },
   });
+  tickets.attend(server, 'connectors');
   const settings = (): object => ({
     ...{ ...TLS_SETTINGS, minVersion: 'TLSv1.3' },
     ca: clientAuthorities(authority),
@@ -161,17 +174,22 @@ export interface PeersParts extends Pick<ConnectorParts, 'config' | 'authority' 
   readonly log: Log;
 }
 
-/** The links to other gateways, where there can be others. `port`: of the listener for connectors. */
-export function peersOf(parts: PeersParts, port: number): Peers | undefined {
+/** The links to other gateways, where there can be others. `door`: where those come in. */
+export function peersOf(
+  parts: PeersParts,
+  door: { readonly port: number; readonly own: boolean },
+): Peers | undefined {
   const { config, tunnels } = parts;
   if (config.store.kind === 'embedded') return undefined;
   const { hosts, trustDomain, relay } = config.connectors;
   const host = hosts.find((name) => name !== 'localhost') ?? 'localhost';
+  const address = new URL(relay ?? `https://${host.includes(':') ? `[${host}]` : host}`);
+  if (relay === undefined || door.own) address.port = String(door.port);
   const peers = new Peers({
     ...parts,
     trustDomain,
     name: config.name,
-    address: relay ?? `https://${host.includes(':') ? `[${host}]` : host}:${port}`,
+    address: address.origin,
     offers: () => tunnels.offers,
     choose: (offer) => tunnels.own(offer),
   });
@@ -212,16 +230,26 @@ export function tunnelEvents(
   };
 }
 
-/** Listens; answers where, after port 0 was resolved. */
+/** Listens; answers where, after port 0 was resolved. `reusePort`: with other processes at the same address. */
 export async function listen(
   server: Server,
-  at: { host: string; port: number },
+  at: ListenAddress,
   undo: Undo,
+  reusePort = false,
 ): Promise<AddressInfo> {
-  server.listen(at.port, at.host);
+  server.listen({ ...at, reusePort });
   await once(server, 'listening');
   undo.push(() => stop(server));
   return server.address() as AddressInfo;
+}
+
+/** Another way into a listener that is shared with other processes: who comes by it reaches this one. */
+export async function sideDoor(server: Server, at: ListenAddress, undo: Undo): Promise<AddressInfo> {
+  const door = createServer({ noDelay: true }, (socket) => server.emit('connection', socket));
+  door.listen(at.port, at.host);
+  await once(door, 'listening');
+  undo.push(() => void door.close());
+  return door.address() as AddressInfo;
 }
 
 /** Closes at once, with every connection. */

@@ -32,7 +32,9 @@ export const SERVICE_CLIENTS: ClientCertificates = {
   rejectUnauthorized: false,
 };
 
-export interface ServiceParts extends Omit<PeopleParts, 'sites'> {
+export interface ServiceParts extends Omit<PeopleParts, 'sites' | 'tickets'> {
+  /** With other processes at the same address. */
+  readonly reusePort: boolean;
   readonly answers: Answers;
   /** Vouches for our own services. */
   readonly authority: Authority;
@@ -62,7 +64,7 @@ export async function serviceServer(
     const server = peopleListener(files.current, config.limits, handlers, SERVICE_CLIENTS);
     const timer = files.follow(server, SERVICE_TLS);
     undo.push(() => clearInterval(timer));
-    await listen(server, config.services.listen, undo);
+    await listen(server, config.services.listen, undo, parts.reusePort);
     return server;
   }
   const ca = issuer.authority(DEVELOPMENT_CA.directory);
@@ -71,6 +73,6 @@ export async function serviceServer(
   const renewed = { authority: ca, names: sites.hosts, notAfter, settings: () => SERVICE_TLS, now, log };
   const timer = keepRenewed(server, renewed);
   undo.push(() => clearInterval(timer));
-  await listen(server, config.services.listen, undo);
+  await listen(server, config.services.listen, undo, parts.reusePort);
   return server;
 }

@@ -377,9 +377,20 @@ export interface Heartbeat {
 /** Somebody rehearses a fault on this gateway: what looks like an outage for these seconds is none. */
 export interface DrillStarted {
   readonly kind: 'drill-started';
-  /** `state`: the state does not answer. */
+  /** `state`, `idp`, `siem`, `connector`, `clock`, `disk`, `policy` or `certificate`. */
   readonly fault: string;
   readonly seconds: number;
+  readonly by: Actor;
+}
+
+/** The rehearsal of a fault is over: what is seen from now on is meant. */
+export interface DrillEnded {
+  readonly kind: 'drill-ended';
+  readonly fault: string;
+  readonly seconds: number;
+  /** All that was required was seen. */
+  readonly held: boolean;
+  readonly findings: readonly { readonly required: string; readonly seen: string; readonly held: boolean }[];
   readonly by: Actor;
 }
 
@@ -452,6 +463,7 @@ export type SallyportEvent =
   | RecordingInterrupted
   | CertificateExpiring
   | DrillStarted
+  | DrillEnded
   | LedgerCheckpoint
   | SiemTest
   | ChangeEvent

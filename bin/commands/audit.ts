@@ -2,6 +2,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { configurationHash } from '#gateway/fingerprints';
+import { recordDirectories } from '#gateway/workers/config';
 import { loadPolicy } from '#policy/load';
 import type { Finding } from '#siem/ledger/audit/finding';
 import { type Audit, auditState, type Logged, readLogged } from '#siem/ledger/audit/verify';
@@ -67,6 +68,9 @@ function stateOf({ state, config }: Options): string | number {
   const found = state ?? (config === undefined ? undefined : readGatewayConfig(config)?.state);
   if (found === undefined) return EXIT.usage;
   if (existsSync(join(found, 'ledger'))) return found;
+  const [first, ...more] = recordDirectories(found);
+  if (first !== undefined)
+    return usage(`each worker has logs of its own: give --state ${[first, ...more].join(', or ')}`);
   return usage(`${join(found, 'ledger')} is not there: is this the state of a gateway that has run?`);
 }
 

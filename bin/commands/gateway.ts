@@ -1,17 +1,25 @@
 // `sallyport gateway`: runs a gateway until it is told to stop.
 
+import { type ChildProcess, fork } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
+import process from 'node:process';
 import { PolicyFileError } from '#gateway/access/policy-file';
 import { EndorsementConfigError } from '#gateway/attest/endorsements';
 import { KeptChangeError } from '#gateway/change/accepted';
 import { SignersError } from '#gateway/change/allowed-signers';
+import type { ConfigurationFile } from '#gateway/change/changes';
 import { ChangeRefusal } from '#gateway/change/reasons';
 import type { GatewayConfig } from '#gateway/config';
-import { type Gateway, startGateway } from '#gateway/gateway';
+import { type Gateway, type Surroundings, startGateway } from '#gateway/gateway';
 import { DriftError } from '#gateway/release/open';
 import { StateError } from '#gateway/state/error';
 import { LooseModeError } from '#gateway/state/private-files';
+import { MOST_WORKERS, workersProblem } from '#gateway/workers/config';
+import { shipLeftovers } from '#gateway/workers/leftovers';
+import { type Seat, sayReady, takeSeat, WORKER_VARIABLE } from '#gateway/workers/seat';
+import { type Supervisor, supervise } from '#gateway/workers/supervisor';
+import { WorkerError } from '#gateway/workers/worker-process';
 import { formatProblems } from '#policy/document';
 import { loadPolicy } from '#policy/load';
 import { createLog } from '#siem/log';
@@ -23,12 +31,14 @@ import { version } from '../version.ts';
 /** Milliseconds that open exchanges get to finish after a signal. */
 const GRACE = 30_000;
 
-export const help: string = `Usage: sallyport gateway --config FILE [--check] [--json]
+export const help: string = `Usage: sallyport gateway --config FILE [--workers N] [--check] [--json]
 
 Runs a gateway in the foreground: people's listener, connectors' listener, health and metrics on loopback.
 
 Options:
   --config FILE  The gateway's configuration (see docs/gateway.md)
+  --workers N    Processes that share the listeners, instead of the configuration's \`workers.count\`; more than one
+                 need a state in Redis. One that dies is started again
   --check        Only check the configuration and the policy, then exit
   --json         Print where it listens as one line of JSON
 
@@ -43,18 +53,28 @@ Example: sallyport gateway --config gateway.yaml
 export async function run(argv: readonly string[]): Promise<number> {
   const parsed = readOptions('gateway', argv, {
     config: { type: 'string' },
+    workers: { type: 'string' },
     check: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
   });
   if (parsed === undefined) return EXIT.usage;
-  const { config: file, check, json } = parsed.values;
-  if (file === undefined) {
-    process.stderr.write('sallyport gateway: which configuration? Give --config FILE.\n');
-    return EXIT.usage;
-  }
+  if (process.env[WORKER_VARIABLE] !== undefined) return work();
+  const { config: file, workers, check, json } = parsed.values;
+  if (file === undefined) return wrong('which configuration? Give --config FILE.');
   const document = readGatewayDocument(file);
   if (document === undefined) return EXIT.usage;
-  return check ? checkOnly(document.config) : serve(document, json);
+  const { config } = document;
+  const count = workers === undefined ? config.workers.count : Number(/^[0-9]{1,3}$/.exec(workers)?.[0]);
+  if (!(count >= 1 && count <= MOST_WORKERS)) return wrong(`--workers: expected 1 to ${MOST_WORKERS}.`);
+  const problem = workersProblem(config.name, config.store.kind, count);
+  if (problem !== undefined) return wrong(`--workers: ${problem}.`);
+  if (check) return checkOnly(config);
+  return count === 1 ? serve(document, json) : serveAll(document, count, json);
+}
+
+function wrong(what: string): number {
+  process.stderr.write(`sallyport gateway: ${what}\n`);
+  return EXIT.usage;
 }
 
 function checkOnly(config: GatewayConfig): number {
@@ -74,27 +94,73 @@ function checkOnly(config: GatewayConfig): number {
 }
 
 async function serve({ config, ...configuration }: GatewayDocument, json: boolean): Promise<number> {
+  const gateway = await started(() => start(config, configuration));
+  if (gateway === undefined) return EXIT.no;
+  const leftovers = shipLeftovers(config, [config.state], around(config));
+  tell(config, gateway, json);
+  const code = await untilStopped(gateway);
+  await leftovers.stop();
+  return code;
+}
+
+/** This process is one of several workers, and was told so by the one that started it. */
+async function work(): Promise<number> {
+  const { config, configuration, seat } = await takeSeat();
+  const gateway = await started(() => start(config, configuration, seat));
+  if (gateway === undefined) return EXIT.no;
+  sayReady({ health: gateway.addresses.health, developmentCa: gateway.developmentCa });
+  return untilStopped(gateway);
+}
+
+async function serveAll(document: GatewayDocument, count: number, json: boolean): Promise<number> {
+  const { config, ...configuration } = document;
+  const options = { config, configuration, count, launch, ...around(config) };
+  const supervisor = await started(() => supervise(options));
+  if (supervisor === undefined) return EXIT.no;
+  tell(config, supervisor, json);
+  return new Promise((resolve, reject) => {
+    process.on('SIGHUP', () => supervisor.reload());
+    for (const signal of ['SIGTERM', 'SIGINT'] as const)
+      process.on(signal, () => void supervisor.stop(signal, GRACE).then(resolve, reject));
+  });
+}
+
+/** In a process group of its own: a terminal's Ctrl-C reaches a worker once, and from its supervisor. */
+function launch(number: number): ChildProcess {
+  return fork(process.argv[1] ?? '', ['gateway'], {
+    env: { ...process.env, [WORKER_VARIABLE]: String(number) },
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    serialization: 'advanced',
+    detached: true,
+  });
+}
+
+function around(config: GatewayConfig): Pick<Surroundings, 'log' | 'now' | 'random'> {
   const log = createLog({ service: { name: 'sallyport', version: version(), node: config.name } });
+  return { log, now: Date.now, random: Math.random };
+}
+
+function start(config: GatewayConfig, configuration: ConfigurationFile, seat?: Seat): Promise<Gateway> {
+  const { log, now, random } = around(config);
   if (process.getuid?.() === 0)
     log.warn(
       {},
       'this gateway runs as root: whoever gets into it owns the machine. Run it as an ordinary user',
     );
-  let gateway: Gateway;
+  const own = { version: version(), hostname: hostname(), configuration, seat };
+  return startGateway(config, { ...own, log, now, random });
+}
+
+/** Undefined after it was said why it could not be started. */
+async function started<T>(starting: () => Promise<T>): Promise<T | undefined> {
   try {
-    gateway = await startGateway(config, {
-      version: version(),
-      hostname: hostname(),
-      log,
-      now: Date.now,
-      random: Math.random,
-      configuration,
-    });
+    return await starting();
   } catch (error) {
     const known =
       error instanceof PolicyFileError ||
       error instanceof StateError ||
       error instanceof LooseModeError ||
+      error instanceof WorkerError ||
       error instanceof EndorsementConfigError ||
       error instanceof ChangeRefusal ||
       error instanceof KeptChangeError ||
@@ -103,18 +169,22 @@ async function serve({ config, ...configuration }: GatewayDocument, json: boolea
     const code = (error as NodeJS.ErrnoException).code;
     if (!known && code === undefined) throw error;
     process.stderr.write(`sallyport gateway: not started. ${(error as Error).message}\n`);
-    return EXIT.no;
+    return undefined;
   }
-  process.stdout.write(json ? `${JSON.stringify(readyLine(gateway))}\n` : readyText(config, gateway));
-  return untilStopped(gateway);
 }
 
-function readyLine({ addresses }: Gateway): Record<string, unknown> {
+function tell(config: GatewayConfig, serving: Serving, json: boolean): void {
+  process.stdout.write(json ? `${JSON.stringify(readyLine(serving))}\n` : readyText(config, serving));
+}
+
+type Serving = Pick<Gateway & Supervisor, 'addresses' | 'developmentCa'>;
+
+function readyLine({ addresses }: Serving): Record<string, unknown> {
   const { people, connectors, health } = addresses;
   return { ready: true, people: people.port, connectors: connectors.port, health: health.port };
 }
 
-function readyText(config: GatewayConfig, { addresses, developmentCa }: Gateway): string {
+function readyText(config: GatewayConfig, { addresses, developmentCa }: Serving): string {
   const at = ({ address, port }: Gateway['addresses']['people']): string => `${address}:${port}`;
   const ca =
     developmentCa === undefined

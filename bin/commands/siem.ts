@@ -1,10 +1,10 @@
 // `sallyport siem`: how shipping stands, a test event to one sink, events sent again, what Elasticsearch needs, and
 // detections.
 import { randomUUID } from 'node:crypto';
-import { readdirSync } from 'node:fs';
 import { hostname, userInfo } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { GatewayConfig } from '#gateway/config';
+import { recordDirectories } from '#gateway/workers/config';
 import type { SinkConfig } from '#siem/config';
 import { encodeLine } from '#siem/ecs/document';
 import { Mapper } from '#siem/ecs/mapper';
@@ -90,15 +90,18 @@ export async function run(argv: readonly string[]): Promise<number> {
 const BEHIND_SECONDS = 60;
 
 function status(config: GatewayConfig, json: boolean): number {
-  const directory = join(config.state, 'outbox');
-  if (!isThere(directory)) return usage(`${directory} is not there: has this gateway ever run?`);
-  const rows = config.siem.sinks.map(({ name, type }) => {
+  const directories = recordDirectories(config.state);
+  if (directories.length === 0) return usage(neverRan(config));
+  const pairs = directories.flatMap((state) => config.siem.sinks.map((sink) => ({ state, sink })));
+  const rows = pairs.map(({ state, sink: { name, type } }) => {
+    const directory = join(state, 'outbox');
     const { position, delivered, deadLetters, at } = readCursor(directory, name);
     const waitingBytes = bytesAfter(directory, position);
     const waitingSeconds = lagSecondsAt(directory, position, Date.now());
     return {
       name,
       type,
+      ...(state === config.state ? {} : { worker: basename(state) }),
       delivered,
       deadLetters,
       waitingBytes,
@@ -113,7 +116,7 @@ function status(config: GatewayConfig, json: boolean): number {
   else {
     for (const row of rows) {
       process.stdout.write(
-        `${row.name} (${row.type}): ${row.delivered} delivered, ${row.deadLetters} dead letters, ` +
+        `${row.worker === undefined ? '' : `${row.worker}: `}${row.name} (${row.type}): ${row.delivered} delivered, ${row.deadLetters} dead letters, ` +
           `${row.waitingBytes} bytes waiting for ${row.waitingSeconds} s, last acknowledged ${row.lastAcknowledged ?? 'never'}\n`,
       );
     }
@@ -121,13 +124,8 @@ function status(config: GatewayConfig, json: boolean): number {
   return bad.length === 0 ? EXIT.ok : EXIT.no;
 }
 
-function isThere(directory: string): boolean {
-  try {
-    readdirSync(directory);
-    return true;
-  } catch {
-    return false;
-  }
+function neverRan({ state }: GatewayConfig): string {
+  return `${join(state, 'outbox')} is not there: has this gateway ever run?`;
 }
 
 function instant(at: number): string | undefined {
@@ -180,11 +178,11 @@ async function replay(config: GatewayConfig, wanted: SinkConfig, options: Option
   if (from === undefined || to === undefined) {
     return usage('--from and --to are instants with their offset, like 2026-03-04T00:00:00Z.');
   }
-  const directory = join(config.state, 'outbox');
-  if (!isThere(directory)) return usage(`${directory} is not there: has this gateway ever run?`);
+  const directories = recordDirectories(config.state);
+  if (directories.length === 0) return usage(neverRan(config));
   let sent = 0;
   await delivering(wanted, async (sink) => {
-    for await (const lines of linesSince(directory, from)) {
+    for await (const lines of linesSince(directories, from)) {
       const wantedLines = lines.filter(({ bytes }) => isWithin(bytes, from, to));
       if (wantedLines.length === 0) continue;
       const shipments = wantedLines.map(({ bytes }) => ({ line: bytes }));
@@ -205,10 +203,13 @@ async function replay(config: GatewayConfig, wanted: SinkConfig, options: Option
   return EXIT.ok;
 }
 
-async function* linesSince(directory: string, from: number): AsyncGenerator<readonly Line[]> {
-  for await (const { position } of readOutbox(directory, { since: from })) {
-    yield* readLines(directory, position);
-    return;
+async function* linesSince(states: readonly string[], from: number): AsyncGenerator<readonly Line[]> {
+  for (const state of states) {
+    const directory = join(state, 'outbox');
+    for await (const { position } of readOutbox(directory, { since: from })) {
+      yield* readLines(directory, position);
+      break;
+    }
   }
 }
 

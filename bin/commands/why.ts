@@ -1,7 +1,7 @@
 // `sallyport why`: why a request was decided as it was, for the admin who has its reference id. Reads, never changes.
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { traceEvent } from '#siem/trace';
+import { recordDirectories } from '#gateway/workers/config';
+import { type Trace, traceEvent } from '#siem/trace';
 import { uuid7Time } from '#siem/uuid7';
 import { EXIT } from '../exit.ts';
 import { readGatewayConfig } from '../read-gateway-config.ts';
@@ -45,9 +45,10 @@ export async function run(argv: readonly string[]): Promise<number> {
   if (state === undefined) {
     return values.config === undefined ? usage('give --config FILE or --state DIR.') : EXIT.usage;
   }
-  if (!existsSync(join(state, 'outbox')))
-    return usage(`${join(state, 'outbox')} is not there: is this the state?`);
-  const trace = await traceEvent(state, id);
+  const directories = recordDirectories(state);
+  if (directories.length === 0) return usage(`${join(state, 'outbox')} is not there: is this the state?`);
+  let trace: Trace | undefined;
+  for (const directory of directories) trace ??= await traceEvent(directory, id);
   if (trace === undefined) {
     process.stderr.write(
       `sallyport why: no record here has the id ${id}. It was made at ${new Date(time).toISOString()}: was that ` +

@@ -97,40 +97,50 @@ export class PolicyFile {
     return problems;
   }
 
+  /** Offers a document that is not in the file, for drills; the problems. What comes of it is recorded as ever. */
+  rehearse(text: string): Promise<readonly string[]> {
+    return this.#offer(() => text);
+  }
+
   async #look(): Promise<readonly string[]> {
-    const { file, recorder, signed } = this.#options;
-    let problems: readonly string[];
-    let text: string | undefined;
+    const { file, signed } = this.#options;
+    if (signed === undefined) return this.#offer(() => readFileSync(file, 'utf8'));
     try {
       const found = readFileSync(file, 'utf8');
-      if (signed !== undefined) {
-        await this.adopt(signed);
-        const refusal = await signed.compare('policy', file, found);
-        return refusal === undefined ? [] : [`${file}: not taken up: ${refusal.message}`];
-      }
+      await this.adopt(signed);
+      const refusal = await signed.compare('policy', file, found);
+      return refusal === undefined ? [] : [`${file}: not taken up: ${refusal.message}`];
+    } catch (error) {
+      return this.#refuse([notTakenUp(file, error)]);
+    }
+  }
+
+  async #offer(read: () => string): Promise<readonly string[]> {
+    const { file } = this.#options;
+    let text: string | undefined;
+    try {
+      const found = read();
       text = found;
       const previous = this.current.hash;
       const loading = await this.#holder.offer(found, file, (policy) => this.#keep(found, policy, previous));
-      if (loading.ok) {
-        this.#rejected = undefined;
-        return [];
-      }
-      problems = formatProblems(loading.problems).split('\n');
+      if (!loading.ok) return this.#refuse(formatProblems(loading.problems).split('\n'), found);
+      this.#rejected = undefined;
+      return [];
     } catch (error) {
       // An editor that replaces the file leaves a moment without one; the watch looks again when it is there.
-      problems = [`${file}: not taken up: ${(error as Error).message}`];
+      return this.#refuse([notTakenUp(file, error)], text);
     }
-    const event = {
-      kind: 'policy-rejected',
-      file,
-      problems,
-      keptHash: this.current.hash,
-      by: BY_GATEWAY,
-    } as const;
+  }
+
+  /** Records that nothing was taken up, and why. */
+  async #refuse(problems: readonly string[], text?: string): Promise<readonly string[]> {
+    const { file, recorder } = this.#options;
+    const keptHash = this.current.hash;
     // A signal and the watch both look at the same file: what was rejected already is no news.
     const rejected = text ?? problems.join('\n');
     if (rejected === this.#rejected) return problems;
     this.#rejected = rejected;
+    const event = { kind: 'policy-rejected', file, problems, keptHash, by: BY_GATEWAY } as const;
     await recorder.record(event).catch(() => undefined);
     return problems;
   }
@@ -149,4 +159,8 @@ export class PolicyFile {
       { durable: true },
     );
   }
+}
+
+function notTakenUp(file: string, error: unknown): string {
+  return `${file}: not taken up: ${(error as Error).message}`;
 }

@@ -1,6 +1,7 @@
 // Which files of an installation a change must hold, by the names that statements give them.
 import { readFileSync } from 'node:fs';
 import type { GatewayConfig } from '#gateway/config';
+import { documentName } from '#gateway/workers/config';
 import { readAllowedSigners } from './allowed-signers.ts';
 import type { Terms } from './judge.ts';
 
@@ -10,8 +11,8 @@ export interface GovernedFile {
   readonly path: string;
 }
 
-export function configurationName(config: Pick<GatewayConfig, 'name'>): string {
-  return `configuration/${config.name}`;
+export function configurationName(config: Pick<GatewayConfig, 'name' | 'worker'>): string {
+  return `configuration/${documentName(config)}`;
 }
 
 /** The files of one gateway; `file` is where its configuration lies. */

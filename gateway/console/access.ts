@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { REVOCABLE } from '#gateway/access/revocations';
 import type { Revoke, Revoked } from '#gateway/access/revoke';
 import type { LiveSession, Sessions } from '#gateway/identity/sessions';
+import { CONNECTOR_NAME } from '#gateway/pki/enrolment';
 import { type AdminEnv, actorOf } from './door.ts';
 import { DRILLS, DrillError, type Drills } from './drill.ts';
 
@@ -15,7 +16,9 @@ export interface AccessParts {
 
 const drillBody = z.strictObject({
   fault: z.enum(DRILLS),
-  seconds: z.int().min(6).max(60),
+  seconds: z.int().min(1).max(60),
+  connector: z.string().regex(CONNECTOR_NAME).optional(),
+  alone: z.boolean().optional(),
   by: z.string().optional(),
 });
 
@@ -53,9 +56,9 @@ export function accessApp({ sessions, revoke, drills }: AccessParts): Hono<Admin
   app.post('/drills', async (c) => {
     const body = drillBody.safeParse(await c.req.json().catch(() => undefined));
     if (!body.success) return c.json({ error: 'bad-request', message: z.prettifyError(body.error) }, 400);
-    const { fault, seconds } = body.data;
+    const { by: _, ...wish } = body.data;
     try {
-      return c.json(await drills.run(fault, seconds, actorOf(c)));
+      return c.json(await drills.run(wish, actorOf(c)));
     } catch (error) {
       if (!(error instanceof DrillError)) throw error;
       return c.json({ error: error.code, message: error.message }, 409);

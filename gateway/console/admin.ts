@@ -27,7 +27,7 @@ export const ADMIN_SOCKET = 'admin.sock';
 /** What the kernel has room for in a Unix socket's address, less the terminating zero. */
 const MAX_SOCKET_PATH = 107;
 /** Where changes are sent, which are larger than anything else. */
-const CHANGES_PATH = '/v1/changes';
+export const CHANGES_PATH = '/v1/changes';
 /** Nobody needs more at once, and on a socket that is open to all nobody gets more. */
 const MAX_CONNECTIONS = 64;
 const MAX_TOKEN_LIFE = 24 * 3_600_000;
@@ -131,9 +131,6 @@ export function adminApp(parts: AdminParts): Hono<AdminEnv> {
 
 /** Listens on the admin socket, replacing what a crashed gateway left there. */
 export async function adminListener(config: AdminPlace, parts: AdminParts): Promise<Server> {
-  const path = adminSocket(config);
-  if (Buffer.byteLength(path) > MAX_SOCKET_PATH) throw new AdminSocketError(path);
-  rmSync(path, { force: true });
   const app = adminApp(parts);
   const server = createServer((request, response) => {
     serveOwn(
@@ -145,6 +142,15 @@ export async function adminListener(config: AdminPlace, parts: AdminParts): Prom
       request.url === CHANGES_PATH ? MAX_BUNDLE : OWN_BODY,
     ).catch(() => response.destroy());
   });
+  await listenForAdmins(server, config);
+  return server;
+}
+
+/** Listens where the configuration says. Throws AdminSocketError. */
+export async function listenForAdmins(server: Server, config: AdminPlace): Promise<void> {
+  const path = adminSocket(config);
+  if (Buffer.byteLength(path) > MAX_SOCKET_PATH) throw new AdminSocketError(path);
+  rmSync(path, { force: true });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(path, resolve);
@@ -152,5 +158,4 @@ export async function adminListener(config: AdminPlace, parts: AdminParts): Prom
   // Where every request must be signed, whoever comes may ask.
   chmodSync(path, config.admin?.socket === undefined ? 0o600 : 0o666);
   server.maxConnections = MAX_CONNECTIONS;
-  return server;
 }

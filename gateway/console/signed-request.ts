@@ -1,6 +1,8 @@
 // The text that an admin's request is signed as. Both ends make it from what they sent or received, so that a
 // signature is good for one request, to one gateway, once.
 import { hash } from 'node:crypto';
+import type { GatewayConfig } from '#gateway/config';
+import { documentName } from '#gateway/workers/config';
 
 /** `ssh-keygen -Y sign -n sallyport-admin` */
 export const ADMIN_NAMESPACE = 'sallyport-admin';
@@ -29,6 +31,6 @@ export function textToSign({ gateway, method, target, body, at, nonce }: SignedR
 }
 
 /** How requests name a gateway. */
-export function gatewayName({ portal, name }: { readonly portal: string; readonly name: string }): string {
-  return `${new URL(portal).hostname}/${name}`;
+export function gatewayName(config: Pick<GatewayConfig, 'portal' | 'name' | 'worker'>): string {
+  return `${new URL(config.portal).hostname}/${documentName(config)}`;
 }

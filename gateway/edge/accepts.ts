@@ -17,6 +17,7 @@ export class Accepts {
   readonly #all: Bucket;
   /** Bounded by the names that certificates were issued for. */
   readonly #byConnector = new Map<string, Bucket>();
+  readonly #held = new Set<string>();
 
   /** `rate`: new tunnels a second, as many at once. `now`: milliseconds. */
   constructor(rate: number, now: () => number) {
@@ -25,8 +26,18 @@ export class Accepts {
     this.#all = { left: rate, at: now() };
   }
 
+  /** No tunnel of this connector from now on, until `release`; for drills. */
+  hold(connector: string): void {
+    this.#held.add(connector);
+  }
+
+  release(connector: string): void {
+    this.#held.delete(connector);
+  }
+
   /** Whether this connector may open another tunnel now. */
   take(connector: string): boolean {
+    if (this.#held.has(connector)) return false;
     let own = this.#byConnector.get(connector);
     if (own === undefined) {
       own = { left: BURST_PER_CONNECTOR, at: this.#now() };

@@ -31,7 +31,7 @@ import {
   HEADERS_TIMEOUT,
   REQUEST_TIMEOUT,
 } from './limits.ts';
-import { rotateTicketKeys, speakHttp1, TLS_SETTINGS } from './tls.ts';
+import { speakHttp1, TLS_SETTINGS } from './tls.ts';
 
 /** Of refused enrolments; all others are 403. */
 const STATUS: Readonly<Record<string, number>> = {
@@ -82,7 +82,6 @@ export function connectorsListener(
     connectionsCheckingInterval: CHECK_INTERVAL,
     maxHeaderSize: MAX_HEADER,
   });
-  rotateTicketKeys(server);
   const crowd = new Crowd(limits);
   crowd.attend(server);
   const sockets = new WebSocketServer({

@@ -15,7 +15,7 @@ import {
   KEEP_ALIVE,
 } from './limits.ts';
 import { SlowBodies } from './slow-bodies.ts';
-import { rotateTicketKeys, speakHttp1, TLS_SETTINGS } from './tls.ts';
+import { speakHttp1, TLS_SETTINGS } from './tls.ts';
 import { Vanished } from './vanished.ts';
 
 export interface PeopleHandlers {
@@ -57,7 +57,6 @@ export function peopleListener(
   });
   // The front counts headers itself: Node would cut the list silently and decide on a part.
   server.maxHeadersCount = 0;
-  rotateTicketKeys(server);
   const crowd = new Crowd(limits);
   crowd.attend(server);
   const bodies = new SlowBodies(({ socket }) => handlers.unparsable(socket, 'ERR_HTTP_REQUEST_TIMEOUT'));

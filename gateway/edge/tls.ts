@@ -1,12 +1,7 @@
 // TLS as every listener of ours speaks it: 1.2 and 1.3, forward secrecy and AEAD only (RFC 9325), one context for all
 // names, so that no spelling of a server name can reach a weaker one.
-import { constants, randomBytes } from 'node:crypto';
-import type { SecureContextOptions, Server } from 'node:tls';
-
-/** Milliseconds after which a key that tickets are sealed with is thrown away. */
-const TICKET_KEY_LIFE = 3_600_000;
-/** AES key, HMAC key and name, as Node wants them. */
-const TICKET_KEY_BYTES = 48;
+import { constants } from 'node:crypto';
+import type { SecureContextOptions } from 'node:tls';
 
 export const TLS_SETTINGS: SecureContextOptions = {
   minVersion: 'TLSv1.2',
@@ -25,17 +20,6 @@ export const TLS_SETTINGS: SecureContextOptions = {
     'ECDHE-RSA-CHACHA20-POLY1305',
   ].join(':'),
 };
-
-/**
- * Seals session tickets with a fresh key every hour: whoever learns one reads no older or newer connection (RFC 5077
- * section 5.5). Ends with the server.
- */
-export function rotateTicketKeys(server: Server): void {
-  const rotate = (): void => void server.setTicketKeys(randomBytes(TICKET_KEY_BYTES));
-  rotate();
-  const timer = setInterval(rotate, TICKET_KEY_LIFE).unref();
-  server.once('close', () => clearInterval(timer));
-}
 
 /** In the order we like them. */
 const PROTOCOLS = ['http/1.1', 'http/1.0'];

@@ -54,13 +54,23 @@ export class Provider {
   readonly #keys: ProviderKeys;
   #discovered: Promise<oidc.Configuration> | undefined;
   #failedAt = Number.NEGATIVE_INFINITY;
+  #cutOff = false;
 
   constructor(config: ProviderConfig, redirectUri: string, now: () => number) {
     this.config = config;
     this.redirectUri = redirectUri;
     this.#now = now;
-    this.#fetch = providerFetch(config.ca === undefined ? undefined : readFileSync(config.ca, 'utf8'));
+    const fetch = providerFetch(config.ca === undefined ? undefined : readFileSync(config.ca, 'utf8'));
+    this.#fetch = async (url, options) => {
+      if (this.#cutOff) throw Object.assign(new Error('this is a drill'), { code: 'ECONNREFUSED' });
+      return fetch(url, options);
+    };
     this.#keys = new ProviderKeys(() => this.#loadKeys(), now);
+  }
+
+  /** From now on the provider cannot be reached, or can again; for drills. */
+  cutOff(yes: boolean): void {
+    this.#cutOff = yes;
   }
 
   /** The URL to send a browser to. `maxAge` in seconds asks the provider to sign the person in afresh. */
@@ -152,6 +162,7 @@ export class Provider {
   }
 
   async #configuration(): Promise<oidc.Configuration> {
+    if (this.#cutOff) throw unreachable(this.config.name, undefined);
     if (this.#discovered === undefined) {
       if (this.#now() - this.#failedAt < DISCOVERY_PAUSE) throw unreachable(this.config.name, undefined);
       this.#discovered = discover(this.config, this.#fetch);

@@ -70,17 +70,37 @@ export class FileCertificate {
     } catch (error) {
       log.error({ err: error }, 'the changed certificate is not used; the one before it stays');
     }
-    this.#warn();
+    this.#warn(this.#options.now());
   }
 
-  #warn(): void {
-    const { now, onExpiring } = this.#options;
+  /** Warns as it will when the end comes near; the days of each warning that was given. For drills. */
+  rehearse(): readonly number[] {
+    const before = this.#warned;
+    this.#warned = Number.POSITIVE_INFINITY;
+    const days = WARNINGS.map((one) => this.#warn(this.current.notAfter - one * DAY));
+    this.#warned = before;
+    return days.filter((one) => one !== undefined);
+  }
+
+  /** Why what is in the files at this moment could not be taken up; undefined if it could. */
+  unusable(): string | undefined {
+    try {
+      this.#read();
+      return undefined;
+    } catch (error) {
+      return (error as Error).message;
+    }
+  }
+
+  /** The days of the warning that was due at `now`. */
+  #warn(now: number): number | undefined {
     const { notAfter } = this.current;
-    const left = (notAfter - now()) / DAY;
+    const left = (notAfter - now) / DAY;
     const days = WARNINGS.findLast((one) => left <= one);
-    if (days === undefined || days >= this.#warned) return;
+    if (days === undefined || days >= this.#warned) return undefined;
     this.#warned = days;
-    onExpiring({ notAfter, days });
+    this.#options.onExpiring({ notAfter, days });
+    return days;
   }
 
   #stamp(): string {

@@ -9,10 +9,11 @@ export class SteadyClock {
   readonly #monotonic: () => number;
   #base: number;
   #since: number;
+  #pretended = 0;
 
   /** `wall`: epoch milliseconds as the machine has them; `monotonic`: milliseconds that nobody can set. */
   constructor(wall: () => number, monotonic: () => number = () => performance.now()) {
-    this.#wall = wall;
+    this.#wall = () => wall() + this.#pretended;
     this.#monotonic = monotonic;
     this.#base = wall();
     this.#since = monotonic();
@@ -27,6 +28,11 @@ export class SteadyClock {
     this.#since = this.#monotonic();
     return wall;
   };
+
+  /** The machine's clock is off by so many milliseconds from now on; for drills, so only backwards. */
+  pretend(offset: number): void {
+    this.#pretended = Math.min(0, offset);
+  }
 
   /** Milliseconds by which the machine's clock was set back, beyond what is tolerated; else 0. */
   get setBack(): number {

@@ -200,6 +200,23 @@ export class Tunnels implements TunnelRelays {
     return this.#own().map((tunnel) => tunnel.status());
   }
 
+  /** Whether connectors that this one is not serve the app here. */
+  servedWithout(app: string, connector: string): boolean {
+    return this.#own().some(
+      (tunnel) => tunnel.peer.connector !== connector && tunnel.session.ready && tunnel.apps.includes(app),
+    );
+  }
+
+  /** Whether other gateways offer their connectors here. */
+  get linked(): boolean {
+    return this.#tunnels.size > this.#own().length;
+  }
+
+  /** Gives a connector no more requests; what it has under way finishes. */
+  rest(connector: string): void {
+    for (const [session, name] of [...this.#sessions]) if (name === connector) session.goAway();
+  }
+
   disconnect(connector: string, why: string): number {
     let count = 0;
     for (const [session, name] of [...this.#sessions]) {

@@ -1,6 +1,7 @@
 // How a gateway's life signs read in ECS: start, stop, heartbeat, and the times when nothing could be recorded.
 import type {
   CertificateExpiring,
+  DrillEnded,
   DrillStarted,
   GatewayStarted,
   GatewayStopped,
@@ -130,8 +131,28 @@ function drillStarted({ fault, seconds, by }: DrillStarted): Mapping {
     type: ['info'],
     outcome: 'success',
     code: fault,
-    message: `A drill: for ${seconds} s the gateway behaves as if its ${fault} were gone`,
+    message: `A drill of ${seconds} s begins on this gateway: ${fault}`,
     own: { drill: { fault, seconds }, actor: actorFields(by) },
+    related: { user: [by.id] },
+  };
+}
+
+function drillEnded({ fault, seconds, held, findings, by }: DrillEnded): Mapping {
+  const missing = findings.filter((one) => !one.held).map((one) => one.required);
+  return {
+    action: 'drill-ended',
+    category: ['process'],
+    type: ['info'],
+    outcome: held ? 'success' : 'failure',
+    code: fault,
+    message: `The drill of ${fault} is over: ${held ? 'all that was required was seen' : `missing: ${missing.join('; ')}`}`,
+    own: {
+      drill: {
+        ...{ fault, seconds, held },
+        findings: findings.map((one) => `${one.held ? 'held' : 'failed'}: ${one.required}: ${one.seen}`),
+      },
+      actor: actorFields(by),
+    },
     related: { user: [by.id] },
   };
 }
@@ -143,6 +164,7 @@ export const healthEntries: Entries<
   | 'recording-interrupted'
   | 'certificate-expiring'
   | 'drill-started'
+  | 'drill-ended'
   | 'siem-test'
 > = {
   'gateway-started': {
@@ -164,6 +186,11 @@ export const healthEntries: Entries<
     about: 'Somebody rehearses a fault on the gateway: what looks like an outage is none.',
     dataset: 'sallyport.health',
     map: drillStarted,
+  },
+  'drill-ended': {
+    about: 'The rehearsal of a fault is over, with what was required and what was seen.',
+    dataset: 'sallyport.health',
+    map: drillEnded,
   },
   'certificate-expiring': {
     about: 'A certificate of the gateway will end soon; sent 30 days, 7 days and a day before.',

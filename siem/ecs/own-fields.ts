@@ -118,6 +118,8 @@ const connectorFields: readonly OwnField[] = [
   field('connector.streams_lost', 'long', 'Streams that were open when the tunnel ended.', '2'),
   field('drill.fault', 'keyword', 'What is rehearsed.', 'state'),
   field('drill.seconds', 'long', 'For how long.', '15'),
+  field('drill.held', 'boolean', 'Whether all that was required was seen.', 'true'),
+  list('drill.findings', 'keyword', 'What was required, and what was seen.', 'held: …'),
   field('certificate.use', 'keyword', 'Which certificate of the gateway: `people`.', 'people'),
   field('certificate.serial', 'keyword', 'Serial number, hex.', '4f2a'),
   field('certificate.sha256', 'keyword', 'Fingerprint, upper-case hex.', '0687F666…'),

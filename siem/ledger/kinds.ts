@@ -19,6 +19,7 @@ const CHANGES: ReadonlySet<string> = new Set<EventKind>([
   'session-revoked',
   'access-revoked',
   'gateway-started',
+  'drill-started',
   'device-token-created',
   'device-enrolled',
   'device-approved',

@@ -58,6 +58,7 @@ export class Outbox {
   #closed = false;
   #syncedEnd: Position;
 
+  #pretendsFull = false;
   /** The last sync failed: until one succeeds, nothing counts as kept before it is synced. */
   #syncFailed = false;
   readonly #troubles: Troubles;
@@ -127,6 +128,7 @@ export class Outbox {
   async append(record: EcsDocument | NumberedLine, options?: { readonly durable?: boolean }): Promise<void> {
     try {
       if (this.#closed) throw new OutboxError('closed', 'the outbox is closed');
+      if (this.#pretendsFull) throw new OutboxError('no-space', 'there is no room: this is a drill');
       await new Promise<void>((kept, refused) => {
         if (this.#waiting.length === 0) setImmediate(() => this.#writeWaiting());
         this.#waiting.push({ record, kept, refused });
@@ -145,6 +147,13 @@ export class Outbox {
       throw this.#troubles.refuse(outboxErrorOf(cause));
     }
     this.#troubles.over();
+  }
+
+  /** Refuses everything from now on as if the disk were full, or no more; for drills. */
+  pretendFull(yes: boolean): void {
+    this.#pretendsFull = yes;
+    if (yes) this.#troubles.note(new OutboxError('no-space', 'there is no room: this is a drill'), 0);
+    else this.#troubles.over();
   }
 
   /** The last time of refusals, once, after it is over. */

@@ -5,6 +5,7 @@ import type { SinkStanding } from '../event.ts';
 import type { Log } from '../log.ts';
 import { listSegments, type Position, segmentPath } from '../outbox/segment.ts';
 import { createSink } from '../sinks/create.ts';
+import { type Sink, SinkError } from '../sinks/sink.ts';
 import { Shipper, type Source } from './shipper.ts';
 
 /** What shipping needs of the outbox. */
@@ -15,6 +16,8 @@ export interface KeepingSource extends Source {
 export interface Shipping {
   /** For heartbeats, metrics and `siem status`. */
   standings(): SinkStanding[];
+  /** Nothing is delivered from now on, as if no receiver could be reached, or it is again; for drills. */
+  withhold(yes: boolean): void;
   stop(): Promise<void>;
 }
 
@@ -28,12 +31,16 @@ export interface Surroundings {
 /** Throws CredentialError for a sink that cannot work as configured; nothing is started then. */
 export function startShipping(outbox: KeepingSource, config: SiemConfig, around: Surroundings): Shipping {
   const { log, now, random } = around;
-  const sinks = config.sinks.map((one) => createSink(one, now));
+  let withheld = false;
+  const sinks = config.sinks.map((one) => rehearsable(createSink(one, now), () => withheld));
   const shippers = sinks.map((sink) => new Shipper({ outbox, sink, log, now, random, onProgress: keep }));
   keep();
   for (const shipper of shippers) shipper.start();
   return {
     standings: () => shippers.map((shipper) => standingOf(shipper, outbox, now)),
+    withhold: (yes) => {
+      withheld = yes;
+    },
     stop: async () => {
       await Promise.all(shippers.map((shipper) => shipper.stop()));
     },
@@ -43,6 +50,19 @@ export function startShipping(outbox: KeepingSource, config: SiemConfig, around:
     // Without a sink nothing is needed for long: the quota alone says how far back the outbox reaches.
     for (const { sink, cursor } of shippers) outbox.keepFrom(`sink ${sink.name}`, cursor.position.segment);
   }
+}
+
+/** The same sink, that cannot be reached while `gone`. */
+function rehearsable(sink: Sink, gone: () => boolean): Sink {
+  return {
+    name: sink.name,
+    type: sink.type,
+    deliver: async (batch, signal) => {
+      if (gone()) throw new SinkError('unavailable', `${sink.name} cannot be reached: this is a drill`);
+      return sink.deliver(batch, signal);
+    },
+    close: () => sink.close(),
+  };
 }
 
 function standingOf(shipper: Shipper, outbox: Source, now: () => number): SinkStanding {

@@ -23,6 +23,18 @@ export async function freePorts(count: number): Promise<number[]> {
   return ports;
 }
 
+/** The first of as many free ports in a row. */
+export async function freeRow(count: number): Promise<number> {
+  for (;;) {
+    const [first = 0] = await freePorts(1);
+    const others = Array.from({ length: count - 1 }, (_, index) => first + 1 + index);
+    const free = await Promise.all(others.map(async (port) => !given.has(port) && (await isFree(port))));
+    if (!free.every(Boolean)) continue;
+    for (const port of others) given.add(port);
+    return first;
+  }
+}
+
 function isFree(port: number): Promise<boolean> {
   const server = createServer();
   return new Promise((resolve) => {

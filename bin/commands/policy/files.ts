@@ -1,6 +1,7 @@
 // Opens what the policy subcommands work on: documents and recorded decisions. Each mistake is printed once.
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { recordDirectories } from '#gateway/workers/config';
 import { formatProblems } from '#policy/document';
 import { type Reading, readPolicy } from '#policy/read';
 import { type RecordedDecision, readDecision } from '#policy/recorded';
@@ -36,6 +37,12 @@ export function openPolicy(command: string, file: string): ReadPolicy | undefine
 export function outboxOf(command: string, state: string): string | undefined {
   const outbox = join(state, 'outbox');
   if (existsSync(outbox)) return outbox;
+  const workers = recordDirectories(state);
+  if (workers.length > 0) {
+    const each = workers.join(', or ');
+    process.stderr.write(`sallyport policy ${command}: each worker has a record of its own: give ${each}\n`);
+    return undefined;
+  }
   process.stderr.write(
     `sallyport policy ${command}: ${outbox} is not there; is ${state} a gateway's state directory?\n`,
   );

@@ -1,6 +1,7 @@
 // One gateway of a fleet under test, as a person and as its admin see it.
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
+import { globSync } from 'node:fs';
 import { join } from 'node:path';
 import { Agent, request } from 'undici';
 import { callAdmin } from '#bin/admin-client';
@@ -60,8 +61,9 @@ export class FleetGateway {
     return join(this.directory, 'state/outbox');
   }
 
+  /** Of the gateway, or of all its workers. */
   events(): Recorded[] {
-    return eventsIn(this.outbox);
+    return [this.outbox, ...globSync(join(this.directory, 'state/worker-*/outbox'))].flatMap(eventsIn);
   }
 
   async start(): Promise<void> {
@@ -146,10 +148,12 @@ export class FleetGateway {
     return String(body['token']);
   }
 
+  /** A figure, or the sum of all workers'. */
   async metric(name: string): Promise<number | undefined> {
     const reply = await fetch(`http://127.0.0.1:${this.health}/metrics`).catch(() => undefined);
-    const match = new RegExp(`^${name} (.*)$`, 'm').exec((await reply?.text()) ?? '');
-    return match === null ? undefined : Number(match[1]);
+    const text = (await reply?.text()) ?? '';
+    const found = [...text.matchAll(new RegExp(`^${name}(?:\\{worker="\\d+"\\})? (.*)$`, 'gm'))];
+    return found.length === 0 ? undefined : found.reduce((sum, [, value]) => sum + Number(value), 0);
   }
 
   async ready(): Promise<{ readonly ready: boolean; readonly ailments: readonly string[] }> {

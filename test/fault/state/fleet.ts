@@ -30,7 +30,7 @@ export interface FleetOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly provider?: Partial<ProviderOptions>;
   /** Called with a gateway's directory before it starts. */
-  readonly prepare?: (directory: string, index: number) => void;
+  readonly prepare?: (directory: string, index: number) => void | Promise<void>;
   /** More names of connectors that may serve the app. */
   readonly moreConnectors?: readonly string[];
   /** Gateways, by index, that get a connector of their own; all if left out. */
@@ -98,7 +98,7 @@ export class Fleet {
       this.gateways.push(gateway);
       this.#undo.push(() => gateway.close());
       this.#write(gateway);
-      prepare?.(gateway.directory, index);
+      await prepare?.(gateway.directory, index);
       await gateway.start();
     }
     for (const index of connectors ?? this.gateways.keys()) await this.gateways[index]?.connect();

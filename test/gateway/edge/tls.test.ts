@@ -15,6 +15,7 @@ import { Accepts } from '#gateway/edge/accepts';
 import { connectorsListener } from '#gateway/edge/connectors-listener';
 import type { Exchange } from '#gateway/edge/exchange';
 import { peopleListener } from '#gateway/edge/people-listener';
+import { TicketKeys, ticketSeed } from '#gateway/edge/ticket-keys';
 import { type Authority, openAuthority } from '#gateway/pki/authority';
 import { EnrolmentDesk } from '#gateway/pki/enrolment';
 import { issueCertificate } from '#gateway/pki/server-certificate';
@@ -197,10 +198,32 @@ test('a client cannot renegotiate', async () => {
 test('tickets are sealed with keys that are thrown away', (t) => {
   t.mock.timers.enable({ apis: ['setInterval'] });
   const made = peopleListener({ cert: '', key: '' }, LIMITS, { take: () => {}, unparsable: () => {} });
+  const undo: (() => unknown)[] = [];
+  const tickets = TicketKeys.turning(undo);
+  tickets.attend(made, 'people');
   const first = made.getTicketKeys();
   t.mock.timers.tick(3_600_000);
   assert.notDeepEqual(made.getTicketKeys(), first);
   made.emit('close');
+  for (const step of undo) step();
+});
+
+test('processes with one seed take each other’s tickets, and no listener takes those of another', () => {
+  const listener = (): Server =>
+    peopleListener({ cert: '', key: '' }, LIMITS, { take: () => {}, unparsable: () => {} });
+  const seed = ticketSeed();
+  const [here, there, other, later] = [listener(), listener(), listener(), listener()];
+  const tickets = new TicketKeys(seed);
+  tickets.attend(here, 'people');
+  new TicketKeys(seed).attend(there, 'people');
+  tickets.attend(other, 'connectors');
+  assert.deepEqual(here.getTicketKeys(), there.getTicketKeys());
+  assert.notDeepEqual(here.getTicketKeys(), other.getTicketKeys());
+  tickets.turn();
+  tickets.attend(later, 'people');
+  assert.deepEqual(here.getTicketKeys(), later.getTicketKeys());
+  assert.notDeepEqual(here.getTicketKeys(), there.getTicketKeys());
+  for (const one of [here, there, other, later]) one.emit('close');
 });
 
 test('a service begins every connection anew: a resumed one would show no chain', async () => {

@@ -275,11 +275,12 @@ export const examples: { readonly [K in EventKind]: EventOf<K> } = {
     policyHash,
   },
   'drill-started': { kind: 'drill-started', fault: 'state', seconds: 15, by: operator },
+  'drill-ended': {
+    ...{ kind: 'drill-ended', fault: 'disk', seconds: 15, held: false, by: operator },
+    findings: [{ required: 'all is as before within 10 s of its end', seen: 'no room', held: false }],
+  },
   'certificate-expiring': {
-    kind: 'certificate-expiring',
-    certificate: 'people',
-    notAfter: at + 6 * 86_400_000,
-    days: 7,
+    ...{ kind: 'certificate-expiring', certificate: 'people', notAfter: at + 6 * 86_400_000, days: 7 },
   },
   'recording-interrupted': {
     kind: 'recording-interrupted',

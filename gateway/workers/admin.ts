@@ -1,0 +1,163 @@
+// The admin socket of a gateway that is several workers. What is asked of the shared state any worker answers; what each
+// has to itself, all of them are asked, and their answers become one. Who may ask for what the workers know: requests go
+// on as they came, signature and all.
+import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
+import { MAX_BUNDLE } from '#gateway/change/bundle';
+import { type AdminPlace, adminSocket, CHANGES_PATH, listenForAdmins } from '#gateway/console/admin';
+import type { DrillReport } from '#gateway/console/drill';
+import { OWN_BODY } from '#gateway/edge/limits';
+import { workerDirectory } from './config.ts';
+import type { WorkerProcess } from './worker-process.ts';
+
+interface Reply {
+  readonly status: number;
+  readonly text: string;
+}
+
+type Answering = Pick<WorkerProcess, 'number' | 'health'>;
+type Replies<Body> = readonly (readonly [worker: number, body: Body])[];
+type Merge = (replies: Replies<never>) => object;
+
+/** What every worker has a part of. */
+const OF_ALL: Readonly<Record<string, Merge>> = {
+  'GET /v1/status': mergedStatus,
+  'POST /v1/policy/reload': mergedReload,
+  'POST /v1/drills': mergedDrill,
+  // Each keeps what it accepted, and which accounts were opened.
+  'POST /v1/changes': first,
+  'POST /v1/break-glass': first,
+};
+
+/** Listens where the configuration says. */
+export async function adminOfAll(config: AdminPlace, workers: readonly Answering[]): Promise<Server> {
+  const server = createServer((asked, response) => {
+    answer(config.state, workers, asked, response).catch((error: Error) =>
+      send(response, { status: 503, text: told('unavailable', error.message) }),
+    );
+  });
+  await listenForAdmins(server, config);
+  return server;
+}
+
+async function answer(
+  state: string,
+  workers: readonly Answering[],
+  asked: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const body = await bodyOf(asked, asked.url === CHANGES_PATH ? MAX_BUNDLE : OWN_BODY);
+  if (body === undefined)
+    return send(response, { status: 413, text: told('too-large', 'That is too much.') });
+  const serving = workers.filter(({ health }) => health !== undefined);
+  const [any] = serving;
+  if (any === undefined)
+    return send(response, { status: 503, text: told('unavailable', 'no worker serves') });
+  const put = ({ number }: Answering): Promise<Reply> => ask(workerDirectory(state, number), asked, body);
+  const merge = OF_ALL[`${asked.method} ${asked.url}`];
+  if (merge === undefined) return send(response, await put(any));
+  const replies = await Promise.all(
+    serving.map(async (worker) => [worker.number, await put(worker)] as const),
+  );
+  // The first that was refused says why for all; of a policy, all say what they found.
+  const bad = merge === mergedReload ? undefined : replies.find(([, { status }]) => status !== 200);
+  if (bad !== undefined) return send(response, bad[1]);
+  const status = Math.max(...replies.map(([, reply]) => reply.status));
+  const bodies = replies.map(([number, { text }]) => [number, JSON.parse(text) as never] as const);
+  send(response, { status, text: JSON.stringify(merge(bodies)) });
+}
+
+async function bodyOf(asked: IncomingMessage, limit: number): Promise<Buffer | undefined> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of asked as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > limit) return undefined;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+function ask(state: string, { method, url, headers }: IncomingMessage, body: Buffer): Promise<Reply> {
+  const ours = Object.entries(headers).filter(
+    ([name]) => name.startsWith('sallyport-') || name === 'content-type',
+  );
+  return new Promise((resolve, reject) => {
+    const call = request(
+      {
+        ...{ socketPath: adminSocket({ state }), method, path: url },
+        headers: { ...Object.fromEntries(ours), 'content-length': body.length },
+      },
+      (reply) => {
+        let text = '';
+        reply.setEncoding('utf8').on('data', (chunk: string) => {
+          text += chunk;
+        });
+        reply.on('error', reject);
+        reply.on('end', () => resolve({ status: reply.statusCode ?? 502, text }));
+      },
+    );
+    call.on('error', reject);
+    call.end(body);
+  });
+}
+
+function send(response: ServerResponse, { status, text }: Reply): void {
+  if (response.headersSent) {
+    response.destroy();
+    return;
+  }
+  response.writeHead(status, { 'Content-Type': 'application/json', 'Cache-Control': 'no-store' });
+  response.end(text);
+}
+
+function told(error: string, message: string): string {
+  return JSON.stringify({ error, message });
+}
+
+function first(replies: Replies<object>): object {
+  return replies[0]?.[1] ?? {};
+}
+
+interface Status {
+  readonly connectors: readonly object[];
+  readonly openExchanges: number;
+}
+
+function mergedStatus(replies: Replies<Status>): object {
+  return {
+    ...first(replies),
+    connectors: replies.flatMap(([worker, { connectors }]) => connectors.map((one) => ({ ...one, worker }))),
+    openExchanges: replies.reduce((sum, [, { openExchanges }]) => sum + openExchanges, 0),
+    workers: replies.map(([worker, status]) => ({ worker, ...status, connectors: status.connectors.length })),
+  };
+}
+
+interface Reloaded {
+  readonly problems?: readonly string[];
+  /** Of a worker that could not even try. */
+  readonly message?: string;
+}
+
+function mergedReload(replies: Replies<Reloaded>): object {
+  const found = replies.flatMap(([, { problems, message }]) => problems ?? [message ?? 'no answer']);
+  const problems = [...new Set(found)];
+  return { loaded: problems.length === 0, problems };
+}
+
+function mergedDrill(replies: Replies<DrillReport>): object {
+  const reports = replies.map(([, report]) => report);
+  const sum = (key: 'allowed' | 'denied' | 'failed'): number =>
+    reports.reduce((total, report) => total + report[key], 0);
+  const after = reports.map(({ readyAfterMs }) => readyAfterMs);
+  const of = (worker: number, one: string): string => `worker ${worker}: ${one}`;
+  return {
+    ...reports[0],
+    ...{ allowed: sum('allowed'), denied: sum('denied'), failed: sum('failed') },
+    ailments: replies.flatMap(([worker, { ailments }]) => ailments.map((one) => of(worker, one))),
+    findings: replies.flatMap(([worker, { findings }]) =>
+      findings.map((one) => ({ ...one, seen: of(worker, one.seen) })),
+    ),
+    held: reports.every(({ held }) => held),
+    readyAfterMs: after.includes(undefined) ? undefined : Math.max(...after.map(Number)),
+  };
+}
