@@ -7,7 +7,11 @@ export interface Named {
   readonly stages: readonly (readonly string[])[];
 }
 
-const PKI = [['gateway/pki/pki.test.ts', 'security/authority.test.ts', 'fuzz/found.test.ts']];
+const PKI = [
+  ['gateway/pki/pki.test.ts', 'security/authority.test.ts', 'fuzz/found.test.ts'],
+  ['gateway/pki/issuing.test.ts'],
+  ['gateway/pki/hierarchy.test.ts'],
+];
 
 export const named: readonly Named[] = [
   {
@@ -39,6 +43,10 @@ export const named: readonly Named[] = [
     ],
   },
   { file: 'gateway/pki/authority.ts', stages: PKI },
+  { file: 'gateway/pki/certificate-writer.ts', stages: PKI },
+  { file: 'gateway/pki/signing-request.ts', stages: PKI },
+  { file: 'gateway/pki/vouching.ts', stages: PKI },
+  { file: 'gateway/pki/issuing-policy.ts', stages: PKI.slice(1) },
   { file: 'gateway/pki/enrolment.ts', stages: PKI },
 ];
 

@@ -9,7 +9,7 @@ import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { fetch } from 'undici';
 import { ask, REDIS_NEEDS, redisServer } from '#test/contract/redis';
 import { requires } from '../requires.ts';
-import { keyLines, secretsFound } from './canaries.ts';
+import { keySecrets, secretsFound } from './canaries.ts';
 import { POLICY } from './documents.ts';
 import { NEEDS, StoryInstallation } from './installation.ts';
 import { until } from './part.ts';
@@ -129,8 +129,8 @@ test('credentials are nowhere but where they belong', {
   });
 
   await step('what is in Redis shows none of them, nor any key', async () => {
-    for (const file of globSync('state/**/*.{key,pem}', { cwd: installation.directory })) {
-      for (const [index, line] of keyLines(installation.path(file)).entries())
+    for (const file of globSync('state/**/{*.key,passphrase}', { cwd: installation.directory })) {
+      for (const [index, line] of keySecrets(installation.path(file)).entries())
         secrets.set(`${file} ${index}`, line);
     }
     assert.ok(

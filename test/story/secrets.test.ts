@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto';
 import { globSync, readFileSync, statSync } from 'node:fs';
 import { test } from 'node:test';
 import { requires } from '../requires.ts';
-import { keyLines, secretsFound } from './canaries.ts';
+import { keySecrets, secretsFound } from './canaries.ts';
 import { NEEDS, StoryInstallation } from './installation.ts';
 import { until } from './part.ts';
 import { stepsOf } from './steps.ts';
@@ -86,15 +86,16 @@ test('secrets are nowhere but where they belong', { skip: requires(...NEEDS) }, 
   });
 
   await step('files that hold keys are for their owner only', () => {
-    const keys = globSync('**/*{.key,identity.pem,client-secret,.token,.sqlite}', {
+    const keys = globSync('**/*{.key,passphrase,identity.pem,client-secret,.token,.sqlite}', {
       cwd: installation.directory,
     });
     const loose = keys.filter((file) => (statSync(installation.path(file)).mode & 0o077) !== 0);
     assert.deepEqual(loose, []);
     assert.ok(keys.length >= 6, keys.join(' '));
-    for (const file of keys.filter((name) => /\.key$|identity\.pem$/.test(name))) {
-      for (const [index, line] of keyLines(installation.path(file)).entries())
-        secrets.set(`${file} ${index}`, line);
+    for (const file of keys.filter((name) => /\.key$|passphrase$|identity\.pem$/.test(name))) {
+      const own = keySecrets(installation.path(file));
+      assert.ok(own.length > 0, `${file} holds a secret`);
+      for (const [index, line] of own.entries()) secrets.set(`${file} ${index}`, line);
     }
   });
 
