@@ -51,7 +51,7 @@ export async function serviceServer(
 ): Promise<ReturnType<typeof peopleListener> | undefined> {
   const { config, issuer, authority, log, now } = parts;
   if (config.services === undefined) return undefined;
-  const services = openServices(config, config.services, authority.certificate, now);
+  const services = openServices(config, config.services, authority.certificate, { log, now }, undo);
   const sites = new Sites(config, config.services.listen.port);
   const { signer, store } = parts;
   const delegations = new Delegations(signer.ring, signer.issuer, now);

@@ -16,9 +16,16 @@ export interface IssuerConfig {
   readonly trustDomain?: string | undefined;
 }
 
+export interface TrustDomainConfig {
+  readonly name: string;
+  /** A file, or an https URL. */
+  readonly bundle: string;
+  readonly ca?: string | undefined;
+}
+
 export interface ServicesConfig {
   readonly listen: ListenAddress;
-  readonly trustDomains: readonly { readonly name: string; readonly bundle: string }[];
+  readonly trustDomains: readonly TrustDomainConfig[];
   readonly issuers: readonly IssuerConfig[];
 }
 
@@ -49,7 +56,15 @@ const issuerSchema: z.ZodType<IssuerConfig> = z.strictObject({
 export const servicesSchema: z.ZodType<ServicesConfig> = z
   .strictObject({
     listen: address.prefault('0.0.0.0:8445'),
-    trustDomains: z.array(z.strictObject({ name: hostname, bundle: file })).default([]),
+    trustDomains: z
+      .array(
+        z.strictObject({
+          name: hostname,
+          bundle: z.string().min(1).describe('PEM or a SPIFFE bundle: a file, or an https URL.'),
+          ca: file.optional().describe('PEM of the authority to trust when the bundle is got.'),
+        }),
+      )
+      .default([]),
     issuers: z.array(issuerSchema).default([]),
   })
   .superRefine(({ trustDomains, issuers }, context) => {
@@ -85,7 +100,10 @@ function refuseTwice(values: readonly string[], at: string[], key: string, conte
 export function resolveServicesPaths(config: ServicesConfig, at: (path: string) => string): ServicesConfig {
   return {
     ...config,
-    trustDomains: config.trustDomains.map(({ name, bundle }) => ({ name, bundle: at(bundle) })),
+    trustDomains: config.trustDomains.map(({ name, bundle, ca }) => ({
+      ...{ name, bundle: bundle.startsWith('https://') ? bundle : at(bundle) },
+      ...(ca === undefined ? {} : { ca: at(ca) }),
+    })),
     issuers: config.issuers.map((one) => ({
       ...one,
       keys: one.keys.startsWith('https://') ? one.keys : at(one.keys),

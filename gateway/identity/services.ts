@@ -29,7 +29,7 @@ export class Services {
   readonly #domains: TrustDomains;
   readonly #tokens: ServiceTokens;
   readonly #now: () => number;
-  /** Chains are verified once a connection: they cannot change while it lives. What runs out is looked at each time. */
+  /** Chains are verified once a connection, and anew when the bundle changes. What runs out is looked at each time. */
   readonly #verified = new WeakMap<object, Svid>();
 
   constructor(domains: TrustDomains, tokens: ServiceTokens, now: () => number) {
@@ -74,7 +74,7 @@ export class Services {
 
   #svid(socket: TLSSocket, certificate: X509Certificate): Svid {
     const known = this.#verified.get(socket);
-    if (known === undefined) {
+    if (known === undefined || !this.#domains.stands(known)) {
       const svid = this.#domains.verify(chainOf(certificate), this.#now());
       this.#verified.set(socket, svid);
       return svid;

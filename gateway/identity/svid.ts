@@ -49,6 +49,8 @@ export interface Svid {
   /** Epoch milliseconds; the end is the earliest of the whole chain. */
   readonly notBefore: number;
   readonly notAfter: number;
+  /** What vouched for it; another list, when the bundle has changed since. */
+  readonly anchors: readonly Certificate[];
 }
 
 interface Trusted {
@@ -57,13 +59,25 @@ interface Trusted {
 }
 
 export class TrustDomains {
-  readonly #domains: ReadonlyMap<string, Trusted>;
+  readonly #domains: Map<string, Trusted>;
 
   /** Throws SvidError for a bundle that holds what is no CA certificate. */
   constructor(domains: readonly TrustDomain[]) {
     this.#domains = new Map(
       domains.map(({ name, bundle, below }) => [name, { below, anchors: bundle.map(anchorOf) }]),
     );
+  }
+
+  /** From now on these vouch for a trust domain, and nobody else. Throws SvidError for what is no CA certificate. */
+  replace(name: string, bundle: readonly Buffer[]): void {
+    const anchors = bundle.map(anchorOf);
+    const known = this.#domains.get(name);
+    if (known !== undefined) this.#domains.set(name, { ...known, anchors });
+  }
+
+  /** Whether the bundle that vouched for it is the one in force. */
+  stands({ trustDomain, anchors }: Svid): boolean {
+    return this.#domains.get(trustDomain)?.anchors === anchors;
   }
 
   /** `shown`: DER as the client sent them, the leaf first. Throws SvidError. */
@@ -85,7 +99,7 @@ export class TrustDomains {
         `the chain does not lead to an authority of ${trustDomain}; send the intermediates too`,
       );
     }
-    return { id, trustDomain, notBefore: leaf.notBefore, notAfter };
+    return { id, trustDomain, notBefore: leaf.notBefore, notAfter, anchors: trusted.anchors };
   }
 }
 
