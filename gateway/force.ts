@@ -3,6 +3,7 @@
 import { PolicyFile } from './access/policy-file.ts';
 import type { Changes } from './change/changes.ts';
 import { type OpenOptions, openChanges } from './change/open.ts';
+import type { GatewayConfig } from './config.ts';
 import type { Measured } from './release/measure.ts';
 import { openRelease, type ReleaseParts } from './release/open.ts';
 
@@ -12,6 +13,8 @@ export interface InForceParts extends OpenOptions, ReleaseParts {
 }
 
 export interface InForce {
+  /** With the signed copies of files in their place. */
+  readonly config: GatewayConfig;
   /** How the program files compare with their release; undefined where nobody signs releases. */
   readonly release: Measured | undefined;
   /** Undefined where nothing needs to be signed. */
@@ -28,5 +31,5 @@ export async function openInForce(parts: InForceParts, undo: (() => unknown)[]):
   const { policy: file, state } = config;
   const policyFile = await PolicyFile.open({ file, signed: changes, state, recorder, onSwap });
   undo.push(() => policyFile.close());
-  return { release, changes, policyFile };
+  return { config: changes?.config ?? config, release, changes, policyFile };
 }

@@ -85,27 +85,27 @@ export async function startGateway(config: GatewayConfig, around: Surroundings):
   }
 }
 
-async function wire(config: GatewayConfig, around: Surroundings, undo: (() => unknown)[]): Promise<Gateway> {
+async function wire(given: GatewayConfig, around: Surroundings, undo: (() => unknown)[]): Promise<Gateway> {
   const { random, log, seat } = around;
   const clock = new SteadyClock(around.now);
   const { now } = clock;
   const startedAt = now();
-  mkdirSync(config.state, { recursive: true, mode: 0o700 });
-  requirePrivate(config.state);
+  mkdirSync(given.state, { recursive: true, mode: 0o700 });
+  requirePrivate(given.state);
 
   // What must be there before anything is decided: state, record, keys, policy.
-  const state = rehearsable(await openStore(config.store, now));
+  const state = rehearsable(await openStore(given.store, now));
   const { store } = state;
   undo.push(() => store.close());
-  const sites = new Sites(config);
-  const issuer = await openIssuer(config, store, { now, log }, undo, sites.hosts);
+  const sites = new Sites(given);
+  const issuer = await openIssuer(given, store, { now, log }, undo, sites.hosts);
   const connectorCa = issuer.authority(CONNECTOR_CA.directory);
-  const portalOrigin = new URL(config.portal).origin;
-  const { outbox, recorder, shipping, loggedChange } = await openRecord(config, { ...around, now }, undo);
+  const portalOrigin = new URL(given.portal).origin;
+  const { outbox, recorder, shipping, loggedChange } = await openRecord(given, { ...around, now }, undo);
   const metrics = new Metrics();
-  const { release, changes, policyFile } = await openInForce(
+  const { config, release, changes, policyFile } = await openInForce(
     {
-      ...{ config, recorder, log, now, configuration: around.configuration, logged: loggedChange },
+      ...{ config: given, recorder, log, now, configuration: around.configuration, logged: loggedChange },
       onSwap: () => void open.review('policy-changed'),
     },
     undo,
@@ -193,7 +193,7 @@ async function wire(config: GatewayConfig, around: Surroundings, undo: (() => un
     ...{ rates: new Rates(store, now), strangers },
   });
 
-  const fingerprints = { configHash: seat?.configHash ?? configurationHash(config), codeHash: codeHash() };
+  const fingerprints = { configHash: seat?.configHash ?? configurationHash(given), codeHash: codeHash() };
   await recorder.record({
     kind: 'gateway-started',
     ...fingerprints,

@@ -28,7 +28,7 @@ export interface Statement {
   readonly sequence: number;
   /** SHA-256, hex, of the statement before; the first has none. */
   readonly previous?: string | undefined;
-  /** By name: `policy`, `signers`, `admins`, `configuration/<gateway>`. */
+  /** By name: `policy`, `signers`, `admins`, `configuration/<gateway>`, `files/<path>`. */
   readonly files: Readonly<Record<string, StatedFile>>;
 }
 
@@ -53,7 +53,7 @@ export interface Bundle {
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 const word = z.string().min(1).max(512);
-const fileName = z.string().regex(/^[a-z][a-z0-9/.-]{0,80}$/);
+const fileName = z.string().regex(/^[a-z][\w/.-]{0,200}$/);
 
 const statementShape: z.ZodType<Statement> = z.strictObject({
   version: z.literal(1),

@@ -17,9 +17,10 @@ import type { Recorder } from '#siem/recorder';
 import type { AcceptedChanges } from './accepted.ts';
 import { type Change, MAX_BUNDLE, readChange } from './bundle.ts';
 import { checkContents } from './contents.ts';
-import { configurationName, governedFiles, termsOf } from './governed.ts';
+import { configurationName, furtherFiles, governedFiles, termsOf } from './governed.ts';
 import { type InForce, judge } from './judge.ts';
 import { ChangeRefusal } from './reasons.ts';
+import { SignedCopies } from './signed-copies.ts';
 
 /** How often the file for changes is looked at, in milliseconds. */
 const WATCH_INTERVAL = 1_000;
@@ -49,6 +50,7 @@ export interface Taken {
 
 export class Changes {
   readonly #options: ChangesOptions;
+  readonly #copies: SignedCopies;
   #signers: string;
   /** Puts the policy of a new change in force. */
   #adopt: () => Promise<unknown> = async () => undefined;
@@ -60,6 +62,8 @@ export class Changes {
 
   private constructor(options: ChangesOptions, signers: string) {
     this.#options = options;
+    const { config, configuration } = options;
+    this.#copies = new SignedCopies(config.state, furtherFiles(config, configuration.file));
     this.#signers = signers;
   }
 
@@ -75,12 +79,18 @@ export class Changes {
     if (accepted.current === undefined) await changes.#offerFirst();
     else await changes.#look();
     await changes.#checkFiles();
+    changes.#copies.write(accepted.current?.bundle.contents ?? {});
     return changes;
   }
 
   get current(): InForce | undefined {
     const { current } = this.#options.accepted;
     return current && { id: current.id, sequence: current.statement.sequence };
+  }
+
+  /** The configuration, with what was signed in the place of files that anybody may have edited. */
+  get config(): GatewayConfig {
+    return this.#copies.redirect(this.#options.config);
   }
 
   /** Text of the list of admins that was signed. */
@@ -167,6 +177,7 @@ export class Changes {
     const event = { kind: 'change-accepted', change: refOf(change), previous, signers, files, by } as const;
     await accepted.keep(change, () => recorder.record(event, { durable: true }));
     this.#signers = bundle.contents['signers'] ?? this.#signers;
+    this.#copies.write(bundle.contents);
     await this.#adopt();
     const restart = bundle.contents[configurationName(config)] !== configuration.text;
     return { id, sequence: statement.sequence, signers, restart };
@@ -208,13 +219,12 @@ export class Changes {
     await this.offer(readBundle(file), BY_GATEWAY);
   }
 
-  /** Lists of people are taken from the change; the configuration was read already, so it must be the same. */
+  /** All else is taken from the change; the configuration was read already, so it must be the same. */
   async #checkFiles(): Promise<void> {
     const { config, configuration } = this.#options;
-    const { signers } = placeOf(config);
-    await this.compare('signers', signers, readFileSync(signers, 'utf8'));
-    if (config.admin !== undefined)
-      await this.compare('admins', config.admin.signers, readFileSync(config.admin.signers, 'utf8'));
+    for (const { name, path } of governedFiles(config, configuration.file)) {
+      if (name !== 'policy' && path !== configuration.file) await this.#notice(name, path);
+    }
     const refusal = await this.compare(configurationName(config), configuration.file, configuration.text);
     if (refusal !== undefined) throw refusal;
   }

@@ -12,6 +12,8 @@ export interface ChangesConfig {
   readonly branch?: string | undefined;
   readonly commit?: string | undefined;
   readonly signedCommits: boolean;
+  /** Further files that take effect only as they were signed. */
+  readonly files: readonly string[];
   /** Where a change is put; looked at when the gateway starts and whenever it changes. */
   readonly bundle: string;
 }
@@ -38,10 +40,16 @@ export const changesSchema: z.ZodType<ChangesConfig> = z
       .boolean()
       .default(false)
       .describe('true: the commit itself must be signed with SSH by one of the signers too.'),
+    files: z
+      .array(file)
+      .max(64)
+      .default([])
+      .describe('Further text files that the configuration names and that are part of every change.'),
     bundle: file.describe('Where a change is put; looked at when the gateway starts, and when it changes.'),
   })
   .describe('Policy and configuration are taken only from changes that authorised people signed.');
 
 export function resolveChangesPaths(config: ChangesConfig, at: (path: string) => string): ChangesConfig {
-  return { ...config, signers: at(config.signers), bundle: at(config.bundle) };
+  const { signers, files, bundle } = config;
+  return { ...config, signers: at(signers), files: files.map(at), bundle: at(bundle) };
 }

@@ -1,5 +1,6 @@
 // Which files of an installation a change must hold, by the names that statements give them.
 import { readFileSync } from 'node:fs';
+import { dirname, relative, resolve } from 'node:path';
 import type { GatewayConfig } from '#gateway/config';
 import { documentName } from '#gateway/workers/config';
 import { readAllowedSigners } from './allowed-signers.ts';
@@ -24,7 +25,14 @@ export function governedFiles(config: GatewayConfig, file: string): readonly Gov
     { name: 'policy', path: policy },
     { name: 'signers', path: changes.signers },
     ...(admin === undefined ? [] : [{ name: 'admins', path: admin.signers }]),
+    ...furtherFiles(config, file),
   ];
+}
+
+/** Those that the configuration lists itself, named by their place beside it. */
+export function furtherFiles({ changes }: GatewayConfig, file: string): readonly GovernedFile[] {
+  const base = dirname(resolve(file));
+  return (changes?.files ?? []).map((path) => ({ name: `files/${relative(base, path)}`, path }));
 }
 
 /** What changes are held to by a configuration, with `signers` in the place of its file's text. Throws SignersError. */

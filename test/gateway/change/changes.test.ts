@@ -31,7 +31,8 @@ suite('taking up changes', { skip: requires(...NEEDS) }, () => {
   const { file, config } = bed.config;
 
   /** A gateway's changes in a state of their own; what it records, and whether it can. */
-  function gateway(state: string, logged?: string) {
+  function gateway(state: string, logged?: string, from: ChangeBed = bed) {
+    const { file, config } = from.config;
     const events: SallyportEvent[] = [];
     const outbox = { full: false };
     const recorder = {
@@ -135,6 +136,37 @@ suite('taking up changes', { skip: requires(...NEEDS) }, () => {
     bed.commit(`${POLICY}# nobody\n`);
     const text = writeBundle(bed.change([ada], { id: first.id, sequence: 1 }));
     await assert.rejects(changes.offer(text, BY), { code: 'signers-invalid' });
+  });
+
+  test('a file that the configuration lists is read as it was signed, whatever lies on the disk', async () => {
+    const own = new ChangeBed();
+    after(() => own.close());
+    const key = own.signer('ada');
+    own.begin('  files: [./trust/Maker_1.pem]\n');
+    own.write(
+      'repository/gateway.yaml',
+      `${own.read('repository/gateway.yaml')}attestation: { roots: [./trust/Maker_1.pem] }\n`,
+    );
+    own.write('repository/trust/Maker_1.pem', 'one\n');
+    own.git('add', '.');
+    own.git('commit', '-q', '-m', 'trust: a maker');
+    const one = readChange(writeBundle(own.change([key])));
+    own.write('repository/change.json', writeBundle(one.bundle));
+    const { open, events } = gateway(place(), undefined, own);
+    const changes = await open();
+    const [root = ''] = changes.config.attestation.roots;
+    assert.equal(readFileSync(root, 'utf8'), 'one\n');
+    assert.notEqual(root, own.path('repository/trust/Maker_1.pem'));
+    own.write('repository/trust/Maker_1.pem', 'two\n');
+    own.git('commit', '-q', '-a', '-m', 'trust: another');
+    assert.equal(readFileSync(root, 'utf8'), 'one\n', 'nobody signed it');
+    await changes.offer(writeBundle(own.change([key], { id: one.id, sequence: 1 })), BY);
+    assert.equal(readFileSync(root, 'utf8'), 'two\n');
+    assert.equal(events.filter(({ kind }) => kind === 'change-refused').length, 0);
+    own.write('repository/trust/Maker_1.pem', 'three\n');
+    own.git('commit', '-q', '-a', '-m', 'trust: a third');
+    const { files } = readChange(writeBundle(own.change([key]))).statement;
+    assert.equal(files['files/trust/Maker_1.pem']?.path, 'trust/Maker_1.pem');
   });
 
   test('a bundle with a random mistake is refused, or says the very same', () => {
