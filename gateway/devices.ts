@@ -22,6 +22,7 @@ import { browserApp } from './portal/browser.ts';
 import { devicesApp } from './portal/devices.ts';
 import { destinationOf, onwards, type PortalRequest } from './portal/portal.ts';
 import type { Store } from './state/store.ts';
+import type { CarryingConnector } from './tunnel/relay.ts';
 
 const NONCE = /^[A-Za-z0-9_-]{43}$/;
 
@@ -53,7 +54,7 @@ export interface Devices {
 export function deviceVerifier(
   { attestation }: GatewayConfig,
   store: Store,
-  around: { readonly log: Log; readonly now: () => number },
+  around: { readonly log: Log; readonly now: () => number; readonly recorder: Recorder },
   undo: (() => unknown)[],
 ): {
   readonly verifier: Verifier;
@@ -73,8 +74,31 @@ export function deviceVerifier(
   return {
     verifier,
     standings: new Standings((device) => verifier.posture(device), around.now),
-    connectorStandings: new ConnectorStandings((one) => verifier.connectorPosture(one), around.now),
+    connectorStandings: new ConnectorStandings({
+      posture: (one) => verifier.connectorPosture(one),
+      onSilent: (one, device) => void tellSilent(one, device, verifier, around),
+      now: around.now,
+    }),
   };
+}
+
+/** A machine that stops to prove its state may hide what became of it. */
+async function tellSilent(
+  { name, address }: CarryingConnector,
+  device: string,
+  verifier: Verifier,
+  { recorder, log }: { readonly recorder: Recorder; readonly log: Log },
+): Promise<void> {
+  const known = await verifier.find(device).catch(() => undefined);
+  await recorder
+    .record({
+      kind: 'device-posture-failed',
+      device: { id: device, name: known?.name },
+      ...{ status: 'none', reasons: ['not-attested'], message: 'It has not proved its state lately.' },
+      connector: { name },
+      client: { address },
+    })
+    .catch((error: unknown) => log.error({ err: error }, 'a silent machine was not recorded'));
 }
 
 /** What a review of open exchanges knows anew of the machines at both ends. */
@@ -91,8 +115,8 @@ export function machinesOf({
     const { facts: device } = await standings.of(session, input.network.address);
     const found = device === undefined ? {} : { device };
     if (carrier?.key === undefined || !rulings.asksConnector(input.target.app)) return found;
-    const { connector: name, key } = carrier;
-    return { ...found, connector: await connectorStandings.of({ name, key }) };
+    const { connector: name, key, address } = carrier;
+    return { ...found, connector: await connectorStandings.of({ name, key, address }) };
   };
 }
 

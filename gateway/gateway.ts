@@ -148,7 +148,12 @@ async function wire(given: GatewayConfig, around: Surroundings, undo: (() => unk
   );
   const sweep = setInterval(() => sessions.sweep(), SWEEP_INTERVAL).unref();
   undo.push(() => clearInterval(sweep));
-  const { verifier, standings, connectorStandings } = deviceVerifier(config, store, around, undo);
+  const { verifier, standings, connectorStandings } = deviceVerifier(
+    config,
+    store,
+    { log, now, recorder },
+    undo,
+  );
   const ways = new Ways(rulings, tunnels, connectorStandings);
   const open: OpenExchanges = new OpenExchanges(
     rulings,

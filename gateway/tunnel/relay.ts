@@ -102,6 +102,7 @@ export interface Offer {
 /** A connector by its certificate. */
 export interface CarryingConnector {
   readonly name: string;
+  readonly address: string;
   /** As `TunnelPeer.key`. */
   readonly key: string;
 }

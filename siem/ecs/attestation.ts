@@ -170,7 +170,8 @@ export const attestationEntries: Entries<
     map: attested,
   },
   'device-posture-failed': {
-    about: 'A device proved that it is no longer well; what it had open and may no longer have is closed.',
+    about:
+      'A device proved that it is no longer well, or a connector’s machine stopped proving that it is; what it had open and may no longer have is closed.',
     dataset: 'sallyport.device',
     map: postureFailed,
   },

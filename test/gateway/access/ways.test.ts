@@ -50,18 +50,22 @@ function bed(machines: Readonly<Record<string, Posture | undefined>>) {
   const posture = async ({ key }: CarryingConnector): Promise<Appraisal | undefined> => {
     asked.push(key);
     const found = machines[key];
-    return found && ({ facts: { id: `machine of ${key}`, ...found }, expiresAt: AT + 1000 } as Appraisal);
+    const device = `machine of ${key}`;
+    return found && ({ device, facts: { id: device, ...found }, expiresAt: AT + 1000 } as Appraisal);
   };
-  const standings = new ConnectorStandings(
+  const silent: string[] = [];
+  const standings = new ConnectorStandings({
     posture,
-    () => now,
-    () => clock,
-  );
+    onSilent: ({ name }, device) => void silent.push(`${name}: ${device}`),
+    now: () => now,
+    clock: () => clock,
+  });
   const serving = (): CarryingConnector[] =>
-    Object.keys(machines).map((key) => ({ name: `rack-${key}`, key }));
+    Object.keys(machines).map((key) => ({ name: `rack-${key}`, key, address: '192.0.2.7' }));
   const ways = new Ways(new Rulings(() => policy), { serving }, standings);
   return {
     asked,
+    silent,
     standings,
     at: (ms: number) => {
       now = AT + ms;
@@ -156,19 +160,33 @@ test('a store that does not answer decides nothing, and is asked again', async (
   let broken = true;
   const loading = loadPolicy(POLICY, 'policy.yaml');
   assert.ok(loading.ok);
-  const standings = new ConnectorStandings(
-    async () => {
+  const standings = new ConnectorStandings({
+    posture: async () => {
       if (broken) throw new Error('the store is gone');
       return { facts: { id: 'm', ...WELL }, expiresAt: AT + 1 } as Appraisal;
     },
-    () => AT,
-  );
+    onSilent: () => assert.fail('nobody fell silent'),
+    now: () => AT,
+  });
   const ways = new Ways(
     new Rulings(() => loading.policy),
-    { serving: () => [{ name: 'rack', key: 'k' }] },
+    { serving: () => [{ name: 'rack', key: 'k', address: '192.0.2.7' }] },
     standings,
   );
   await assert.rejects(async () => ways.rule(session, request('vault')), /the store is gone/);
   broken = false;
   assert.equal((await ways.rule(session, request('vault'))).ruling.decision.verdict, 'allow');
+});
+
+test('a machine that was well and proves nothing any more is told of once; one that was revoked is not', async () => {
+  const machines: Record<string, Posture | undefined> = { good: WELL, revoked: WELL };
+  const { rule, at, silent, standings } = bed(machines);
+  assert.equal((await rule('vault')).verdict, 'allow');
+  machines['revoked'] = undefined;
+  standings.changed();
+  assert.deepEqual((await rule('vault')).only, ['good']);
+  assert.deepEqual(silent, []);
+  at(1000);
+  for (let i = 0; i < 3; i += 1) assert.equal((await rule('vault')).verdict, 'deny');
+  assert.deepEqual(silent, ['rack-good: machine of good']);
 });
