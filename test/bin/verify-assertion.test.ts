@@ -1,6 +1,7 @@
 // The command that checks assertions, by itself and behind a real nginx that runs the configuration of the documents.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -8,8 +9,10 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { Agent, request } from 'undici';
 import type { AssertionSigner } from '#gateway/pki/assertion';
 import { type EmbeddedStore, openEmbeddedStore } from '#gateway/state/embedded';
+import { authority, certify, keyPem, newKeys, pemOf } from '#test/gateway/identity/service-certificates';
 import { CONTEXT, ISSUER, signerOf } from '#test/gateway/pki/signing';
 import { findProgram, requires } from '#test/requires';
 import { Part, until } from '#test/story/part';
@@ -121,8 +124,69 @@ test('nginx with the configuration of the documents lets in whom a gateway vouch
   assert.equal(reached.length, 2);
 });
 
-function nginxWith(server: string): Part {
-  const home = join(directory, 'nginx');
+test('nginx with TLS and client certificates takes only what is bound to the one that was shown', {
+  skip: requires('nginx'),
+}, async (t) => {
+  const now = Date.now();
+  const root = await authority('Prod', now);
+  const identity = async (id: string): Promise<{ cert: string; key: string }> => {
+    const one = await certify('one', await newKeys(), root, { uris: [id], ca: false }, now);
+    return { cert: pemOf(one), key: await keyPem(one) };
+  };
+  const [own, rack, thief] = [
+    await identity('spiffe://a.b/own'),
+    await identity('spiffe://a.b/rack'),
+    await identity('spiffe://a.b/thief'),
+  ];
+  const file = (name: string, text: string): string => {
+    writeFileSync(join(directory, name), text, { mode: 0o600 });
+    return join(directory, name);
+  };
+  const app = createServer((_request, response) => response.end('the app')).listen(0, '127.0.0.1');
+  await once(app, 'listening');
+  t.after(() => app.close());
+  const [front = 0, checks = 0] = await freePorts(2);
+  const words = [LAUNCHER, ...OPTIONS, '--require-certificate', '--listen', `127.0.0.1:${checks}`];
+  const checker = new Part('checks', process.execPath, words, {
+    ...{ cwd: directory, log: join(directory, 'tls-checks.log') },
+  });
+  t.after(() => checker.stop());
+  await checker.said(/checking assertions/);
+  const shown =
+    /```nginx\n([\s\S]*?)```/.exec(readFileSync(join(ROOT, 'docs/assertion.md'), 'utf8'))?.[1] ?? '';
+  const tls = `listen 127.0.0.1:${front} ssl; ssl_certificate ${file('own.pem', own.cert)};
+    ssl_certificate_key ${file('own.key', own.key)}; ssl_client_certificate ${file('root.pem', pemOf(root))};
+    ssl_verify_client on;`;
+  const server = shown
+    .replaceAll('listen 127.0.0.1:8081;', tls)
+    .replaceAll('127.0.0.1:9191', `127.0.0.1:${checks}`)
+    .replaceAll('127.0.0.1:8000', `127.0.0.1:${(app.address() as AddressInfo).port}`);
+  const nginx = nginxWith(server, 'nginx-tls');
+  t.after(() => nginx.stop());
+  const agents = [rack, thief].map((one) => new Agent({ connect: { rejectUnauthorized: false, ...one } }));
+  t.after(() => Promise.all(agents.map((agent) => agent.destroy())));
+  const [good, bad] = agents as [Agent, Agent];
+  const { fingerprint256 } = new X509Certificate(rack.cert);
+  const certificate = Buffer.from(fingerprint256.replaceAll(':', ''), 'hex').toString('base64url');
+  const bound = signer.assertion({ ...CONTEXT, certificate });
+  const ask = async (dispatcher: Agent, assertion: string): Promise<number> => {
+    // What a client says of certificates itself must not count.
+    const headers = {
+      'x-sallyport-assertion': assertion,
+      'x-original-certificate': encodeURIComponent(rack.cert),
+    };
+    const { statusCode, body } = await request(`https://127.0.0.1:${front}/`, { dispatcher, headers });
+    await body.dump();
+    return statusCode;
+  };
+  await until('nginx answers', () => ask(good, bound).catch(() => undefined));
+  assert.equal(await ask(good, bound), 200);
+  assert.equal(await ask(bad, bound), 401, 'stolen');
+  assert.equal(await ask(good, signer.assertion(CONTEXT)), 401, 'good on any connection');
+});
+
+function nginxWith(server: string, name = 'nginx'): Part {
+  const home = join(directory, name);
   mkdirSync(home);
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
     (name) => `${name}_temp_path ${home}/${name};`,
