@@ -53,7 +53,7 @@ async function fleetRate(count: number, shared: boolean): Promise<number> {
 }
 
 /** Memory of as many sessions in use as one gateway may have, and the time to find one by its cookie. */
-async function lookups(): Promise<{ readonly megabytes: number; readonly microseconds: number }> {
+export async function lookups(): Promise<{ readonly megabytes: number; readonly microseconds: number }> {
   const now = Date.now();
   const subject = (i: number) => ({
     ...{ kind: 'user' as const, id: `https://id.example.com#${i}`, name: `Person ${i}` },

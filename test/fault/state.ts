@@ -2,12 +2,14 @@
 // what is promised. `npm run fault -- state`; SALLYPORT_FAULTS=redis-down,clock tries only those.
 import type { Scope } from '#test/contract/redis';
 import type { FaultOptions, FaultReport, Finding } from './report.ts';
+import { expired } from './state/certificates.ts';
 import { crowd } from './state/crowd.ts';
 import { historyHolds } from './state/history.ts';
 import { hostileProvider, keyRotation, providerDown } from './state/identity.ts';
 import { clock, diskFull, unexpected } from './state/machine.ts';
 import { primaryHung, primaryKilled, redisDown, splitBrain } from './state/redis.ts';
 import { revokedConnector, revokeStreams } from './state/revocation.ts';
+import { sessionsInUse } from './state/sessions.ts';
 
 const FAULTS: Readonly<Record<string, (scope: Scope) => Promise<Finding>>> = {
   'redis-down': redisDown,
@@ -22,6 +24,8 @@ const FAULTS: Readonly<Record<string, (scope: Scope) => Promise<Finding>>> = {
   'revoke-streams': revokeStreams,
   'revoked-connector': revokedConnector,
   'unexpected-error': unexpected,
+  'certificates-expired': expired,
+  sessions: sessionsInUse,
   history: historyHolds,
   crowd,
 };

@@ -6,6 +6,7 @@ import type { Finding } from '../report.ts';
 import { onSentinels } from './documents.ts';
 import { Fleet } from './fleet.ts';
 import type { Entry, FleetGateway } from './fleet-gateway.ts';
+import { type Proxy as Line, proxy } from './proxy.ts';
 
 /** Seconds of disturbance, and after which a revocation holds even at a gateway that was cut off. */
 const DISTURBED = Number(process.env['SALLYPORT_HISTORY_SECONDS'] ?? 60);
@@ -35,7 +36,13 @@ interface History {
 
 async function history(scope: Scope, seed: number): Promise<History> {
   const random = seeded(seed);
-  const watched = await sentinels(scope);
+  const lines: Line[] = [];
+  // Everybody reaches the first primary through a line that can be cut; where it was replaced, nobody needs that line.
+  const watched = await sentinels(scope, async (port) => {
+    const line = await proxy(scope, port);
+    lines.push(line);
+    return line.port;
+  });
   const state = onSentinels(
     watched.name,
     watched.sentinels.map(({ port }) => port),
@@ -64,7 +71,7 @@ async function history(scope: Scope, seed: number): Promise<History> {
       if (status === 200) revokedAt.set(entry.id, Date.now());
     }
   })();
-  const harms = await disturb(watched.servers, fleet.gateways, random);
+  const harms = await disturb(watched.servers, fleet.gateways, lines, random);
   await sleep(BOUND + 5_000);
   stop.abort();
   await Promise.all([...load, revoking]);
@@ -85,13 +92,20 @@ async function history(scope: Scope, seed: number): Promise<History> {
   return { allowed, acknowledged: revokedAt.size, late: late.length, longest, harms };
 }
 
-/** Kills, hangs and mends servers and gateways at random; everything is up again at the end. */
+/** Kills, hangs, cuts off and mends servers and gateways at random; everything is up again at the end. */
 async function disturb(
   servers: readonly RedisServer[],
   gateways: readonly FleetGateway[],
+  lines: readonly Line[],
   random: () => number,
 ): Promise<string[]> {
   const harms: string[] = [];
+  // The first harm is always a cut: later there may be another primary, which no line leads to.
+  await sleep(1_000 + random() * 2_000);
+  harms.push('redis 0 cut off');
+  for (const line of lines) line.cut();
+  await sleep(3_000 + random() * 9_000);
+  for (const line of lines) line.mend();
   const until = performance.now() + DISTURBED * 1000;
   while (performance.now() < until) {
     await sleep(1_000 + random() * 4_000);

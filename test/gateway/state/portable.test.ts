@@ -9,7 +9,7 @@ import { Sessions } from '#gateway/identity/sessions';
 import { openStore } from '#gateway/state/open';
 import { exported, imported } from '#gateway/state/portable';
 import type { Store } from '#gateway/state/store';
-import { REDIS_NEEDS, redisServer } from '#test/contract/redis';
+import { ask, REDIS_NEEDS, redisServer } from '#test/contract/redis';
 import { requires } from '#test/requires';
 
 const NOW = Date.parse('2026-03-04T12:00:00Z');
@@ -94,6 +94,42 @@ test('from a file to Redis and back', { skip: requires(...REDIS_NEEDS) }, async 
   await imported(there, text, NOW);
   assert.deepEqual(await lines(there), text);
 });
+
+test('the state that the first version wrote to Redis is read, and nothing of it is lost', {
+  skip: requires(...REDIS_NEEDS),
+}, async (t) => {
+  const { port } = await redisServer(t);
+  const wrote = JSON.parse(readFileSync(join(import.meta.dirname, 'layout-1.redis.json'), 'utf8')) as Layout;
+  for (const [key, value] of Object.entries(wrote.records)) await ask(port, 'SET', key, value);
+  for (const [key, members] of Object.entries(wrote.indexes)) {
+    for (const [member, score] of Object.entries(members)) await ask(port, 'ZADD', key, score, member);
+  }
+  const directory = directoryFor(t);
+  const file = join(directory, 'secret');
+  writeFileSync(file, wrote.secret, { mode: 0o600 });
+  const redis = { server: { host: '127.0.0.1', port }, database: 0, prefix: 'sallyport' };
+  const store = await openStore({ kind: 'redis', directory, secret: { file }, redis }, () => NOW);
+  t.after(() => store.close());
+  const limits = { idle: 3_600_000, absolute: 43_200_000 };
+  const sessions = new Sessions(
+    store,
+    limits,
+    () => NOW,
+    async () => undefined,
+  );
+  assert.ok(await sessions.find(wrote.cookie, 'wiki.example.com'), 'who was signed in is');
+  assert.equal((await store.get('connector', 'rack-1'))?.revoked, true, 'who was revoked is');
+  const [held] = await store.list('session');
+  assert.ok(await sessions.end(held?.[0] ?? '', 'logout'));
+  assert.equal((await store.list('session')).length, 0);
+});
+
+interface Layout {
+  readonly secret: string;
+  readonly cookie: string;
+  readonly records: Readonly<Record<string, string>>;
+  readonly indexes: Readonly<Record<string, Readonly<Record<string, string>>>>;
+}
 
 test('the state that the first version wrote is read, and everything in it works', async (t) => {
   const directory = directoryFor(t);
