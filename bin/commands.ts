@@ -65,6 +65,16 @@ export const commands: readonly Command[] = [
     load: () => import('./commands/token.ts'),
   },
   {
+    name: 'service',
+    summary: 'Get and renew the certificate with which a program asks for apps',
+    load: () => import('./commands/service.ts'),
+  },
+  {
+    name: 'ca',
+    summary: 'Look after the authorities that vouch for connectors and services',
+    load: () => import('./commands/ca.ts'),
+  },
+  {
     name: 'verify-assertion',
     summary: 'Check what a gateway says of who asks, as a back end must',
     load: () => import('./commands/verify-assertion.ts'),

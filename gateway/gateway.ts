@@ -32,10 +32,9 @@ import { Sessions } from './identity/sessions.ts';
 import { SignIn } from './identity/sign-in.ts';
 import { Rates } from './inspect/rates.ts';
 import { Strangers } from './inspect/strangers.ts';
-import { CONNECTOR_CA, openIssuer, openSigner } from './keys.ts';
+import { CONNECTOR_CA, openIssuer, openOffice, openSigner } from './keys.ts';
 import { connectorServer, listen, peersOf, peopleServer, sideDoor, stop, tunnelEvents } from './listeners.ts';
 import { answersFor } from './pages.ts';
-import { EnrolmentDesk } from './pki/enrolment.ts';
 import { openRecord } from './record.ts';
 import { serviceServer } from './service-listener.ts';
 import { openStore } from './state/open.ts';
@@ -129,8 +128,8 @@ async function wire(given: GatewayConfig, around: Surroundings, undo: (() => unk
     () => policyFile.current,
     (session, input) => revocations.covers(session, input),
   );
-  const { trustDomain, certificateLife } = config.connectors;
-  const desk = new EnrolmentDesk({ store, authority: connectorCa, trustDomain, certificateLife, now });
+  const keeping = { config, issuer, store, recorder, log, now };
+  const { desk, office, revocations: struck } = await openOffice(keeping, undo);
   const signer = await openSigner(config, store, { now, log }, undo);
 
   // Who asks, and what is open in their name.
@@ -213,7 +212,9 @@ async function wire(given: GatewayConfig, around: Surroundings, undo: (() => unk
   const tickets = seat?.tickets ?? TicketKeys.turning(undo);
   const accepts = new Accepts(config.connectors.accepts, now);
   const reusePort = seat !== undefined;
-  const listening = { config, issuer, connections, strangers, recorder, tickets, log, now };
+  const listening = {
+    ...{ config, issuer, revocations: struck, connections, strangers, recorder, tickets, log, now },
+  };
   const people = await peopleServer({ ...listening, sites, flow }, undo);
   const connectors = await connectorServer(
     { ...listening, desk, devices: devices.desk, authority: connectorCa, tunnels, accepts },
@@ -228,6 +229,7 @@ async function wire(given: GatewayConfig, around: Surroundings, undo: (() => unk
   );
   const health = healthListener({
     ailments: () => [...ailmentsOf({ recorder, store, clock }), ...people.farewell.ailments],
+    warnings: () => office.warnings,
     metrics: () =>
       metrics.text({
         ...tunnels.count,
@@ -237,10 +239,8 @@ async function wire(given: GatewayConfig, around: Surroundings, undo: (() => unk
   });
   const admin = await adminListener(config, {
     admins: openAdmins({ config, signed: () => changes?.admins, recorder, now }),
-    desk,
+    ...{ desk, office, recorder, revoke },
     devices: devices.desk,
-    recorder,
-    revoke,
     sessions,
     drills: new Drills({
       ...{ state, clock, providers, shipping, outbox, recorder, metrics, tunnels, accepts },

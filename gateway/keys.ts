@@ -1,9 +1,12 @@
 // The keys of an installation: which there are, and that every gateway of it has the same ones before they are used.
 import { join } from 'node:path';
 import type { Log } from '#siem/log';
+import type { Recorder } from '#siem/recorder';
 import type { GatewayConfig } from './config.ts';
 import { AssertionSigner } from './pki/assertion.ts';
-import { gatewayUri } from './pki/enrolment.ts';
+import { AuthorityOffice } from './pki/authority-office.ts';
+import { CertificateRevocations } from './pki/certificate-revocations.ts';
+import { EnrolmentDesk, gatewayUri } from './pki/enrolment.ts';
 import { Issuer } from './pki/issuer.ts';
 import type { AuthoritySettings, KeySettings } from './pki/issuer-service.ts';
 import { KeyRing } from './pki/key-ring.ts';
@@ -36,7 +39,7 @@ export async function openIssuer(
   return issuer;
 }
 
-function keySettings({ pki }: GatewayConfig): KeySettings {
+export function keySettings({ pki }: GatewayConfig): KeySettings {
   const { keys, passphrase, pkcs11, tpm } = pki;
   return {
     place: keys,
@@ -47,7 +50,7 @@ function keySettings({ pki }: GatewayConfig): KeySettings {
 }
 
 /** The authorities by their directories' names, which are their ids too. */
-function authoritiesOf(config: GatewayConfig, hosts: readonly string[]): AuthoritySettings[] {
+export function authoritiesOf(config: GatewayConfig, hosts: readonly string[]): AuthoritySettings[] {
   const { connectors, pki, state, tls } = config;
   const of = (
     { directory, name }: { directory: string; name: string },
@@ -62,6 +65,35 @@ function authoritiesOf(config: GatewayConfig, hosts: readonly string[]): Authori
     }),
     ...(tls === undefined ? [of(DEVELOPMENT_CA, { rules: { servers: hosts, perSecond } })] : []),
   ];
+}
+
+export interface OfficeParts extends Around {
+  readonly config: GatewayConfig;
+  readonly issuer: Issuer;
+  readonly store: Store;
+  readonly recorder: Recorder;
+}
+
+/** What admins do with the authorities, and what of their certificates was revoked, until `undo` is done. */
+export async function openOffice(
+  { config, issuer, store, ...parts }: OfficeParts,
+  undo: (() => unknown)[],
+): Promise<{ desk: EnrolmentDesk; office: AuthorityOffice; revocations: CertificateRevocations }> {
+  const [connectors, ...others] = authoritiesOf(config, []);
+  if (connectors === undefined) throw new Error('there is no authority');
+  const { id, directory } = connectors;
+  const authority = issuer.authority(id);
+  const revocations = new CertificateRevocations({ ...parts, store, authority, directory });
+  undo.push(() => revocations.stop());
+  await revocations.listen();
+  const authorities = [id, ...others.map((other) => other.id)];
+  const { trustDomain, certificateLife } = config.connectors;
+  const { now } = parts;
+  const desk = new EnrolmentDesk({ store, authority, trustDomain, certificateLife, revocations, now });
+  const office = new AuthorityOffice({ ...parts, issuer, authorities, desk, revocations });
+  undo.push(() => office.stop());
+  office.start();
+  return { desk, office, revocations };
 }
 
 /** Gives this gateway's roots to the installation in `store`, or takes over those it has. */

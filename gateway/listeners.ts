@@ -22,6 +22,7 @@ import { TLS_SETTINGS } from './edge/tls.ts';
 import type { Flow } from './flow.ts';
 import { type Strangers, TooMany } from './inspect/strangers.ts';
 import { DEVELOPMENT_CA } from './keys.ts';
+import type { CertificateRevocations } from './pki/certificate-revocations.ts';
 import type { EnrolmentDesk } from './pki/enrolment.ts';
 import { type Expiring, FileCertificate } from './pki/file-certificate.ts';
 import type { Authority } from './pki/issued.ts';
@@ -114,6 +115,7 @@ export interface ConnectorParts {
   readonly desk: EnrolmentDesk;
   readonly devices: DeviceDesk;
   readonly authority: Authority;
+  readonly revocations: CertificateRevocations;
   readonly tunnels: TunnelRelays;
   readonly recorder: Recorder;
   readonly strangers: Strangers;
@@ -128,7 +130,7 @@ export async function connectorServer(
   undo: Undo,
 ): Promise<ReturnType<typeof connectorsListener>> {
   const { config, desk, devices, authority, tunnels, recorder, strangers, accepts, tickets } = parts;
-  const { log, now } = parts;
+  const { revocations, log, now } = parts;
   const { hosts, trustDomain } = config.connectors;
   const { notAfter, ...certificate } = await issueCertificate(authority, hosts);
   const server = connectorsListener(certificate, config.limits, {
@@ -136,6 +138,8 @@ export async function connectorServer(
     devices,
     authority,
     trustDomain,
+    revoked: (serial) => revocations.covers(serial),
+    lists: () => revocations.lists,
     accepts,
     record: async (event: SallyportEvent) => {
       await recorder.record(event, { durable: true });

@@ -11,6 +11,7 @@ import type { Sessions } from './identity/sessions.ts';
 import { DEVELOPMENT_CA } from './keys.ts';
 import { handlersOf, listen, type PeopleParts } from './listeners.ts';
 import type { AssertionSigner } from './pki/assertion.ts';
+import type { CertificateRevocations } from './pki/certificate-revocations.ts';
 import { Delegations } from './pki/delegation.ts';
 import { FileCertificate } from './pki/file-certificate.ts';
 import type { Authority } from './pki/issued.ts';
@@ -38,6 +39,7 @@ export interface ServiceParts extends Omit<PeopleParts, 'sites' | 'tickets'> {
   readonly answers: Answers;
   /** Vouches for our own services. */
   readonly authority: Authority;
+  readonly revocations: CertificateRevocations;
   readonly signer: AssertionSigner;
   readonly metrics: Metrics;
   readonly sessions: Sessions;
@@ -51,7 +53,9 @@ export async function serviceServer(
 ): Promise<ReturnType<typeof peopleListener> | undefined> {
   const { config, issuer, authority, log, now } = parts;
   if (config.services === undefined) return undefined;
-  const services = openServices(config, config.services, authority.certificate, { log, now }, undo);
+  const revoked = (serial: string): boolean => parts.revocations.covers(serial);
+  const around = { log, now, revoked };
+  const services = openServices(config, config.services, authority.certificate, around, undo);
   const sites = new Sites(config, config.services.listen.port);
   const { signer, store } = parts;
   const delegations = new Delegations(signer.ring, signer.issuer, now);

@@ -7,7 +7,7 @@ import { providerFetch } from './identity/provider-http.ts';
 import { ProviderKeys } from './identity/provider-keys.ts';
 import { ServiceTokens } from './identity/service-tokens.ts';
 import { Services } from './identity/services.ts';
-import { SvidError, TrustDomains } from './identity/svid.ts';
+import { type Svid, SvidError, TrustDomains } from './identity/svid.ts';
 import { BundleError, FollowedBundle, readBundle } from './identity/trust-bundle.ts';
 
 /** Services that our own authority vouches for; connectors, which it vouches for too, are none. */
@@ -23,7 +23,16 @@ export function openServices(
   { connectors }: GatewayConfig,
   services: ServicesConfig,
   own: string,
-  { log, now }: { readonly log: Log; readonly now: () => number },
+  {
+    log,
+    now,
+    revoked,
+  }: {
+    readonly log: Log;
+    readonly now: () => number;
+    /** Whether one of our own certificates was. */
+    readonly revoked: (serial: string) => boolean;
+  },
   undo: (() => unknown)[],
 ): Services {
   const issuers = services.issuers.map(({ keys, ca, ...issuer }) => ({
@@ -49,7 +58,8 @@ export function openServices(
     });
     undo.push(() => followed.stop());
   }
-  return new Services(domains, new ServiceTokens(issuers, now), now);
+  const ofOurs = ({ trustDomain, serial }: Svid): boolean => trustDomain === ours.name && revoked(serial);
+  return new Services(domains, new ServiceTokens(issuers, now), now, ofOurs);
 }
 
 /** Gets a document from an https address, bounded in time and size. */

@@ -4,6 +4,7 @@ import type { Decision, Explanation } from '#policy/decision';
 import type { AccessRequest, Login, Subject } from '#policy/input';
 import type { ChangeEvent } from './change-event.ts';
 import type { DeviceEvent } from './device-event.ts';
+import type { PkiEvent } from './pki-event.ts';
 
 type Optional<T> = T | undefined;
 
@@ -467,7 +468,8 @@ export type SallyportEvent =
   | LedgerCheckpoint
   | SiemTest
   | ChangeEvent
-  | DeviceEvent;
+  | DeviceEvent
+  | PkiEvent;
 
 export type EventKind = SallyportEvent['kind'];
 

@@ -5,8 +5,7 @@ import { AdminError, callAdmin } from '../admin-client.ts';
 import { EXIT } from '../exit.ts';
 import { readGatewayConfig } from '../read-gateway-config.ts';
 import { readOptions } from '../usage.ts';
-
-const UNITS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000 };
+import { durationOf } from './ca/life.ts';
 
 const CREATE_HELP = `Usage: sallyport token create --config FILE --connector NAME [--life 15m] [--out FILE] [--json]
 
@@ -79,11 +78,4 @@ export async function run(argv: readonly string[]): Promise<number> {
     process.stderr.write(`sallyport token: ${error.message}\n`);
     return EXIT.no;
   }
-}
-
-/** Milliseconds, or undefined if `text` is no duration up to 24 hours. */
-function durationOf(text: string): number | undefined {
-  const match = /^([1-9][0-9]{0,5})([smh])$/.exec(text);
-  const life = match === null ? Number.NaN : Number(match[1]) * (UNITS[match[2] ?? ''] ?? Number.NaN);
-  return life <= 24 * 3_600_000 ? life : undefined;
 }

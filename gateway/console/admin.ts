@@ -11,12 +11,14 @@ import type { Changes } from '#gateway/change/changes';
 import type { GatewayConfig } from '#gateway/config';
 import { OWN_BODY } from '#gateway/edge/limits';
 import { serveOwn } from '#gateway/edge/own-pages';
-import { CONNECTOR_NAME, type EnrolmentDesk } from '#gateway/pki/enrolment';
+import type { AuthorityOffice } from '#gateway/pki/authority-office';
+import { CONNECTOR_NAME, type EnrolmentDesk, serviceName } from '#gateway/pki/enrolment';
 import type { Measured } from '#gateway/release/measure';
 import type { ConnectorStatus } from '#gateway/tunnel/relay';
 import type { Recorder } from '#siem/recorder';
 import { type AccessParts, accessApp } from './access.ts';
 import type { Admins } from './admins.ts';
+import { authorityAdmin } from './authorities.ts';
 import { changeAdmin } from './changes.ts';
 import { deviceAdmin } from './devices.ts';
 import { type AdminEnv, actorOf, door } from './door.ts';
@@ -52,6 +54,7 @@ export function adminSocket({ state, admin }: AdminPlace): string {
 export interface AdminParts extends AccessParts {
   readonly admins: Admins;
   readonly desk: EnrolmentDesk;
+  readonly office: AuthorityOffice;
   readonly devices: DeviceDesk;
   readonly recorder: Recorder;
   /** Undefined where nothing needs to be signed. */
@@ -74,6 +77,8 @@ export interface AdminParts extends AccessParts {
 
 const tokenBody = z.strictObject({
   name: z.string().regex(CONNECTOR_NAME),
+  /** Whose name that is. */
+  kind: z.enum(['connector', 'service']).default('connector'),
   /** Milliseconds. */
   life: z.int().min(1_000).max(MAX_TOKEN_LIFE),
   /** Whoever asks is known already. */
@@ -90,6 +95,7 @@ export function adminApp(parts: AdminParts): Hono<AdminEnv> {
   app.route('/v1', accessApp(parts));
   app.route('/v1', deviceAdmin(parts.devices, parts.connectorNames));
   app.route('/v1', changeAdmin(parts.changes));
+  app.route('/v1', authorityAdmin(parts.office));
   app.get('/v1/status', (c) => c.json(parts.status()));
   app.post('/v1/policy/reload', async (c) => {
     const problems = await parts.reloadPolicy();
@@ -98,9 +104,10 @@ export function adminApp(parts: AdminParts): Hono<AdminEnv> {
   app.post('/v1/enrolment-tokens', async (c) => {
     const body = tokenBody.safeParse(await c.req.json().catch(() => undefined));
     if (!body.success) return c.json({ error: 'bad-request', message: z.prettifyError(body.error) }, 400);
-    const { name, life } = body.data;
+    const { kind, life } = body.data;
+    const name = kind === 'service' ? serviceName(body.data.name) : body.data.name;
     const by = actorOf(c);
-    if (!parts.connectorNames.has(name)) {
+    if (kind === 'connector' && !parts.connectorNames.has(name)) {
       const known = [...parts.connectorNames].join(', ');
       return c.json(
         { error: 'unknown-connector', message: `no app names a connector "${name}"; they name: ${known}` },

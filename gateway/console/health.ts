@@ -5,6 +5,8 @@ export interface HealthParts {
   /** What keeps the gateway from serving, in words; empty when it serves. */
   ailments(): readonly string[] | Promise<readonly string[]>;
   metrics(): string | Promise<string>;
+  /** What will keep it from serving some day, in words. */
+  warnings?(): readonly string[];
 }
 
 /** Milliseconds for which a question may take. */
@@ -34,7 +36,7 @@ async function answer(request: IncomingMessage, response: ServerResponse, parts:
   if (request.url === '/metrics') return send(200, 'text/plain; version=0.0.4', await parts.metrics());
   if (request.url === '/readyz') {
     const ailments = await parts.ailments();
-    const body = `${JSON.stringify({ ready: ailments.length === 0, ailments })}\n`;
+    const body = `${JSON.stringify({ ready: ailments.length === 0, ailments, warnings: parts.warnings?.() })}\n`;
     return send(ailments.length === 0 ? 200 : 503, 'application/json', body);
   }
   send(404, 'text/plain', 'there are /livez, /readyz and /metrics\n');

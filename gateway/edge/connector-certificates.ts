@@ -2,7 +2,7 @@
 import { hash, type X509Certificate } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { TLSSocket } from 'node:tls';
-import { connectorOf, type EnrolmentDesk } from '#gateway/pki/enrolment';
+import { connectorOf, type EnrolmentDesk, serviceOf } from '#gateway/pki/enrolment';
 import type { Authority } from '#gateway/pki/issued';
 import { gatewayOf } from '#gateway/relay/peers';
 import type { CertificateRef, Peer } from '#siem/event';
@@ -12,6 +12,8 @@ export interface CertificateParts {
   readonly desk: EnrolmentDesk;
   readonly authority: Authority;
   readonly trustDomain: string;
+  /** True for a certificate that was revoked. `serial`: hex. */
+  revoked?(serial: string): boolean;
 }
 
 /** A connector whose certificate was verified. */
@@ -23,20 +25,26 @@ export interface KnownConnector {
   readonly client: Peer;
 }
 
-/** Who dials, by a certificate that our authority issued, that has not run out and is still admitted; or why not. */
+/**
+ * Who dials, by a certificate that our authority issued, that has not run out and is still admitted; or why not.
+ * `services`: those too, by their names for enrolment.
+ */
 export async function identify(
   request: IncomingMessage,
   handlers: CertificateParts,
+  services = false,
 ): Promise<KnownConnector | string> {
   const socket = request.socket as TLSSocket;
   const certificate = socket.getPeerX509Certificate();
   if (certificate === undefined) return 'certificate-missing';
   // TLS says whether the chain held; the authority is asked again because Node's verdict is one boolean.
   if (!socket.authorized || !handlers.authority.vouchesFor(certificate)) return 'certificate-untrusted';
-  const name = connectorOf(certificate.subjectAltName, handlers.trustDomain);
+  const { subjectAltName, serialNumber: serial } = certificate;
+  const service = services ? serviceOf(subjectAltName, handlers.trustDomain) : undefined;
+  const name = service ?? connectorOf(subjectAltName, handlers.trustDomain);
   if (name === undefined) return 'certificate-name';
-  const serial = certificate.serialNumber;
-  if (!(await handlers.desk.admits(name, serial))) return 'certificate-revoked';
+  if (handlers.revoked?.(serial) === true || !(await handlers.desk.admits(name, serial)))
+    return 'certificate-revoked';
   return { name, key: keyOf(certificate), certificate: refOf(certificate), client: clientOf(request) };
 }
 

@@ -8,7 +8,7 @@ import { z } from 'zod';
 import { MAX_MESSAGE_BYTES, SUBPROTOCOL } from '#connectors/wire/limits';
 import type { DeviceDesk } from '#gateway/attest/desk';
 import { type Refused, TooMany } from '#gateway/inspect/strangers';
-import { EnrolmentError } from '#gateway/pki/enrolment';
+import { EnrolmentError, isService } from '#gateway/pki/enrolment';
 import { type Authority, IssueError } from '#gateway/pki/issued';
 import { RELAY_PATH } from '#gateway/relay/link';
 import type { Peer, SallyportEvent } from '#siem/event';
@@ -49,6 +49,8 @@ export interface ConnectorHandlers extends CertificateParts {
   /** Enrols the machines that connectors run on, and judges their evidence. */
   readonly devices?: DeviceDesk;
   readonly accepts: Accepts;
+  /** Signed revocation lists in PEM. */
+  lists?(): string;
   /** Takes over a tunnel; the connector is proven. */
   connected(ws: WebSocket, connector: KnownConnector): void;
   /** Takes over a link of another gateway of this installation; it is proven. */
@@ -139,6 +141,9 @@ async function route(
   if (action === 'GET /v1/ca') {
     response.writeHead(200, { ...API_HEADERS, 'Content-Type': 'application/x-pem-file' });
     response.end(handlers.authority.bundle);
+  } else if (action === 'GET /v1/crl') {
+    response.writeHead(200, { ...API_HEADERS, 'Content-Type': 'application/x-pem-file' });
+    response.end(handlers.lists?.());
   } else if (action === 'POST /v1/enrol') await enrol(request, response, handlers);
   else if (action === 'POST /v1/renew') await renew(request, response, handlers);
   else if (handlers.devices !== undefined && isDeviceAction(action))
@@ -159,12 +164,12 @@ async function enrol(
   }
   try {
     const { name, certificate, serial, notAfter } = await handlers.desk.enrol(body.token, body.csr);
-    await handlers.record({
-      kind: 'connector-enrolled',
-      connector: { name },
-      certificate: { serial, notAfter },
-      client,
-    });
+    const issued = { certificate: { serial, notAfter }, client };
+    await handlers.record(
+      isService(name)
+        ? { kind: 'certificate-issued', use: 'service', holder: name, grant: 'enrolment', ...issued }
+        : { kind: 'connector-enrolled', connector: { name }, ...issued },
+    );
     sendCertificate(response, certificate, handlers.authority, name);
   } catch (error) {
     await refuse(response, error, client, handlers);
@@ -176,7 +181,13 @@ async function renew(
   response: ServerResponse,
   handlers: ConnectorHandlers,
 ): Promise<void> {
-  const known = await proven(request, response, handlers, 'Renewal needs the certificate to be renewed.');
+  const known = await proven(
+    request,
+    response,
+    handlers,
+    'Renewal needs the certificate to be renewed.',
+    true,
+  );
   if (known === undefined) return;
   const body = await readJson(request, renewBody);
   if (body === undefined) return send(response, 400, 'bad-request', 'Expected JSON with "csr".');
@@ -186,13 +197,12 @@ async function renew(
       body.csr,
       shownBy(request),
     );
-    await handlers.record({
-      kind: 'connector-renewed',
-      connector: { name },
-      certificate: { serial, notAfter },
-      replaces: known.certificate,
-      client: known.client,
-    });
+    const issued = { certificate: { serial, notAfter }, client: known.client };
+    await handlers.record(
+      isService(name)
+        ? { kind: 'certificate-issued', use: 'service', holder: name, grant: 'renewal', ...issued }
+        : { kind: 'connector-renewed', connector: { name }, replaces: known.certificate, ...issued },
+    );
     sendCertificate(response, certificate, handlers.authority, name);
   } catch (error) {
     await refuse(response, error, known.client, handlers);
@@ -220,8 +230,9 @@ async function proven(
   response: ServerResponse,
   handlers: ConnectorHandlers,
   message: string,
+  services = false,
 ): Promise<KnownConnector | undefined> {
-  const known = await identify(request, handlers);
+  const known = await identify(request, handlers, services);
   if (typeof known !== 'string') return known;
   await handlers.refused({ kind: 'connector-refused', code: known, client: clientOf(request) });
   send(response, 401, known, message);

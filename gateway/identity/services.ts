@@ -26,13 +26,21 @@ const BEARER = /^Bearer +([A-Za-z0-9._~+/=-]+)$/i;
 const CHAIN_LIMIT = 16;
 
 export class Services {
+  readonly #revoked: (svid: Svid) => boolean;
   readonly #domains: TrustDomains;
   readonly #tokens: ServiceTokens;
   readonly #now: () => number;
   /** Chains are verified once a connection, and anew when the bundle changes. What runs out is looked at each time. */
   readonly #verified = new WeakMap<object, Svid>();
 
-  constructor(domains: TrustDomains, tokens: ServiceTokens, now: () => number) {
+  /** `revoked`: whether one of our own was revoked. */
+  constructor(
+    domains: TrustDomains,
+    tokens: ServiceTokens,
+    now: () => number,
+    revoked: (svid: Svid) => boolean = () => false,
+  ) {
+    this.#revoked = revoked;
     this.#domains = domains;
     this.#tokens = tokens;
     this.#now = now;
@@ -73,14 +81,15 @@ export class Services {
   }
 
   #svid(socket: TLSSocket, certificate: X509Certificate): Svid {
-    const known = this.#verified.get(socket);
-    if (known === undefined || !this.#domains.stands(known)) {
-      const svid = this.#domains.verify(chainOf(certificate), this.#now());
+    let svid = this.#verified.get(socket);
+    if (svid === undefined || !this.#domains.stands(svid)) {
+      svid = this.#domains.verify(chainOf(certificate), this.#now());
       this.#verified.set(socket, svid);
-      return svid;
+    } else if (this.#now() >= svid.notAfter) {
+      throw new SvidError('certificate-time', 'it has expired meanwhile');
     }
-    if (this.#now() >= known.notAfter) throw new SvidError('certificate-time', 'it has expired meanwhile');
-    return known;
+    if (this.#revoked(svid)) throw new SvidError('certificate-revoked', 'it was revoked; enrol anew');
+    return svid;
   }
 
   #session({ handle, subject, provider, notBefore, notAfter }: Proof, address: string): LiveSession {

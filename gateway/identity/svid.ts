@@ -22,7 +22,8 @@ export type SvidFailure =
   | 'certificate-purpose'
   | 'certificate-critical'
   | 'certificate-time'
-  | 'certificate-chain';
+  | 'certificate-chain'
+  | 'certificate-revoked';
 
 /** `message` is fit for whoever showed the certificate. */
 export class SvidError extends Error {
@@ -51,6 +52,8 @@ export interface Svid {
   readonly notAfter: number;
   /** What vouched for it; another list, when the bundle has changed since. */
   readonly anchors: readonly Certificate[];
+  /** The leaf's, hex as in its DER. */
+  readonly serial: string;
 }
 
 interface Trusted {
@@ -99,7 +102,8 @@ export class TrustDomains {
         `the chain does not lead to an authority of ${trustDomain}; send the intermediates too`,
       );
     }
-    return { id, trustDomain, notBefore: leaf.notBefore, notAfter, anchors: trusted.anchors };
+    const { notBefore, serial } = leaf;
+    return { id, trustDomain, notBefore, notAfter, serial, anchors: trusted.anchors };
   }
 }
 

@@ -1,6 +1,7 @@
 // Enrolment tokens: an admin's single-use, short-lived permission for one named connector to get a certificate.
 import { createHash, randomBytes } from 'node:crypto';
-import type { Store } from '#gateway/state/store';
+import type { IssuedCertificate, Store } from '#gateway/state/store';
+import type { CertificateRevocations } from './certificate-revocations.ts';
 import type { Authority, Grant, Issued } from './issued.ts';
 
 /** The token's prefix, so that secret scanners and people recognise one. */
@@ -32,6 +33,8 @@ export interface EnrolmentOptions {
   readonly trustDomain: string;
   /** Life of a connector's certificate in milliseconds. */
   readonly certificateLife: number;
+  /** What other verifiers are told of certificates that are good no more. */
+  readonly revocations?: Pick<CertificateRevocations, 'add'> | undefined;
   readonly now: () => number;
 }
 
@@ -44,6 +47,7 @@ export interface NewToken {
 
 interface TokenClaims {
   readonly v: 1;
+  /** A connector's, or `service/<name>`. */
   readonly name: string;
   /** SHA-256 of the authority's DER: what the connector trusts before it trusts anything else. */
   readonly ca: string;
@@ -59,7 +63,7 @@ export class EnrolmentDesk {
     this.#options = options;
   }
 
-  /** Makes a token for one connector. `life` in milliseconds. Only its hash is kept. */
+  /** Makes a token for one connector, or one service by its `serviceName`. `life` in milliseconds. Only its hash is kept. */
   async createToken(name: string, life: number, createdBy: string): Promise<NewToken> {
     const { store, authority, now } = this.#options;
     const secret = randomBytes(32).toString('base64url');
@@ -111,17 +115,49 @@ export class EnrolmentDesk {
     return record?.revoked === false && record.certificates.some((one) => one.serial === serial);
   }
 
+  /** Who holds a certificate that was issued and has not ended; undefined if nobody does. `serial`: hex. */
+  async holderOf(serial: string): Promise<{ name: string; certificate: IssuedCertificate } | undefined> {
+    const wanted = serial.toUpperCase();
+    for (const [name, { certificates }] of await this.#options.store.list('connector')) {
+      const certificate = certificates.find((one) => one.serial === wanted);
+      if (certificate !== undefined) return { name, certificate };
+    }
+    return undefined;
+  }
+
+  /** One certificate is admitted no more; others of the same holder are. */
+  async strike(name: string, certificate: IssuedCertificate): Promise<void> {
+    await this.#publish([certificate]);
+    await this.#options.store.update('connector', name, (known) => {
+      if (known === undefined) return undefined;
+      const certificates = known.certificates.filter(({ serial }) => serial !== certificate.serial);
+      return { value: { ...known, certificates } };
+    });
+  }
+
   /** Refuses every certificate of a connector from now on; a new token admits it again. False if there is none. */
   async revoke(name: string): Promise<boolean> {
-    return this.#options.store.update('connector', name, (known) =>
-      known === undefined ? undefined : { value: { ...known, certificates: [], revoked: true } },
-    );
+    let struck: readonly IssuedCertificate[] = [];
+    const known = await this.#options.store.update('connector', name, (current) => {
+      struck = current?.certificates ?? [];
+      return current === undefined ? undefined : { value: { ...current, certificates: [], revoked: true } };
+    });
+    await this.#publish(struck);
+    return known;
+  }
+
+  async #publish(struck: readonly IssuedCertificate[]): Promise<void> {
+    const { revocations, now } = this.#options;
+    for (const { serial, issuer, notAfter } of struck) {
+      // One that ended, or that an earlier version issued, is in no list.
+      if (issuer !== undefined && notAfter > now()) await revocations?.add(serial, issuer, notAfter);
+    }
   }
 
   /** A token also admits a connector that is not known, or was revoked. */
   async #issue(name: string, csr: string, grant: Grant): Promise<Issued & { readonly name: string }> {
     const { store, authority, trustDomain, certificateLife, now } = this.#options;
-    const uri = connectorUri(trustDomain, name);
+    const uri = isService(name) ? `spiffe://${trustDomain}/${name}` : connectorUri(trustDomain, name);
     const issued = await authority.issueClient({ csr, uri, life: certificateLife, grant });
     // Replicas share a name, and each renews by itself, wherever: what one holds stays good until it runs out.
     const { serial, notAfter, issuer } = issued;
@@ -153,6 +189,30 @@ function connectorUri(trustDomain: string, name: string): string {
   return `spiffe://${trustDomain}/connector/${name}`;
 }
 
+const SERVICE = 'service/';
+
+/** What a service is called where connectors are called by their bare names. */
+export function serviceName(name: string): string {
+  return SERVICE + name;
+}
+
+/** True for what `serviceName` gives. */
+export function isService(holder: string): boolean {
+  return holder.startsWith(SERVICE);
+}
+
+/** The service named by a certificate's subjectAltName as Node prints it, as `serviceName` does; else undefined. */
+export function serviceOf(subjectAltName: string | undefined, trustDomain: string): string | undefined {
+  const prefix = `URI:spiffe://${trustDomain}/`;
+  if (!subjectAltName?.startsWith(prefix)) return undefined;
+  const holder = subjectAltName.slice(prefix.length);
+  return isService(holder) && isHolder(holder) ? holder : undefined;
+}
+
+function isHolder(name: string): boolean {
+  return CONNECTOR_NAME.test(isService(name) ? name.slice(SERVICE.length) : name);
+}
+
 /** The connector named by a certificate's subjectAltName as Node prints it, or undefined for anything else. */
 export function connectorOf(subjectAltName: string | undefined, trustDomain: string): string | undefined {
   const prefix = `URI:${connectorUri(trustDomain, '')}`;
@@ -174,7 +234,7 @@ function parseToken(token: string): TokenClaims {
   const wellFormed =
     v === 1 &&
     typeof name === 'string' &&
-    CONNECTOR_NAME.test(name) &&
+    isHolder(name) &&
     typeof exp === 'number' &&
     typeof secret === 'string' &&
     secret.length === 43 &&

@@ -182,7 +182,7 @@ function keyOf(spki: string): ReturnType<typeof createPublicKey> {
 }
 
 /** How keys are reached by these settings; undefined leaves it to the directory. */
-function accessOf({ passphrase, pkcs11, tpm }: KeySettings, directory: string): KeyAccess {
+export function accessOf({ passphrase, pkcs11, tpm }: KeySettings, directory: string): KeyAccess {
   const credential = join(process.env['CREDENTIALS_DIRECTORY'] ?? '/nonexistent', CREDENTIAL);
   const file = passphrase ?? (existsSync(credential) ? credential : undefined);
   return {

@@ -15,6 +15,7 @@ const KINDS: Readonly<Record<Kind, boolean>> = {
   cliCode: true,
   enrolment: true,
   connector: true,
+  revokedCertificate: true,
   deviceGrant: true,
   attestationChallenge: true,
   device: true,

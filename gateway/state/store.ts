@@ -114,12 +114,20 @@ export interface IssuedCertificate {
   readonly issuer?: string;
 }
 
-/** A connector that enrolled, keyed by its name. */
+/** A connector, or as `service/<name>` a service, that enrolled, keyed by its name. */
 export interface EnrolledConnector {
   readonly enrolledAt: number;
   /** Certificates still in life, newest last. */
   readonly certificates: readonly IssuedCertificate[];
   readonly revoked: boolean;
+}
+
+/** A certificate of ours that is no longer good, keyed by its serial number (hex, upper case). */
+export interface RevokedCertificate {
+  /** Key id of the intermediate that issued it, hex. */
+  readonly issuer: string;
+  /** Epoch milliseconds. */
+  readonly at: number;
 }
 
 /** A person's sessions, keyed by `<issuer>#<sub>`, oldest first: found without looking at everybody's. */
@@ -186,6 +194,7 @@ export interface Collections {
   cliCode: CliCode;
   enrolment: Enrolment;
   connector: EnrolledConnector;
+  revokedCertificate: RevokedCertificate;
   deviceGrant: DeviceGrant;
   attestationChallenge: AttestationChallenge;
   device: DeviceRecord;

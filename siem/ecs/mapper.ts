@@ -21,6 +21,7 @@ import { healthEntries } from './health.ts';
 import { LineTemplates } from './line-templates.ts';
 import type { Entries, Entry, Mapping } from './mapping.ts';
 import { relatedFields } from './parts.ts';
+import { pkiEntries } from './pki.ts';
 
 /** Every kind of event there is. */
 export const catalogue: Entries<EventKind> = {
@@ -33,6 +34,7 @@ export const catalogue: Entries<EventKind> = {
   ...auditEntries,
   ...changeEntries,
   ...healthEntries,
+  ...pkiEntries,
 };
 
 /** Who records: the same in every document of one gateway. */

@@ -4,6 +4,7 @@ import type { EventKind, EventOf, Peer } from '#siem/event';
 import { changeExamples } from './change-examples.ts';
 import { deviceExamples } from './device-examples.ts';
 import { exchangeExamples } from './exchange-examples.ts';
+import { pkiExamples } from './pki-examples.ts';
 
 const at = Date.parse('2026-03-04T09:12:13.456Z');
 const policyHash = '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08';
@@ -187,15 +188,12 @@ export const examples: { readonly [K in EventKind]: EventOf<K> } = {
   },
   'connector-enrolled': { kind: 'connector-enrolled', connector, certificate, client: connectorPeer },
   'connector-enrolment-refused': {
-    kind: 'connector-enrolment-refused',
-    code: 'token-expired',
+    ...{ kind: 'connector-enrolment-refused', code: 'token-expired' },
     connector,
     client: connectorPeer,
   },
   'connector-renewed': {
-    kind: 'connector-renewed',
-    connector,
-    certificate,
+    ...{ kind: 'connector-renewed', connector, certificate },
     replaces: { serial: '4f29' },
     client: connectorPeer,
   },
@@ -226,6 +224,7 @@ export const examples: { readonly [K in EventKind]: EventOf<K> } = {
   },
   ...deviceExamples({ client, subject, session, by: operator, at }),
   ...changeExamples(operator, policyHash, at),
+  ...pkiExamples(operator, certificate, connectorPeer, subject),
   'policy-loaded': {
     kind: 'policy-loaded',
     file: '/etc/sallyport/policy.yaml',

@@ -1,0 +1,42 @@
+// When the certificates of an authority are warned of: 30 days, 7 days and a day before they end.
+import { X509Certificate } from 'node:crypto';
+import type { Standing } from './issuer-service.ts';
+
+const DAY = 86_400_000;
+const WARNINGS: readonly number[] = [30, 7, 1];
+
+export interface ExpiringCa {
+  /** `connector-ca root`, `connector-ca intermediate`. */
+  readonly certificate: string;
+  /** Epoch milliseconds. */
+  readonly notAfter: number;
+  /** The warning's: 30, 7 or 1. */
+  readonly days: number;
+  /** What ends when, and what to do. */
+  readonly message: string;
+}
+
+/** What of an authority ends soon. `now`: epoch milliseconds. */
+export function expiring(
+  id: string,
+  { certificate, intermediates, rootOnline }: Pick<Standing, 'certificate' | 'intermediates' | 'rootOnline'>,
+  now: number,
+): readonly ExpiringCa[] {
+  const [issuing = certificate] = intermediates;
+  const renewal = rootOnline
+    ? 'it should have been renewed by itself: see the log'
+    : 'its root is offline: run `sallyport ca intermediate csr`';
+  return [
+    within(`${id} root`, certificate, 'plan for another root: everybody who trusts it must be told', now),
+    // Where the root is, it is renewed when 30 days are left, and that is nothing to warn of.
+    within(`${id} intermediate`, issuing, renewal, now + (rootOnline ? DAY : 0)),
+  ].filter((one) => one !== undefined);
+}
+
+function within(certificate: string, text: string, advice: string, now: number): ExpiringCa | undefined {
+  const notAfter = Date.parse(new X509Certificate(text).validTo);
+  const days = WARNINGS.findLast((one) => notAfter - now <= one * DAY);
+  if (days === undefined) return undefined;
+  const message = `the certificate ${certificate} ends on ${new Date(notAfter).toISOString()}: ${advice}`;
+  return { certificate, notAfter, days, message };
+}

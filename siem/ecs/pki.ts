@@ -1,0 +1,96 @@
+// How authorities and what they issue read in ECS.
+import type { AuthorityChanged, CertificateIssued, CertificateRevoked } from '../pki-event.ts';
+import type { Entries, Mapping } from './mapping.ts';
+import {
+  actorFields,
+  actorUser,
+  certificateFields,
+  clip,
+  ipOf,
+  peerFields,
+  relatedUsers,
+  subjectFields,
+} from './parts.ts';
+
+const DONE: Readonly<Record<AuthorityChanged['change'], string>> = {
+  issuing: 'issues with another intermediate',
+  rotate: 'is to have another intermediate',
+  request: 'asks for an intermediate',
+  import: 'is given an intermediate',
+  crl: 'is to publish its revocation lists',
+};
+
+function authorityChanged({ authority, change, certificate, by }: AuthorityChanged): Mapping {
+  return {
+    action: 'authority-changed',
+    category: ['configuration', 'iam'],
+    type: ['change', 'admin'],
+    outcome: 'success',
+    code: change,
+    message: clip(`The authority ${authority} ${DONE[change]}`),
+    fields: { user: actorUser(by) },
+    own: {
+      authority: { id: authority },
+      certificate: certificateFields(certificate),
+      actor: actorFields(by),
+    },
+    related: { user: [by.kind === 'gateway' ? undefined : by.id] },
+  };
+}
+
+function certificateIssued(event: CertificateIssued): Mapping {
+  const { use, holder, certificate, grant, principals, subject, session, client } = event;
+  return {
+    action: 'certificate-issued',
+    category: ['iam'],
+    type: [grant === 'renewal' ? 'change' : 'creation'],
+    outcome: 'success',
+    code: grant,
+    message: clip(`${holder} got a certificate (${use})`),
+    fields: { ...peerFields(client), ...(subject === undefined ? {} : subjectFields(subject)) },
+    own: {
+      certificate: { ...certificateFields(certificate), use, holder: clip(holder), principals },
+      ...(session === undefined ? {} : { session: { id: session } }),
+    },
+    related: {
+      ip: [ipOf(client.address)],
+      user: subject === undefined ? [] : relatedUsers(subject),
+    },
+  };
+}
+
+function certificateRevoked({ holder, certificate, by, reason }: CertificateRevoked): Mapping {
+  return {
+    action: 'certificate-revoked',
+    category: ['iam'],
+    type: ['deletion', 'admin'],
+    outcome: 'success',
+    reason,
+    message: clip(`${by.name ?? by.id} revoked the certificate ${certificate.serial} of ${holder}`),
+    fields: { user: actorUser(by) },
+    own: {
+      certificate: { ...certificateFields(certificate), holder: clip(holder) },
+      actor: actorFields(by),
+    },
+    related: { user: [by.kind === 'gateway' ? undefined : by.id] },
+  };
+}
+
+export const pkiEntries: Entries<'authority-changed' | 'certificate-issued' | 'certificate-revoked'> = {
+  'authority-changed': {
+    about:
+      'An authority’s intermediate changes, or an admin asked for that; the latter recorded before it is done.',
+    dataset: 'sallyport.audit',
+    map: authorityChanged,
+  },
+  'certificate-issued': {
+    about: 'A service got a certificate, or a person an SSH certificate; recorded durably before the answer.',
+    dataset: 'sallyport.audit',
+    map: certificateIssued,
+  },
+  'certificate-revoked': {
+    about: 'Somebody revoked one certificate; recorded durably before it is done.',
+    dataset: 'sallyport.audit',
+    map: certificateRevoked,
+  },
+};
