@@ -28,8 +28,8 @@ export function expiring(
     : 'its root is offline: run `sallyport ca intermediate csr`';
   return [
     within(`${id} root`, certificate, 'plan for another root: everybody who trusts it must be told', now),
-    // Where the root is, it is renewed when 30 days are left, and that is nothing to warn of.
-    within(`${id} intermediate`, issuing, renewal, now + (rootOnline ? DAY : 0)),
+    // Where the root is, it is renewed when 30 days are left: only when that did not happen there is something to tell.
+    within(`${id} intermediate`, issuing, renewal, now - (rootOnline ? DAY : 0)),
   ].filter((one) => one !== undefined);
 }
 
