@@ -1,5 +1,4 @@
 // What may be recorded of authorities and of the certificates they give to services and people.
-import type { Subject } from '#policy/input';
 import type { Actor, CertificateRef, Peer } from './event.ts';
 
 type Optional<T> = T | undefined;
@@ -15,18 +14,14 @@ export interface AuthorityChanged {
   readonly by: Actor;
 }
 
-/** A service or a person got a certificate. Recorded durably before the answer. */
+/** A service got a certificate. Recorded durably before the answer. */
 export interface CertificateIssued {
   readonly kind: 'certificate-issued';
-  readonly use: 'service' | 'ssh';
-  /** `service/billing`, or the key id of an SSH certificate. */
+  readonly use: 'service';
+  /** `service/billing`. */
   readonly holder: string;
   readonly certificate: CertificateRef;
-  readonly grant: 'enrolment' | 'renewal' | 'session';
-  /** Who may log in with an SSH certificate, by account. */
-  readonly principals?: Optional<readonly string[]>;
-  readonly subject?: Optional<Subject>;
-  readonly session?: Optional<string>;
+  readonly grant: 'enrolment' | 'renewal';
   readonly client: Peer;
 }
 

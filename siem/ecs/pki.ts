@@ -1,16 +1,7 @@
 // How authorities and what they issue read in ECS.
 import type { AuthorityChanged, CertificateIssued, CertificateRevoked } from '../pki-event.ts';
 import type { Entries, Mapping } from './mapping.ts';
-import {
-  actorFields,
-  actorUser,
-  certificateFields,
-  clip,
-  ipOf,
-  peerFields,
-  relatedUsers,
-  subjectFields,
-} from './parts.ts';
+import { actorFields, actorUser, certificateFields, clip, ipOf, peerFields } from './parts.ts';
 
 const DONE: Readonly<Record<AuthorityChanged['change'], string>> = {
   issuing: 'issues with another intermediate',
@@ -39,7 +30,7 @@ function authorityChanged({ authority, change, certificate, by }: AuthorityChang
 }
 
 function certificateIssued(event: CertificateIssued): Mapping {
-  const { use, holder, certificate, grant, principals, subject, session, client } = event;
+  const { use, holder, certificate, grant, client } = event;
   return {
     action: 'certificate-issued',
     category: ['iam'],
@@ -47,15 +38,9 @@ function certificateIssued(event: CertificateIssued): Mapping {
     outcome: 'success',
     code: grant,
     message: clip(`${holder} got a certificate (${use})`),
-    fields: { ...peerFields(client), ...(subject === undefined ? {} : subjectFields(subject)) },
-    own: {
-      certificate: { ...certificateFields(certificate), use, holder: clip(holder), principals },
-      ...(session === undefined ? {} : { session: { id: session } }),
-    },
-    related: {
-      ip: [ipOf(client.address)],
-      user: subject === undefined ? [] : relatedUsers(subject),
-    },
+    fields: peerFields(client),
+    own: { certificate: { ...certificateFields(certificate), use, holder: clip(holder) } },
+    related: { ip: [ipOf(client.address)] },
   };
 }
 

@@ -224,7 +224,7 @@ export const examples: { readonly [K in EventKind]: EventOf<K> } = {
   },
   ...deviceExamples({ client, subject, session, by: operator, at }),
   ...changeExamples(operator, policyHash, at),
-  ...pkiExamples(operator, certificate, connectorPeer, subject),
+  ...pkiExamples(operator, certificate, connectorPeer),
   'policy-loaded': {
     kind: 'policy-loaded',
     file: '/etc/sallyport/policy.yaml',

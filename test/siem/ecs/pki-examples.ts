@@ -1,5 +1,4 @@
 // Examples of events about authorities and certificates.
-import type { Subject } from '#policy/input';
 import type { Actor, CertificateRef, EventOf, Peer } from '#siem/event';
 
 type Kind = 'authority-changed' | 'certificate-issued' | 'certificate-revoked';
@@ -8,7 +7,6 @@ export function pkiExamples(
   by: Actor,
   certificate: CertificateRef,
   client: Peer,
-  subject: Subject,
 ): { readonly [K in Kind]: EventOf<K> } {
   return {
     'authority-changed': {
@@ -20,13 +18,10 @@ export function pkiExamples(
     },
     'certificate-issued': {
       kind: 'certificate-issued',
-      use: 'ssh',
-      holder: 'ada@example.com',
+      use: 'service',
+      holder: 'service/billing',
       certificate,
-      grant: 'session',
-      principals: ['ada'],
-      subject,
-      session: '019cb830-4000-7a00-8000-000000000002',
+      grant: 'enrolment',
       client,
     },
     'certificate-revoked': {
