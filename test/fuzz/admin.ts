@@ -51,7 +51,7 @@ const TEMPLATES: readonly Template[] = [
   { method: 'POST', path: '/v1/baselines/7f3a9c/approve', body: { by } },
   { method: 'POST', path: '/v1/baselines/7f3a9c/remove', body: { by } },
   // No slip makes a drill of this: one would be a fault on purpose, and all that is tried.
-  { method: 'POST', path: '/v1/drills', body: { fault: 'disk', seconds: 6, by } },
+  { method: 'POST', path: '/v1/drills', body: { fault: 'no fault', seconds: 6, by } },
 ];
 
 /** What JSON readers stumble over, and values in the wrong place. */
