@@ -119,7 +119,7 @@ test('every drill reports what people see, and ends', { timeout: 240_000 }, asyn
     ['idp', 'siem', 'clock', 'disk', 'policy', 'certificate', 'connector'],
   );
   assert.equal(of('drill-started').length, ended.length);
-  assert.deepEqual(await gateway.ready(), { ready: true, ailments: [] });
+  assert.deepEqual(await gateway.ready(), { ready: true, ailments: [], warnings: [] });
 });
 
 test('a drill is refused when it would prove nothing, and one at a time', { timeout: 120_000 }, async (t) => {
