@@ -228,8 +228,10 @@ async function wire(given: GatewayConfig, around: Surroundings, undo: (() => unk
     undo,
   );
   const health = healthListener({
-    ailments: () => [...ailmentsOf({ recorder, store, clock }), ...people.farewell.ailments],
-    warnings: () => office.warnings,
+    condition: () => ({
+      ailments: [...ailmentsOf({ recorder, store, clock }), ...people.farewell.ailments],
+      warnings: office.warnings,
+    }),
     metrics: () =>
       metrics.text({
         ...tunnels.count,

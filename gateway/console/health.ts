@@ -1,12 +1,17 @@
 // Health and metrics on a loopback listener of their own: no header or address on the people's listener leads here.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 
+/** In words, for whoever runs it. */
+export interface Condition {
+  /** What keeps the gateway from serving; empty when it serves. */
+  readonly ailments: readonly string[];
+  /** What will keep it from serving some day. */
+  readonly warnings: readonly string[];
+}
+
 export interface HealthParts {
-  /** What keeps the gateway from serving, in words; empty when it serves. */
-  ailments(): readonly string[] | Promise<readonly string[]>;
+  condition(): Condition | Promise<Condition>;
   metrics(): string | Promise<string>;
-  /** What will keep it from serving some day, in words. */
-  warnings?(): readonly string[];
 }
 
 /** Milliseconds for which a question may take. */
@@ -35,9 +40,9 @@ async function answer(request: IncomingMessage, response: ServerResponse, parts:
   if (request.url === '/livez') return send(200, 'text/plain', 'ok\n');
   if (request.url === '/metrics') return send(200, 'text/plain; version=0.0.4', await parts.metrics());
   if (request.url === '/readyz') {
-    const ailments = await parts.ailments();
-    const body = `${JSON.stringify({ ready: ailments.length === 0, ailments, warnings: parts.warnings?.() })}\n`;
-    return send(ailments.length === 0 ? 200 : 503, 'application/json', body);
+    const { ailments, warnings } = await parts.condition();
+    const ready = ailments.length === 0;
+    return send(ready ? 200 : 503, 'application/json', `${JSON.stringify({ ready, ailments, warnings })}\n`);
   }
   send(404, 'text/plain', 'there are /livez, /readyz and /metrics\n');
 }

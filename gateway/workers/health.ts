@@ -1,5 +1,5 @@
 // Health and metrics of all workers in one answer: each is asked, and its samples get its number as a label.
-import type { HealthParts } from '#gateway/console/health';
+import type { Condition, HealthParts } from '#gateway/console/health';
 import type { WorkerProcess } from './worker-process.ts';
 
 /** Milliseconds after which a worker that does not say how it is counts as one that is not well. */
@@ -15,14 +15,17 @@ export class WorkersHealth implements HealthParts {
   }
 
   /**
-   * What is wrong with workers that serve: new connections reach them all the same. One that is being started takes no
-   * connections, and the others take its share.
+   * Of workers that serve: new connections reach them all the same. One that is being started takes no connections, and
+   * the others take its share.
    */
-  async ailments(): Promise<readonly string[]> {
+  async condition(): Promise<Condition> {
     const serving = this.#workers.filter(({ health }) => health !== undefined);
-    if (serving.length === 0) return ['no worker serves'];
-    const found = await Promise.all(serving.map(ailmentsOf));
-    return found.flat();
+    if (serving.length === 0) return { ailments: ['no worker serves'], warnings: [] };
+    const found = await Promise.all(serving.map(conditionOf));
+    return {
+      ailments: found.flatMap(({ ailments }) => ailments),
+      warnings: found.flatMap(({ warnings }) => warnings),
+    };
   }
 
   async metrics(): Promise<string> {
@@ -49,11 +52,12 @@ export class WorkersHealth implements HealthParts {
   }
 }
 
-async function ailmentsOf(worker: Asked): Promise<string[]> {
+async function conditionOf(worker: Asked): Promise<Condition> {
   const text = await ask(worker, '/readyz');
-  if (text === undefined) return [`worker ${worker.number} does not answer`];
-  const { ailments } = JSON.parse(text) as { ailments: readonly string[] };
-  return ailments.map((one) => `worker ${worker.number}: ${one}`);
+  if (text === undefined) return { ailments: [`worker ${worker.number} does not answer`], warnings: [] };
+  const { ailments, warnings } = JSON.parse(text) as Condition;
+  const named = (one: string): string => `worker ${worker.number}: ${one}`;
+  return { ailments: ailments.map(named), warnings: warnings.map(named) };
 }
 
 async function ask({ health }: Asked, path: string): Promise<string | undefined> {

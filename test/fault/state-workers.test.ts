@@ -87,7 +87,7 @@ test('two workers serve as one gateway', { skip, timeout: 180_000 }, async (t) =
     assert.equal(await askAnew(fleet, gateway, ada.cookie), 200);
     return allowsOf(gateway, 1) > 2 && allowsOf(gateway, 2) > 2;
   });
-  assert.deepEqual(await gateway.ready(), { ready: true, ailments: [] });
+  assert.deepEqual(await gateway.ready(), { ready: true, ailments: [], warnings: [] });
   assert.equal(await gateway.metric('sallyport_worker_up'), 2);
   const listed = await gateway.command('sessions', '--json');
   assert.equal(listed.output.trim().split('\n').length, 2, listed.output);

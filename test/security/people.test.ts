@@ -123,7 +123,7 @@ describe('foreign pages', () => {
     assert.deepEqual((await ask(installation, request(installation, 'GET /open/x'))).statuses, [200]);
   });
   test('foreign pages: health answers neither a foreign host name nor a page', async () => {
-    const health = healthListener({ ailments: () => [], metrics: () => '' });
+    const health = healthListener({ condition: () => ({ ailments: [], warnings: [] }), metrics: () => '' });
     health.listen(0, '127.0.0.1');
     await once(health, 'listening');
     const { port } = health.address() as AddressInfo;

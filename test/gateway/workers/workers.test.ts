@@ -162,7 +162,7 @@ test('the figures of all workers are one exposition', async () => {
       '# HELP b B.\n# TYPE b gauge\nb{worker="1"} 3\nb{worker="2"} 4\n',
   );
   const none = new WorkersHealth([{ number: 1, health: undefined, restarts: 2 }]);
-  assert.deepEqual(await none.ailments(), ['no worker serves']);
+  assert.deepEqual(await none.condition(), { ailments: ['no worker serves'], warnings: [] });
   assert.match(await none.metrics(), /^sallyport_worker_up\{worker="1"\} 0$/m);
   assert.match(await none.metrics(), /^sallyport_worker_restarts_total\{worker="1"\} 2$/m);
 });
