@@ -55,6 +55,11 @@ export class Pace {
     return this.#rtt;
   }
 
+  /** Milliseconds of a trip there and back: the smallest recent one, or what both event loops may take. */
+  get trip(): number {
+    return Math.max(TURNS, this.#rtt ?? 0);
+  }
+
   sent(bytes: number): void {
     this.#sent += bytes;
   }
@@ -80,7 +85,7 @@ export class Pace {
     this.#sampleAt = now;
     this.#sampleFrom = this.#acked;
     this.#sampleTo = this.#sent;
-    const wanted = 2 * this.#rate * Math.max(TURNS, this.#rtt ?? 0);
+    const wanted = 2 * this.#rate * this.trip;
     this.#cap = Math.min(this.#max, Math.max(this.#min, wanted));
   }
 

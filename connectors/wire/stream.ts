@@ -242,18 +242,18 @@ export class Stream {
     return this.granted >= 0;
   }
 
-  /** `bytes` have gone on to where they belong: their credit returns to the peer once half a window is owed. */
+  /** `bytes` have gone on to where they belong: their credit returns to the peer once a quarter of the window is owed. */
   consume(bytes: number): void {
     if (this.closed || bytes === 0) return;
     this.held -= bytes;
     this.#session.budget.held -= bytes;
     this.#owed += bytes;
-    if (this.remoteEnded || this.#owed < this.window / 2) return;
+    if (this.remoteEnded || this.#owed < this.window / 4) return;
     const session = this.#session;
     const now = session.clock();
     let grant = this.#owed;
-    // Half a window went in two round trips: the window is what limits the peer, so it may grow.
-    const quick = now - this.#grantedAt < 2 * (session.pace.rtt ?? 0);
+    // A quarter of it went in one trip: the window is what limits the peer, so it may grow.
+    const quick = now - this.#grantedAt < session.pace.trip;
     if (quick && this.window < session.limits.maxWindow && session.budget.held < session.limits.maxHeld / 2) {
       const grown = Math.min(session.limits.maxWindow, this.window * 2);
       grant += grown - this.window;

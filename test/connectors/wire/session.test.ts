@@ -40,9 +40,9 @@ test('a sender stops at the window, and goes on as the reader consumes', async (
   assert.equal(sent, DEFAULT_LIMITS.window, 'write said no after one window');
   assert.equal(probe.bytes, DEFAULT_LIMITS.window, 'not a byte beyond the window arrived');
   assert.equal(gateway.session.budget.held, DEFAULT_LIMITS.window);
-  probe.stream?.consume(DEFAULT_LIMITS.window / 2 - 1);
+  probe.stream?.consume(DEFAULT_LIMITS.window / 4 - 1);
   await settle();
-  assert.equal(probe.bytes, DEFAULT_LIMITS.window, 'less than half a window is not worth a frame');
+  assert.equal(probe.bytes, DEFAULT_LIMITS.window, 'less than a quarter of the window is not worth a frame');
   probe.stream?.consume(1);
   await settle();
   assert.equal(probe.bytes, DEFAULT_LIMITS.window + chunk);
