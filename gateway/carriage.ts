@@ -57,6 +57,29 @@ export interface CarriageParts {
   readonly now: () => number;
 }
 
+/** One party of an exchange. A class: an accessor of an object literal costs a hidden class, and keeps its request long. */
+class Watched implements OpenExchange {
+  readonly session: LiveSession;
+  readonly input: AccessRequest;
+  readonly close: OpenExchange['close'];
+  readonly #relay: Relay;
+
+  constructor(
+    { session, input }: Pick<OpenExchange, 'session' | 'input'>,
+    relay: Relay,
+    close: OpenExchange['close'],
+  ) {
+    this.session = session;
+    this.input = input;
+    this.close = close;
+    this.#relay = relay;
+  }
+
+  get carrier(): OpenExchange['carrier'] {
+    return this.#relay.carrier;
+  }
+}
+
 export class Carriage {
   readonly #parts: CarriageParts;
 
@@ -85,14 +108,7 @@ export class Carriage {
       ended ??= { reason, since };
       relay.close(reason);
     };
-    const watched = [allowed, ...allowed.also].map(
-      ({ session, input }): OpenExchange => ({
-        ...{ session, input, close },
-        get carrier() {
-          return relay.carrier;
-        },
-      }),
-    );
+    const watched = [allowed, ...allowed.also].map((party) => new Watched(party, relay, close));
     for (const one of watched) open.add(one);
     const result = await relay.done;
     for (const one of watched) open.delete(one);
