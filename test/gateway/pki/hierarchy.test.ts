@@ -67,6 +67,22 @@ describe('an authority', { skip: requires('openssl') }, () => {
     assert.deepEqual((await open()).intermediates, authority.intermediates);
   });
 
+  test('issues by an intermediate whose time it is', async () => {
+    const { clock, open } = fresh();
+    const authority = await open();
+    const { notBefore, notAfter } = authority.issuing.parsed;
+    for (const [time, good] of [
+      [notBefore - 1, false],
+      [notBefore, true],
+      [notAfter - 1, true],
+      [notAfter, false],
+    ] as const) {
+      clock.time = time;
+      if (good) authority.reload();
+      else assert.throws(() => authority.reload(), { code: 'intermediate-missing' });
+    }
+  });
+
   test('cannot vouch beyond its names, whatever it signs', async () => {
     const { directory, open } = fresh();
     const ours = await open();
@@ -133,6 +149,9 @@ describe('an authority', { skip: requires('openssl') }, () => {
     assert.match(check(good), /OK/);
     assert.match(check(younger), /OK/);
     assert.match(openssl(good.certificate, all, START + 2 * DAY, '-crl_check'), /expired/);
+    const words = ['crl', '-noout', '-nextupdate'];
+    const until = execFileSync('openssl', words, { input: lists, encoding: 'utf8' }).split('=')[1] ?? '';
+    assert.equal(Date.parse(until), START + DAY);
   });
 });
 
