@@ -63,10 +63,16 @@ export function peopleListener(
   bodies.attend(server);
   new Vanished({ clock: () => performance.now() }).attend(server);
 
+  /** How many responses of a connection are still to come. */
+  const underWay = new WeakMap<Duplex, number>();
   const begin = (request: IncomingMessage, response: ServerResponse): void => {
     const { socket } = request;
     crowd.engage(socket);
-    response.once('close', () => crowd.rest(socket));
+    underWay.set(socket, (underWay.get(socket) ?? 0) + 1);
+    response.once('close', () => {
+      crowd.rest(socket);
+      underWay.set(socket, (underWay.get(socket) ?? 1) - 1);
+    });
     bodies.watch(request);
   };
   server.on('request', (request, response) => {
@@ -83,6 +89,11 @@ export function peopleListener(
   });
   // An upgraded connection counts as busy to its end.
   server.on('upgrade', (request, socket, head) => {
+    // Behind a request that is not answered yet: whatever was written now would pass for that one's answer.
+    if ((underWay.get(socket) ?? 0) > 0) {
+      socket.destroy();
+      return handlers.unparsable(socket, 'ERR_HTTP_UPGRADE_PIPELINED');
+    }
     crowd.engage(socket);
     handlers.take(upgradeExchange(request, socket, head));
   });
