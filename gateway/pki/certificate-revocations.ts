@@ -17,15 +17,18 @@ const FILE = 'crl.pem';
 
 export interface CertificateRevocationsOptions {
   readonly store: Store;
-  readonly authority: IssuedElsewhere;
+  readonly authority: Pick<IssuedElsewhere, 'crls' | 'onChange'>;
   /** The authority's. */
   readonly directory: string;
   readonly log: Log;
   readonly now: () => number;
+  /** Monotonic milliseconds, as the store counts them. */
+  readonly clock?: () => number;
 }
 
 export class CertificateRevocations {
   readonly #options: CertificateRevocationsOptions;
+  readonly #clock: () => number;
   #known: ReadonlyMap<string, { readonly issuer: string; readonly at: number }> = new Map();
   #readAt = Number.NEGATIVE_INFINITY;
   #lists = '';
@@ -34,6 +37,7 @@ export class CertificateRevocations {
 
   constructor(options: CertificateRevocationsOptions) {
     this.#options = options;
+    this.#clock = options.clock ?? (() => performance.now());
   }
 
   /** Begins to hear of what other gateways revoke. */
@@ -61,7 +65,7 @@ export class CertificateRevocations {
 
   /** `serial`: hex. True too while it is not known. */
   covers(serial: string): boolean {
-    if (performance.now() - this.#readAt > LEASE + REFRESH_INTERVAL) return true;
+    if (this.#clock() - this.#readAt > LEASE + REFRESH_INTERVAL) return true;
     return this.#known.size > 0 && this.#known.has(canonical(serial));
   }
 
@@ -75,7 +79,7 @@ export class CertificateRevocations {
 
   async refresh(): Promise<void> {
     const { store } = this.#options;
-    const asked = Math.min(performance.now(), store.confirmedAt());
+    const asked = Math.min(this.#clock(), store.confirmedAt());
     const read = new Map((await store.list('revokedCertificate')).map(([key, value]) => [key, value]));
     const changed = read.size !== this.#known.size || read.keys().some((key) => !this.#known.has(key));
     this.#known = read;

@@ -1,24 +1,22 @@
-// Mutation testing: `npm run mutants -- [FILE or list ...] [--json]` plants one mistake at a time in a copy of the
-// repository, and the tests must catch it. Without a name it takes every simple slip in the files of named.ts; a list
-// (`policy`) is mistakes picked by hand. A target whose tests fail without any mistake is refused.
-import { spawn } from 'node:child_process';
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { arch, availableParallelism, cpus, platform, tmpdir } from 'node:os';
-import { basename, join, resolve } from 'node:path';
-import { named, env as namedEnv } from './named.ts';
+// Mutation testing: `npm run mutants -- [FILE or list ...] [--json] [--minutes N]` plants one mistake at a time in a copy
+// of the repository, and the tests must catch it. Without a name it takes every simple slip in the files of named.ts; a
+// list (`policy`) is mistakes picked by hand. A target whose tests fail without any mistake is refused.
+import { existsSync, readFileSync } from 'node:fs';
+import { arch, availableParallelism, cpus, platform } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { type Change, Copy, changed, ROOT, testFiles } from './copy.ts';
+import { lighter, named, env as namedEnv } from './named.ts';
 import { slipsIn } from './operators.ts';
 
-/** One mistake by hand: the text it replaces must stand exactly once in the file. */
-export interface Mutant {
+/** One mistake by hand. */
+export interface Mutant extends Change {
   readonly name: string;
-  readonly file: string;
-  readonly find: string;
-  readonly replace: string;
 }
 
-/** What a list of mistakes picked by hand exports. Stages of test files are tried in turn until one catches it. */
+/** What a list of mistakes picked by hand exports. `tests`: files, or folders of them. */
 export interface Target {
-  readonly stages: readonly (readonly string[])[];
+  readonly tests: readonly string[];
   readonly mutants: readonly Mutant[];
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -28,80 +26,113 @@ interface Planted {
   readonly name: string;
   readonly file: string;
   readonly source: string;
-  readonly stages: readonly (readonly string[])[];
+  readonly tests: readonly string[];
 }
 
-const ROOT = resolve(import.meta.dirname, '../..');
-/** A mistake that makes the tests hang is caught too. */
-const TIMEOUT = 180_000;
+/** What came of the mistakes in one file. */
+interface Outcome {
+  planted: number;
+  killed: number;
+}
+
+/** Milliseconds that a test file has without any mistake. */
+const LONGEST = 180_000;
+/** A mistake that makes a test this many times slower than it was, or hang, is caught too. */
+const SLOWER = 8;
+const LEAST_PATIENCE = 15_000;
 /** Of the files of named.ts: the share of slips that must be caught. */
 const SCORE = 0.9;
-const LEFT_OUT = new Set(['node_modules', '.git', 'dist', '.sallyport', 'screenshots']);
 
-const words = process.argv.slice(2);
-const json = words.includes('--json');
-const names = words.filter((word) => !word.startsWith('-'));
-const lists = names.filter((name) => /^[a-z-]+$/.test(name));
-const files = named.filter(({ file }) => lists.length === 0 && (names.length === 0 || names.includes(file)));
+const { values, positionals: names } = parseArgs({
+  allowPositionals: true,
+  options: { json: { type: 'boolean', default: false }, minutes: { type: 'string', default: 'Infinity' } },
+});
+const lists = names.filter(isList);
+const files = named.filter(({ file }) => names.length === 0 || names.includes(file));
 const unknown = names.filter((name) => !isList(name) && !named.some(({ file }) => file === name));
-if (unknown.length > 0) {
-  console.error(`mutants: no list and no named file: ${unknown.join(' ')}`);
-  console.error(`Usage: npm run mutants -- [policy | ${named.map(({ file }) => file).join(' | ')}] [--json]`);
+if (unknown.length > 0 || !(Number(values.minutes) > 0)) {
+  console.error(`mutants: no list, no named file or no number of minutes: ${unknown.join(' ')}`);
+  console.error(
+    `Usage: npm run mutants -- [policy | attest | ${named.map(({ file }) => file).join(' | ')}] [--json] [--minutes N]`,
+  );
   process.exit(2);
 }
+const until = performance.now() + Number(values.minutes) * 60_000;
 let env: Readonly<Record<string, string>> = namedEnv;
 const planted = files.flatMap(slipsOf);
 for (const list of lists) planted.push(...(await picked(list)));
 
-const copies = Array.from({ length: Math.min(2, availableParallelism()) }, copyOfRepository);
+const copies = Array.from({ length: Math.min(2, availableParallelism()) }, () => new Copy(env, lighter));
 process.once('exit', () => {
-  for (const copy of copies) rmSync(copy, { recursive: true, force: true });
+  for (const copy of copies) copy.remove();
 });
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
 
-for (const stage of new Set(planted.flatMap(({ stages }) => stages.map((stage) => stage.join(' '))))) {
-  if (!(await passes(copies[0] ?? '', stage.split(' ')))) {
-    console.error(`the tests fail without any mistake planted: ${stage}; nothing can be measured`);
-    process.exit(2);
+/** What each test file takes without a mistake, in milliseconds: the quick ones are tried first. */
+const durations = new Map<string, number>();
+await together([...new Set(planted.flatMap(({ tests }) => tests))], async (file, copy) => {
+  // The first time pays for the compiler.
+  for (let round = 0; round < 2; round += 1) {
+    const before = performance.now();
+    if (!(await copy.passes(file, LONGEST))) {
+      console.error(`a test fails without any mistake planted: ${file}; nothing can be measured`);
+      process.exit(2);
+    }
+    durations.set(file, performance.now() - before);
   }
-}
+});
 
 const survivors: string[] = [];
-const queue = [...planted];
-await Promise.all(
-  copies.map(async (copy) => {
-    for (let mutant = queue.shift(); mutant !== undefined; mutant = queue.shift()) {
-      const catcher = await catching(copy, mutant);
-      const name = `${mutant.file}:${mutant.name}`;
-      if (catcher === undefined) survivors.push(name);
-      console.log(catcher === undefined ? `SURVIVED ${name}` : `killed   ${name}  (${catcher})`);
-    }
-  }),
-);
+const untried: string[] = [];
+const outcomes = new Map<string, Outcome>();
+await together(planted, async (mutant, copy) => {
+  const name = `${mutant.file}:${mutant.name}`;
+  const outcome = outcomes.get(mutant.file) ?? { planted: 0, killed: 0 };
+  outcomes.set(mutant.file, outcome);
+  outcome.planted += 1;
+  if (performance.now() > until) {
+    untried.push(name);
+    return;
+  }
+  const catcher = await catching(copy, mutant);
+  if (catcher === undefined) survivors.push(name);
+  else outcome.killed += 1;
+  console.log(catcher === undefined ? `SURVIVED ${name}` : `killed   ${name}  (${catcher})`);
+});
+
 const total = planted.length;
-const score = Math.floor(((total - survivors.length) / total) * 1000) / 1000;
-console.log(`${total - survivors.length} of ${total} killed, score ${score}`);
-if (json) {
+const killed = total - survivors.length - untried.length;
+/** What was not tried counts as not caught. */
+const score = Math.floor((killed / total) * 1000) / 1000;
+for (const [file, outcome] of [...outcomes].sort()) {
+  console.log(`${String(outcome.killed).padStart(5)} of ${String(outcome.planted).padStart(4)}  ${file}`);
+}
+console.log(`${killed} of ${total} killed, ${untried.length} not tried, score ${score}`);
+if (values.json) {
   const { node = '', v8 = '' } = process.versions;
-  const figures = { score, killed: total - survivors.length, total, survivors: survivors.sort() };
+  const figures = {
+    ...{ score, killed, total, untried: untried.length, survivors: survivors.sort() },
+    files: Object.fromEntries([...outcomes].sort()),
+  };
   const machine = `${cpus().length} x ${cpus()[0]?.model ?? arch()}, ${platform()}`;
   console.log(JSON.stringify({ name: 'mutants', machine, versions: { node, v8 }, figures }));
 }
-process.exitCode = lists.length > 0 ? Math.min(survivors.length, 1) : score >= SCORE ? 0 : 1;
+const held = lists.length > 0 ? killed === total : score >= SCORE;
+process.exit(held ? 0 : 1);
 
 function isList(name: string): boolean {
   return (
-    /^[a-z-]+$/.test(name) &&
-    !['run', 'named', 'operators'].includes(name) &&
+    /^[a-z]+$/.test(name) &&
+    !['run', 'named', 'operators', 'copy'].includes(name) &&
     existsSync(join(import.meta.dirname, `${name}.ts`))
   );
 }
 
 /** Every slip in one named file. */
-function slipsOf({ file, stages }: (typeof named)[number]): Planted[] {
+function slipsOf({ file, tests }: (typeof named)[number]): Planted[] {
   const source = readFileSync(join(ROOT, file), 'utf8');
   return slipsIn(source).map(({ from, to, text, name }) => ({
-    ...{ name, file, stages },
+    ...{ name, file, tests },
     source: source.slice(0, from) + text + source.slice(to),
   }));
 }
@@ -109,53 +140,30 @@ function slipsOf({ file, stages }: (typeof named)[number]): Planted[] {
 async function picked(list: string): Promise<Planted[]> {
   const target = (await import(`./${list}.ts`)) as Target;
   env = { ...env, ...target.env };
-  return target.mutants.map(({ name, file, find, replace }) => {
-    const original = readFileSync(join(ROOT, file), 'utf8');
-    if (original.split(find).length !== 2) {
-      console.error(`${file} does not hold exactly once: ${find}`);
-      process.exit(2);
+  const tests = testFiles(target.tests);
+  return target.mutants.map((mutant) => ({
+    ...{ name: ` ${mutant.name}`, file: mutant.file, tests },
+    source: changed(mutant),
+  }));
+}
+
+/** Works through a list, as many at a time as there are copies. */
+async function together<T>(list: readonly T[], work: (one: T, copy: Copy) => Promise<void>): Promise<void> {
+  const queue = list.values();
+  await Promise.all(
+    copies.map(async (copy) => {
+      for (const one of queue) await work(one, copy);
+    }),
+  );
+}
+
+/** The test file that caught the mistake, or undefined. */
+function catching(copy: Copy, { file, source, tests }: Planted): Promise<string | undefined> {
+  const took = (test: string): number => durations.get(test) ?? 0;
+  return copy.planted(file, source, async () => {
+    for (const test of tests.toSorted((a, b) => took(a) - took(b))) {
+      if (!(await copy.passes(test, Math.max(LEAST_PATIENCE, took(test) * SLOWER)))) return test;
     }
-    return {
-      ...{ name: ` ${name}`, file, stages: target.stages },
-      source: original.replace(find, () => replace),
-    };
-  });
-}
-
-function copyOfRepository(): string {
-  const copy = mkdtempSync(join(tmpdir(), 'mutants-'));
-  cpSync(ROOT, copy, { recursive: true, filter: (source) => !LEFT_OUT.has(basename(source)) });
-  symlinkSync(join(ROOT, 'node_modules'), join(copy, 'node_modules'));
-  return copy;
-}
-
-/** The first test file of the stage that caught the mistake, or undefined. */
-async function catching(copy: string, { file, source, stages }: Planted): Promise<string | undefined> {
-  const path = join(copy, file);
-  const original = readFileSync(path, 'utf8');
-  writeFileSync(path, source);
-  try {
-    for (const stage of stages) if (!(await passes(copy, stage))) return stage[0];
     return undefined;
-  } finally {
-    writeFileSync(path, original);
-  }
-}
-
-function passes(copy: string, stage: readonly string[]): Promise<boolean> {
-  return new Promise((done) => {
-    const child = spawn(process.execPath, ['test/run.ts', ...stage], {
-      cwd: copy,
-      stdio: 'ignore',
-      detached: true,
-      env: { ...process.env, ...env },
-    });
-    const timer = setTimeout(() => {
-      if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
-    }, TIMEOUT);
-    child.once('exit', (code) => {
-      clearTimeout(timer);
-      done(code === 0);
-    });
   });
 }
