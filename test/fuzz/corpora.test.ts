@@ -1,8 +1,10 @@
 // Every corpus from one seed, as many inputs as each change deserves; `npm run fuzz` tries more, from other seeds.
 import assert from 'node:assert/strict';
+import { globSync } from 'node:fs';
 import { test } from 'node:test';
 import { run as admin } from './admin.ts';
 import { run as attest } from './attest.ts';
+import { COUNTS } from './bed/counts.ts';
 import type { FuzzFigures, FuzzOptions } from './bed/tally.ts';
 import { run as certificates } from './certificates.ts';
 import { run as documents } from './documents.ts';
@@ -15,22 +17,20 @@ const SEED = 0x5a11;
 /** Far more than a run takes: what ends it is the count. */
 const SECONDS = 400;
 
-const corpora: readonly (readonly [
-  string,
-  (options: FuzzOptions) => Promise<FuzzFigures>,
-  inputs: number,
-])[] = [
-  ['http', http, 50_000],
-  ['paths', paths, 100_000],
-  ['frames', frames, 50_000],
-  ['tokens', tokens, 20_000],
-  ['certificates', certificates, 20_000],
-  ['attest', attest, 20_000],
-  ['documents', documents, 10_000],
-  ['admin', admin, 10_000],
-];
+const corpora: Readonly<Record<string, (options: FuzzOptions) => Promise<FuzzFigures>>> = {
+  ...{ http, paths, frames, tokens, certificates, attest, documents, admin },
+};
 
-for (const [name, run, inputs] of corpora) {
+test('every corpus of this folder is tried, and no other', () => {
+  const files = globSync('*.ts', { cwd: import.meta.dirname })
+    .map((file) => file.slice(0, -3))
+    .filter((name) => name !== 'run' && !name.includes('.'));
+  assert.deepEqual(Object.keys(COUNTS).sort(), files.sort());
+  assert.deepEqual(Object.keys(corpora).sort(), files);
+});
+
+for (const [name, run] of Object.entries(corpora)) {
+  const inputs = COUNTS[name]?.change ?? 0;
   test(`${name}: ${inputs} inputs bring nothing down and nothing through`, async (context) => {
     const {
       slowest_ms,
