@@ -111,35 +111,20 @@ function baseline(c: Context, found: object | undefined): Response {
 
 /** What an admin sees of a device; not its PCRs one by one. */
 function shown(one: ListedDevice): Record<string, unknown> {
-  const {
-    device,
-    name,
-    owner,
-    connector,
-    model,
-    state,
-    enrolledAt,
-    enrolledBy,
-    approvedAt,
-    approvedBy,
-    posture,
-  } = one;
   const { endorsement, ekName } = one.binding;
-  const appraisal = posture?.appraisal;
+  const appraisal = one.posture?.appraisal;
   return {
-    ...{
-      device,
-      name,
-      owner,
-      connector,
-      model,
-      state,
-      enrolledAt,
-      enrolledBy,
-      approvedAt,
-      approvedBy,
-      ekName,
-    },
+    device: one.device,
+    name: one.name,
+    owner: one.owner,
+    connector: one.connector,
+    model: one.model,
+    state: one.state,
+    enrolledAt: one.enrolledAt,
+    enrolledBy: one.enrolledBy,
+    approvedAt: one.approvedAt,
+    approvedBy: one.approvedBy,
+    ekName,
     manufacturer: endorsement?.manufacturer,
     posture: appraisal && {
       status: appraisal.status,

@@ -60,6 +60,11 @@ export class Crowd {
     this.#waiting.delete(guest);
   }
 
+  /** Whether a request of this connection is still to be answered. */
+  busy(socket: object): boolean {
+    return (this.#bySocket.get(socket)?.busy ?? 0) > 0;
+  }
+
   /** That request is over; the connection waits for the next one. */
   rest(socket: object): void {
     const guest = this.#bySocket.get(socket);

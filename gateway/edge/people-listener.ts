@@ -63,16 +63,10 @@ export function peopleListener(
   bodies.attend(server);
   new Vanished({ clock: () => performance.now() }).attend(server);
 
-  /** How many responses of a connection are still to come. */
-  const underWay = new WeakMap<Duplex, number>();
   const begin = (request: IncomingMessage, response: ServerResponse): void => {
     const { socket } = request;
     crowd.engage(socket);
-    underWay.set(socket, (underWay.get(socket) ?? 0) + 1);
-    response.once('close', () => {
-      crowd.rest(socket);
-      underWay.set(socket, (underWay.get(socket) ?? 1) - 1);
-    });
+    response.once('close', () => crowd.rest(socket));
     bodies.watch(request);
   };
   server.on('request', (request, response) => {
@@ -90,7 +84,7 @@ export function peopleListener(
   // An upgraded connection counts as busy to its end.
   server.on('upgrade', (request, socket, head) => {
     // Behind a request that is not answered yet: whatever was written now would pass for that one's answer.
-    if ((underWay.get(socket) ?? 0) > 0) {
+    if (crowd.busy(socket)) {
       socket.destroy();
       return handlers.unparsable(socket, 'ERR_HTTP_UPGRADE_PIPELINED');
     }

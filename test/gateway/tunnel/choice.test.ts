@@ -8,24 +8,7 @@ import { IGNORE } from '#connectors/wire/stream';
 import { Route } from '#gateway/tunnel/route';
 import type { Tunnel } from '#gateway/tunnel/tunnel';
 import { ask, type Bed, bed } from './bed.ts';
-
-const ok = (_req: unknown, res: { end(body: string): void }): void => res.end('ok');
-const names = ({ results }: Bed): (string | undefined)[] => results.map(({ connector }) => connector);
-
-/** Answers each request with 200 itself, without any app. */
-const answers = (stream: Stream): StreamHandler => {
-  queueMicrotask(() => stream.head(200, '', ['Content-Length', '0'], true));
-  return IGNORE;
-};
-/** Cannot reach its app until `broken` is set to false. */
-const unreachable =
-  (state: { broken: boolean; asked: number }) =>
-  (stream: Stream): StreamHandler => {
-    state.asked += 1;
-    if (!state.broken) return answers(stream);
-    queueMicrotask(() => stream.reset('app-unreachable', 'ECONNREFUSED'));
-    return IGNORE;
-  };
+import { answers, names, ok, unreachable } from './stand-ins.ts';
 
 test('choice: among idle connectors the one that has answered quickest', async (t) => {
   const { port, connect, results } = await bed(t, ok, { connectors: 0 });

@@ -1,29 +1,10 @@
 // A request that only some connectors may carry: no other gets it, nor another gateway's link, whatever else is wrong.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Stream, StreamHandler } from '#connectors/wire/stream';
-import { IGNORE } from '#connectors/wire/stream';
 import { Serving } from '#gateway/tunnel/serving';
 import type { Tunnel } from '#gateway/tunnel/tunnel';
-import { ask, type Bed, bed } from './bed.ts';
-
-const ok = (_req: unknown, res: { end(body: string): void }): void => res.end('ok');
-const names = ({ results }: Bed): (string | undefined)[] => results.map(({ connector }) => connector);
-
-/** Answers each request with 200 itself, without any app. */
-const answers = (stream: Stream): StreamHandler => {
-  queueMicrotask(() => stream.head(200, '', ['Content-Length', '0'], true));
-  return IGNORE;
-};
-/** Cannot reach its app until `broken` is set to false. */
-const unreachable =
-  (state: { broken: boolean; asked: number }) =>
-  (stream: Stream): StreamHandler => {
-    state.asked += 1;
-    if (!state.broken) return answers(stream);
-    queueMicrotask(() => stream.reset('app-unreachable', 'ECONNREFUSED'));
-    return IGNORE;
-  };
+import { ask, bed } from './bed.ts';
+import { names, ok, unreachable } from './stand-ins.ts';
 
 test('where only some connectors may carry a request no other does, whatever else is wrong with them', async (t) => {
   const one = await bed(t, ok, { connectors: 0 });
