@@ -37,7 +37,7 @@ import { connectorServer, listen, peersOf, peopleServer, sideDoor, stop, tunnelE
 import { answersFor } from './pages.ts';
 import { openRecord } from './record.ts';
 import { serviceServer } from './service-listener.ts';
-import { openStore } from './state/open.ts';
+import { openWhole } from './state/open.ts';
 import { requirePrivate } from './state/private-files.ts';
 import { rehearsable } from './state/rehearsal.ts';
 import { SteadyClock } from './state/steady-clock.ts';
@@ -93,7 +93,7 @@ async function wire(given: GatewayConfig, around: Surroundings, undo: (() => unk
   requirePrivate(given.state);
 
   // What must be there before anything is decided: state, record, keys, policy.
-  const state = rehearsable(await openStore(given.store, now));
+  const state = rehearsable(await openWhole(given.store, { log, now }));
   const { store } = state;
   undo.push(() => store.close());
   const sites = new Sites(given);
@@ -230,7 +230,7 @@ async function wire(given: GatewayConfig, around: Surroundings, undo: (() => unk
   const health = healthListener({
     condition: () => ({
       ailments: [...ailmentsOf({ recorder, store, clock }), ...people.farewell.ailments],
-      warnings: office.warnings,
+      warnings: [...office.warnings, ...store.warnings()],
     }),
     metrics: () =>
       metrics.text({
@@ -240,7 +240,7 @@ async function wire(given: GatewayConfig, around: Surroundings, undo: (() => unk
       }),
   });
   const admin = await adminListener(config, {
-    admins: openAdmins({ config, signed: () => changes?.admins, recorder, now }),
+    admins: openAdmins({ config, signed: () => changes?.admins, store, recorder, now }),
     ...{ desk, office, recorder, revoke },
     devices: devices.desk,
     sessions,

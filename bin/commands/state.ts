@@ -5,7 +5,15 @@ import type { GatewayConfig } from '#gateway/config';
 import { shareRoots } from '#gateway/keys';
 import { StateError } from '#gateway/state/error';
 import { openStore } from '#gateway/state/open';
-import { census, exported, imported } from '#gateway/state/portable';
+import {
+  census,
+  cleared,
+  copyingInto,
+  exported,
+  imported,
+  recordsIn,
+  requireWhole,
+} from '#gateway/state/portable';
 import { LooseModeError, readPrivate, writeWhole } from '#gateway/state/private-files';
 import type { Store } from '#gateway/state/store';
 import { createLog } from '#siem/log';
@@ -27,7 +35,7 @@ Example: sallyport state backup --config gateway.yaml --out state.backup
 const RESTORE_HELP = `Usage: sallyport state restore --config FILE --in FILE
 
 Puts back every record of a backup that has not ended; a record that is there is replaced. A file that is no good
-changes nothing. Sessions that were revoked after the backup live again: revoke them once more.
+changes nothing. If it breaks off, run it again: until it has come to its end no gateway starts on that state. Sessions that were revoked after the backup live again: revoke them once more.
 
 Exit codes: 0 restored, 1 refused or the state cannot be used, 2 wrong usage.
 
@@ -38,7 +46,8 @@ const MIGRATE_HELP = `Usage: sallyport state migrate --config FILE
 
 Copies the embedded state in \`state.directory\` to the Redis that the configuration names, with the gateway's keys.
 Stop the gateway, change \`state\` to \`kind: redis\`, migrate, start it again: people stay signed in, connectors
-enrolled. What is in Redis already is kept: migrating into a state that has connectors or sessions is refused.
+enrolled. What is in Redis already is kept: migrating into a state that has connectors or sessions is refused. If it
+breaks off, run it again: until it has come to its end no gateway starts on that state.
 
 Exit codes: 0 copied, 1 refused or a state cannot be used, 2 wrong usage.
 
@@ -112,14 +121,17 @@ async function using<T>(state: GatewayConfig['store'], work: (store: Store) => P
 }
 
 async function backup(config: GatewayConfig, out: string): Promise<void> {
-  const lines = await using(config.store, (store) => Array.fromAsync(exported(store, Date.now())));
+  const lines = await using(config.store, async (store) => {
+    await requireWhole(store);
+    return exported(store, Date.now());
+  });
   writeWhole(out, `${lines.join('\n')}\n`);
-  process.stdout.write(`${lines.length - 1} records are in ${out}\n`);
+  process.stdout.write(`${recordsIn(lines)} records are in ${out}\n`);
 }
 
 async function restore(config: GatewayConfig, from: string): Promise<void> {
   const lines = readPrivate(from).split('\n');
-  const count = await using(config.store, (store) => imported(store, lines, Date.now()));
+  const count = await using(config.store, (store) => imported(store, lines, Date.now(), 'restore'));
   process.stdout.write(`${count} records were restored\n`);
 }
 
@@ -132,10 +144,12 @@ async function migrate(config: GatewayConfig): Promise<void> {
   // It would be made anew, and empty, if it were not there.
   readFileSync(`${target.directory}/state.sqlite`, { flag: 'r' });
   const source = { kind: 'embedded', directory: target.directory } as const;
-  const lines = await using(source, (store) => Array.fromAsync(exported(store, Date.now())));
+  const lines = await using(source, (store) => exported(store, Date.now()));
   const count = await using(target, async (store) => {
     const { session = 0, connector = 0 } = await census(store);
-    if (session + connector > 0) {
+    // What an earlier attempt left there may have ended since.
+    if ((await copyingInto(store)) === 'migrate') await cleared(store);
+    else if (session + connector > 0) {
       const message = `there are ${session} sessions and ${connector} connectors in Redis already: migrate into an empty one, or another prefix`;
       throw new StateError('state-conflict', message);
     }
@@ -144,7 +158,7 @@ async function migrate(config: GatewayConfig): Promise<void> {
       store,
       createLog({ service: { name: 'sallyport', version: version(), node: config.name } }),
     );
-    return imported(store, lines, Date.now());
+    return imported(store, lines, Date.now(), 'migrate');
   });
   process.stdout.write(
     `${count} records and the keys are in Redis; ${target.directory}/state.sqlite is not used any more\n`,

@@ -2,6 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { readAllowedSigners, type Signer, SignersError } from '#gateway/change/allowed-signers';
 import type { GatewayConfig } from '#gateway/config';
+import type { Store } from '#gateway/state/store';
+import { directoryOfAll } from '#gateway/workers/config';
 import type { Recorder } from '#siem/recorder';
 import { BreakGlass } from './break-glass.ts';
 import { Callers } from './callers.ts';
@@ -11,6 +13,7 @@ export interface AdminsParts {
   readonly config: GatewayConfig;
   /** The list that was signed; undefined where it is not. */
   signed(): string | undefined;
+  readonly store: Pick<Store, 'update'>;
   readonly recorder: Recorder;
   readonly now: () => number;
 }
@@ -21,10 +24,10 @@ export interface Admins {
 }
 
 /** Throws SignersError if the list cannot be used, or lacks somebody whom the configuration names. */
-export function openAdmins({ config, signed, recorder, now }: AdminsParts): Admins {
-  const { admin, state } = config;
+export function openAdmins({ config, signed, store, recorder, now }: AdminsParts): Admins {
+  const { admin, worker } = config;
   const lasts = admin?.breakGlass.lasts ?? 0;
-  const breakGlass = new BreakGlass({ state, lasts, recorder, now });
+  const breakGlass = new BreakGlass({ state: directoryOfAll(config), lasts, recorder, now });
   const file = admin === undefined ? '' : readFileSync(admin.signers, 'utf8');
   let text: string | undefined;
   let list: readonly Signer[] = [];
@@ -43,7 +46,10 @@ export function openAdmins({ config, signed, recorder, now }: AdminsParts): Admi
     if (unknown !== undefined) throw new SignersError(`${admin.signers} has no key of ${unknown}`);
   }
   return {
-    callers: new Callers({ admin, gateway: gatewayName(config), signers, breakGlass, now }),
+    callers: new Callers({
+      ...{ admin, gateway: gatewayName(config), signers, breakGlass, store, now },
+      supervised: worker !== undefined,
+    }),
     breakGlass,
   };
 }

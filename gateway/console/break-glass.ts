@@ -14,7 +14,7 @@ const shape: z.ZodType<Readonly<Record<string, number>>> = z.record(z.string(), 
 export type Seal = 'sealed' | 'open' | 'spent';
 
 export interface BreakGlassOptions {
-  /** Directory of this gateway's own. */
+  /** Directory of this gateway's own, of which all its workers see the same. */
   readonly state: string;
   /** Milliseconds for which an account stays open. */
   readonly lasts: number;
@@ -25,17 +25,21 @@ export interface BreakGlassOptions {
 export class BreakGlass {
   readonly #options: BreakGlassOptions;
   readonly #path: string;
-  #closes: Readonly<Record<string, number>>;
   readonly #opening = new Set<string>();
 
   constructor(options: BreakGlassOptions) {
     this.#options = options;
     this.#path = join(options.state, FILE);
-    this.#closes = existsSync(this.#path) ? shape.parse(JSON.parse(readFileSync(this.#path, 'utf8'))) : {};
+    this.#read();
+  }
+
+  /** Another worker may have written it since. */
+  #read(): Readonly<Record<string, number>> {
+    return existsSync(this.#path) ? shape.parse(JSON.parse(readFileSync(this.#path, 'utf8'))) : {};
   }
 
   sealOf(fingerprint: string): Seal {
-    const closes = this.#closes[fingerprint];
+    const closes = this.#read()[fingerprint];
     if (closes === undefined) return 'sealed';
     return this.#options.now() < closes ? 'open' : 'spent';
   }
@@ -61,8 +65,7 @@ export class BreakGlass {
       { kind: 'break-glass-opened', account: by.id, reason, until, by },
       { durable: true },
     );
-    this.#closes = { ...this.#closes, [fingerprint]: until };
-    writeWhole(this.#path, JSON.stringify(this.#closes));
+    writeWhole(this.#path, JSON.stringify({ ...this.#read(), [fingerprint]: until }));
     return until;
   }
 }

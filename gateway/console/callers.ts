@@ -1,8 +1,13 @@
 // Who asks the admin API, and in which roles. Without `admin` in the configuration that is whoever may open the socket,
 // and who owns the gateway's files thereby; with it, whoever signed the request with a listed key, and nobody else.
+import { randomUUID } from 'node:crypto';
 import { isValidAt, type Signer, signsFor } from '#gateway/change/allowed-signers';
 import { SshFormatError } from '#gateway/change/ssh-reader';
 import { readSshSignature } from '#gateway/change/sshsig';
+import { hashSecret } from '#gateway/identity/cookies';
+import { Counts } from '#gateway/state/counts';
+import { StateError } from '#gateway/state/error';
+import type { Store } from '#gateway/state/store';
 import type { Actor } from '#siem/event';
 import type { BreakGlass } from './break-glass.ts';
 import type { AdminConfig } from './config.ts';
@@ -11,14 +16,14 @@ import { ADMIN_NAMESPACE, type SignedRequest, textToSign } from './signed-reques
 
 /** How far a request's time may be from ours, in milliseconds. */
 const SKEW = 60_000;
-/** Signatures remembered within that time. More in a minute are no person's. */
-const MAX_REMEMBERED = 10_000;
 
 const TEXTS = {
   'signature-missing': 'requests to this gateway are signed: set SALLYPORT_ADMIN_KEY to your SSH key',
   'signature-invalid': 'the signature is not of this request, or not made for admin requests',
   'signature-old': 'the request was signed more than a minute ago or ahead: compare the clocks',
   'signature-replayed': 'the same request was answered already',
+  'state-unreachable':
+    'whether the same request was answered already cannot be told, because the state does not answer',
   'signer-unknown': 'the key is not listed among the admins’, or not valid now',
   'role-missing': 'none of your roles may do that',
   'break-glass-sealed': 'the account is sealed: open it with `sallyport break-glass`',
@@ -56,6 +61,8 @@ export interface AskedRequest extends Omit<SignedRequest, 'gateway' | 'at' | 'no
   readonly nonce: string | undefined;
   /** What somebody without a signature says that their name is. */
   readonly operator: string | undefined;
+  /** Set by a supervisor, for all workers that it asks the same. */
+  readonly round: string | undefined;
 }
 
 export interface CallersOptions {
@@ -64,20 +71,25 @@ export interface CallersOptions {
   /** The list as it is now. */
   signers(): readonly Signer[];
   readonly breakGlass: BreakGlass;
+  /** Where it is kept which requests were answered, for all who may be asked the same. */
+  readonly store: Pick<Store, 'update'>;
+  /** Whether a supervisor, and nobody else, asks here. */
+  readonly supervised: boolean;
   readonly now: () => number;
 }
 
 export class Callers {
   readonly #options: CallersOptions;
-  /** Nonces by the time at which they cannot come again. */
-  readonly #seen = new Map<string, number>();
+  /** Requests of accounts for emergencies, which are answered even when the state does not answer. */
+  readonly #emergencies: Counts;
 
   constructor(options: CallersOptions) {
     this.#options = options;
+    this.#emergencies = new Counts(options.now);
   }
 
-  /** Throws AdminRefusal. */
-  identify(request: AskedRequest): Caller {
+  /** Rejects with AdminRefusal. */
+  async identify(request: AskedRequest): Promise<Caller> {
     const { admin, breakGlass } = this.#options;
     if (admin === undefined) {
       const id = request.operator ?? 'owner';
@@ -86,7 +98,9 @@ export class Callers {
     const { principal, key } = this.#signerOf(request);
     const actor = { kind: 'user', id: principal } as const;
     const { fingerprint } = key;
-    if (admin.breakGlass.accounts.includes(principal)) {
+    const forEmergencies = admin.breakGlass.accounts.includes(principal);
+    await this.#onlyOnce(request, principal, forEmergencies);
+    if (forEmergencies) {
       const open = breakGlass.sealOf(fingerprint) === 'open';
       return { actor, fingerprint, roles: open ? ['break-glass'] : [], breakGlass: true };
     }
@@ -138,20 +152,37 @@ export class Callers {
     // Whose key it is nobody knows, but whoever asked has it.
     const stranger = { actor: { kind: 'user', id: fingerprint }, roles: [], breakGlass: false } as const;
     if (signer === undefined) throw new AdminRefusal('signer-unknown', stranger);
-    this.#onlyOnce(at, `${signer.principal} ${nonce}`);
+    // A time that is none is in no window.
+    if (!(Math.abs(Date.parse(at) - now()) <= SKEW)) throw new AdminRefusal('signature-old');
     return signer;
   }
 
-  #onlyOnce(at: string, name: string): void {
-    const time = this.#options.now();
-    // A time that is none is in no window.
-    if (!(Math.abs(Date.parse(at) - time) <= SKEW)) throw new AdminRefusal('signature-old');
-    for (const [one, until] of this.#seen) {
-      if (until >= time) break;
-      this.#seen.delete(one);
-    }
-    if (this.#seen.has(name) || this.#seen.size >= MAX_REMEMBERED)
+  /**
+   * Of all gateways and workers that a request could be sent to again, one answers it; a supervisor may ask all of its
+   * workers, once. An account for emergencies is there for when the state does not answer, too: then this process is
+   * the one that remembers.
+   */
+  async #onlyOnce(
+    { nonce = '', round }: AskedRequest,
+    principal: string,
+    forEmergencies: boolean,
+  ): Promise<void> {
+    const { gateway, store, supervised, now } = this.#options;
+    const mine = (supervised ? round : undefined) ?? randomUUID();
+    const name = hashSecret(`${gateway} ${principal} ${nonce}`);
+    if (forEmergencies && this.#emergencies.count(name, 2 * SKEW).count > 1)
       throw new AdminRefusal('signature-replayed');
-    this.#seen.set(name, time + 2 * SKEW);
+    const expiresAt = now() + 2 * SKEW;
+    let first: boolean;
+    try {
+      first = await store.update('adminRequest', name, (known) =>
+        known === undefined || known.round === mine ? { value: { round: mine }, expiresAt } : undefined,
+      );
+    } catch (error) {
+      if (!(error instanceof StateError)) throw error;
+      if (forEmergencies) return;
+      throw new AdminRefusal('state-unreachable');
+    }
+    if (!first) throw new AdminRefusal('signature-replayed');
   }
 }

@@ -3,9 +3,21 @@
 import type { Context, MiddlewareHandler } from 'hono';
 import type { Actor } from '#siem/event';
 import type { Recorder } from '#siem/recorder';
-import { AdminRefusal, type AskedRequest, type Caller, type Callers } from './callers.ts';
+import {
+  AdminRefusal,
+  type AdminRefusalCode,
+  type AskedRequest,
+  type Caller,
+  type Callers,
+} from './callers.ts';
 import { routeOf } from './roles.ts';
-import { NONCE_HEADER, OPERATOR_HEADER, SIGNATURE_HEADER, SIGNED_AT_HEADER } from './signed-request.ts';
+import {
+  NONCE_HEADER,
+  OPERATOR_HEADER,
+  ROUND_HEADER,
+  SIGNATURE_HEADER,
+  SIGNED_AT_HEADER,
+} from './signed-request.ts';
 
 const MAX_NAME = 128;
 
@@ -29,7 +41,7 @@ export function door({ callers, recorder }: DoorParts): MiddlewareHandler<AdminE
     const about = { kind: 'admin-action', route, path } as const;
     let caller: Caller;
     try {
-      caller = callers.identify(await asked(c));
+      caller = await callers.identify(await asked(c));
       callers.admit(caller, route);
     } catch (error) {
       if (!(error instanceof AdminRefusal)) throw error;
@@ -37,7 +49,7 @@ export function door({ callers, recorder }: DoorParts): MiddlewareHandler<AdminE
       const { actor: by, roles, breakGlass } = known ?? NOBODY;
       const refused = { verdict: 'refused', code, by, roles, breakGlass } as const;
       await recorder.record({ ...about, ...refused }, { durable: true });
-      return c.json({ error: code, message }, code.startsWith('sign') ? 401 : 403);
+      return c.json({ error: code, message }, statusOf(code));
     }
     const { actor: by, roles, breakGlass } = caller;
     const allowed = { verdict: 'allowed', by, roles, breakGlass } as const;
@@ -50,6 +62,11 @@ export function door({ callers, recorder }: DoorParts): MiddlewareHandler<AdminE
     await recorder.record({ kind: 'admin-action-ended', ...ended }, { durable: true });
     return undefined;
   };
+}
+
+function statusOf(code: AdminRefusalCode): 401 | 403 | 503 {
+  if (code === 'state-unreachable') return 503;
+  return code.startsWith('sign') ? 401 : 403;
 }
 
 /** Who the record says has done what a handler does. */
@@ -69,6 +86,7 @@ async function asked(c: Context): Promise<AskedRequest> {
     signature: c.req.header(SIGNATURE_HEADER),
     at: c.req.header(SIGNED_AT_HEADER),
     nonce: c.req.header(NONCE_HEADER),
+    round: c.req.header(ROUND_HEADER),
     operator: (c.req.header(OPERATOR_HEADER) ?? claimedIn(body))?.slice(0, MAX_NAME),
   };
 }

@@ -12,6 +12,8 @@ export const SIGNED_AT_HEADER = 'sallyport-signed-at';
 export const NONCE_HEADER = 'sallyport-nonce';
 /** Who asks without a signature, by their own word. */
 export const OPERATOR_HEADER = 'sallyport-operator';
+/** Which of the requests that a supervisor passed on this is: the same for all workers that it asks. */
+export const ROUND_HEADER = 'sallyport-round';
 
 export interface SignedRequest {
   /** `<host of the portal>/<name>` */

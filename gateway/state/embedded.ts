@@ -116,6 +116,10 @@ export class EmbeddedStore extends Updating implements Store {
     return performance.now();
   }
 
+  warnings(): readonly string[] {
+    return [];
+  }
+
   async close(): Promise<void> {
     clearInterval(this.#sweep);
     this.#listeners.clear();

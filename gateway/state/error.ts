@@ -11,6 +11,8 @@ export type StateFailure =
   | 'state-unacknowledged'
   /** A record was sealed with another secret, or was changed by somebody without it. */
   | 'state-sealed'
+  /** A Redis that cannot hold a state: a replica, or too old. */
+  | 'state-unfit'
   /** What is here and what is there exclude each other. */
   | 'state-conflict';
 

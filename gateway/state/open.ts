@@ -1,6 +1,8 @@
 // Opens the store that the configuration names: the one place that knows the implementations.
+import type { Log } from '#siem/log';
 import type { StateConfig } from './config.ts';
 import { openEmbeddedStore } from './embedded.ts';
+import { requireWhole } from './portable.ts';
 import { readPrivate } from './private-files.ts';
 import { RedisStore } from './redis.ts';
 import { redisConnections } from './redis-connections.ts';
@@ -18,4 +20,20 @@ export async function openStore(state: StateConfig, now: () => number): Promise<
     replicas: redis.replicas ?? (redis.sentinel === undefined ? 0 : 1),
     now,
   });
+}
+
+/** The same for a gateway: says what is to be looked after, and goes on only with a state that is whole. */
+export async function openWhole(
+  state: StateConfig,
+  { log, now }: { readonly log: Log; readonly now: () => number },
+): Promise<Store> {
+  const store = await openStore(state, now);
+  for (const warning of store.warnings()) log.warn({}, warning);
+  try {
+    await requireWhole(store);
+    return store;
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
 }

@@ -7,6 +7,11 @@ if ARGV[3] == '' then redis.call('SET', KEYS[1], ARGV[2]) else redis.call('SET',
 redis.call('ZADD', KEYS[2], ARGV[5], ARGV[4])
 return 1`;
 
+/** Strikes ARGV[1] from the index KEYS[2] unless its record KEYS[1] is there: by its own clock Redis has the last word. */
+export const STRIKE: string = `
+if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
+return redis.call('ZREM', KEYS[2], ARGV[1])`;
+
 /** Counts at KEYS[1] for ARGV[1] milliseconds from the first: the count and what is left of them. */
 export const COUNT: string = `
 local count = redis.call('INCR', KEYS[1])

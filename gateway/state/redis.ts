@@ -3,9 +3,12 @@
 import type { ChainableCommander } from 'ioredis';
 import type { Count } from './counts.ts';
 import { StateError } from './error.ts';
+import { KINDS } from './kinds.ts';
+import { answered, unanswered } from './redis-answers.ts';
+import { redisWarnings } from './redis-condition.ts';
 import type { RedisClient, RedisConnections } from './redis-connections.ts';
 import { Ear } from './redis-ear.ts';
-import { COUNT, SWAP } from './redis-scripts.ts';
+import { COUNT, STRIKE, SWAP } from './redis-scripts.ts';
 import type { Seal } from './seal.ts';
 import { type Change, type Collections, type Held, type Kind, type Store, Updating } from './store.ts';
 
@@ -43,6 +46,9 @@ export class RedisStore extends Updating implements Store {
   readonly #ear: Ear;
   readonly #timers: readonly NodeJS.Timeout[];
   #confirmedAt = Number.NEGATIVE_INFINITY;
+  #warnings: readonly string[] = [];
+  /** Why the last beat was for nothing. */
+  #trouble: string | undefined;
 
   private constructor(options: RedisStoreOptions, client: RedisClient) {
     super();
@@ -51,6 +57,7 @@ export class RedisStore extends Updating implements Store {
     this.#ear = new Ear((attempt) => options.connections.listener(attempt));
     this.#timers = [
       setInterval(() => void this.#beat().catch(() => undefined), BEAT_INTERVAL).unref(),
+      setInterval(() => void this.#look().catch(() => undefined), SWEEP_INTERVAL).unref(),
       setInterval(() => void this.#sweep().catch(() => undefined), SWEEP_INTERVAL).unref(),
     ];
   }
@@ -60,6 +67,7 @@ export class RedisStore extends Updating implements Store {
     const client = await options.connections.client();
     const store = new RedisStore(options, client);
     try {
+      await store.#look();
       await store.#claim();
       await store.#beat();
       return store;
@@ -169,6 +177,10 @@ export class RedisStore extends Updating implements Store {
     return this.#confirmedAt;
   }
 
+  warnings(): readonly string[] {
+    return this.#trouble === undefined ? this.#warnings : [this.#trouble, ...this.#warnings];
+  }
+
   async close(): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer);
     this.#ear.close();
@@ -212,7 +224,7 @@ export class RedisStore extends Updating implements Store {
     if (replicas > 0) pipeline.wait(replicas, REPLICA_TIMEOUT);
     const results: unknown[] = [];
     for (const [error, result] of (await answered(pipeline.exec())) ?? []) {
-      if (error !== null) throw unreachable(error);
+      if (error !== null) throw unanswered(error);
       results.push(result);
     }
     if (replicas > 0 && Number(results.at(-1)) < replicas) {
@@ -225,20 +237,32 @@ export class RedisStore extends Updating implements Store {
   /** A primary that was cut off from its replicas answers reads for ever: only an acknowledged write shows it is one. */
   async #beat(): Promise<void> {
     const asked = performance.now();
-    await this.#write((pipeline) => pipeline.set(`${this.#options.prefix}:beat`, '1', 'PX', SWEEP_INTERVAL));
-    this.#confirmedAt = asked;
+    try {
+      await this.#write((pipeline) =>
+        pipeline.set(`${this.#options.prefix}:beat`, '1', 'PX', SWEEP_INTERVAL),
+      );
+      this.#confirmedAt = asked;
+      this.#trouble = undefined;
+    } catch (error) {
+      this.#trouble = (error as Error).message;
+      throw error;
+    }
+  }
+
+  async #look(): Promise<void> {
+    this.#warnings = await answered(redisWarnings(this.#client, this.#options.now));
   }
 
   /** Strikes from the indexes what Redis let expire. */
   async #sweep(): Promise<void> {
-    for (const kind of Object.keys(SWEPT) as Kind[]) {
-      const past = this.#options.now() - SWEEP_INTERVAL;
-      const ended = await this.#client.zrangebyscore(this.#index(kind), '-inf', past, 'LIMIT', 0, BATCH);
-      for (const key of ended) {
-        // By our clock it has ended; Redis, which counts for itself, has the last word.
-        if ((await this.#client.exists(this.#name(kind, key))) === 0) {
-          await this.#client.zrem(this.#index(kind), key);
-        }
+    const past = this.#options.now() - SWEEP_INTERVAL;
+    for (const kind of KINDS) {
+      for (let struck = BATCH; struck === BATCH; ) {
+        const ended = await this.#client.zrangebyscore(this.#index(kind), '-inf', past, 'LIMIT', 0, BATCH);
+        const strikes = ended.map((key) =>
+          this.#client.eval(STRIKE, 2, this.#name(kind, key), this.#index(kind), key),
+        );
+        struck = (await Promise.all(strikes)).filter((one) => one === 1).length;
       }
     }
   }
@@ -263,35 +287,6 @@ export class RedisStore extends Updating implements Store {
   }
 }
 
-/** Kinds whose records end by themselves. */
-const SWEPT: Partial<Record<Kind, true>> = {
-  session: true,
-  door: true,
-  login: true,
-  handoff: true,
-  cliCode: true,
-  enrolment: true,
-  person: true,
-  providerSession: true,
-  spentToken: true,
-  presence: true,
-  revocation: true,
-};
-
 function score(expiresAt: number | undefined): number {
   return Math.min(expiresAt ?? Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
-}
-
-async function answered<T>(reply: Promise<T>): Promise<T> {
-  try {
-    return await reply;
-  } catch (error) {
-    throw unreachable(error);
-  }
-}
-
-/** Redis's words never hold a value of ours, but they may hold an address: they are for the log. */
-function unreachable(cause: unknown): StateError {
-  if (cause instanceof StateError) return cause;
-  return new StateError('state-unreachable', `Redis did not answer: ${(cause as Error).message}`, { cause });
 }

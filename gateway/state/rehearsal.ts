@@ -16,7 +16,7 @@ export function rehearsable(real: Store): Rehearsable {
     get(target, name: keyof Store) {
       const method = target[name].bind(target) as (...args: unknown[]) => unknown;
       if (name === 'confirmedAt') return () => silentSince ?? target.confirmedAt();
-      if (name === 'close' || name === 'subscribe') return method;
+      if (name === 'close' || name === 'subscribe' || name === 'warnings') return method;
       return (...args: unknown[]) =>
         silentSince === undefined
           ? method(...args)

@@ -66,6 +66,12 @@ export interface UsedProof {
   readonly at: number;
 }
 
+/** A signed request of an admin that was answered, keyed by the hash of who signed it and its nonce. */
+export interface AdminRequest {
+  /** Workers of one gateway that are asked the same know it by this. */
+  readonly round: string;
+}
+
 /** A sign-in under way at a provider, keyed by the hash of `state`; taken once. */
 export interface PendingLogin {
   readonly provider: string;
@@ -165,6 +171,11 @@ export interface Presence {
   readonly address: string;
 }
 
+/** A copy into this state that has not come to its end; the only one of its kind. */
+export interface Copying {
+  readonly what: 'migrate' | 'restore';
+}
+
 /** A root that every gateway of an installation has, keyed by its authority's name. */
 export interface SharedKey {
   /** `certificate` in PEM, and `key`, sealed so that only issuing processes open it. */
@@ -208,11 +219,13 @@ export interface Collections {
   spentToken: SpentToken;
   revocation: Revocation;
   presence: Presence;
+  copying: Copying;
   sharedKey: SharedKey;
   keyRing: SigningKeys;
   browserAsk: BrowserAsk;
   deviceAgent: DeviceAgent;
   usedProof: UsedProof;
+  adminRequest: AdminRequest;
 }
 
 export type Kind = keyof Collections;
@@ -263,6 +276,8 @@ export interface Store {
    * than for a part of it that was cut off. What was read may be relied on for a bounded time from here.
    */
   confirmedAt(): number;
+  /** What whoever runs the store should look after, in words. */
+  warnings(): readonly string[];
   close(): Promise<void>;
 }
 

@@ -1,10 +1,19 @@
 // The admin socket of a gateway that is several workers. What is asked of the shared state any worker answers; what each
 // has to itself, all of them are asked, and their answers become one. Who may ask for what the workers know: requests go
 // on as they came, signature and all.
-import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
+import { randomUUID } from 'node:crypto';
+import {
+  createServer,
+  type IncomingMessage,
+  type OutgoingHttpHeaders,
+  request,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
 import { MAX_BUNDLE } from '#gateway/change/bundle';
 import { type AdminPlace, adminSocket, CHANGES_PATH, listenForAdmins } from '#gateway/console/admin';
 import type { DrillReport } from '#gateway/console/drill';
+import { ROUND_HEADER } from '#gateway/console/signed-request';
 import { OWN_BODY } from '#gateway/edge/limits';
 import { workerDirectory } from './config.ts';
 import type { WorkerProcess } from './worker-process.ts';
@@ -23,9 +32,8 @@ const OF_ALL: Readonly<Record<string, Merge>> = {
   'GET /v1/status': mergedStatus,
   'POST /v1/policy/reload': mergedReload,
   'POST /v1/drills': mergedDrill,
-  // Each keeps what it accepted, and which accounts were opened.
+  // Each keeps what it accepted.
   'POST /v1/changes': first,
-  'POST /v1/break-glass': first,
 };
 
 /** Listens where the configuration says. */
@@ -52,7 +60,10 @@ async function answer(
   const [any] = serving;
   if (any === undefined)
     return send(response, { status: 503, text: told('unavailable', 'no worker serves') });
-  const put = ({ number }: Answering): Promise<Reply> => ask(workerDirectory(state, number), asked, body);
+  // By this each knows that it is asked what another one is asked, and not the same once more.
+  const headers = { ...toPassOn(asked), [ROUND_HEADER]: randomUUID() };
+  const put = ({ number }: Answering): Promise<Reply> =>
+    ask(workerDirectory(state, number), asked, headers, body);
   const merge = OF_ALL[`${asked.method} ${asked.url}`];
   if (merge === undefined) return send(response, await put(any));
   const replies = await Promise.all(
@@ -77,15 +88,24 @@ async function bodyOf(asked: IncomingMessage, limit: number): Promise<Buffer | u
   return Buffer.concat(chunks);
 }
 
-function ask(state: string, { method, url, headers }: IncomingMessage, body: Buffer): Promise<Reply> {
+function toPassOn({ headers }: IncomingMessage): OutgoingHttpHeaders {
   const ours = Object.entries(headers).filter(
     ([name]) => name.startsWith('sallyport-') || name === 'content-type',
   );
+  return Object.fromEntries(ours);
+}
+
+function ask(
+  state: string,
+  { method, url }: IncomingMessage,
+  headers: OutgoingHttpHeaders,
+  body: Buffer,
+): Promise<Reply> {
   return new Promise((resolve, reject) => {
     const call = request(
       {
         ...{ socketPath: adminSocket({ state }), method, path: url },
-        headers: { ...Object.fromEntries(ours), 'content-length': body.length },
+        headers: { ...headers, 'content-length': body.length },
       },
       (reply) => {
         let text = '';

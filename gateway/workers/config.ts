@@ -1,7 +1,7 @@
 // The part of the gateway's configuration that says how many processes share the work on one machine, and the part of
 // the whole that each of them gets.
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import type { GatewayConfig } from '#gateway/config';
 import type { StateConfig } from '#gateway/state/config';
@@ -57,6 +57,11 @@ export function documentName({ name, worker }: Pick<GatewayConfig, 'name' | 'wor
 /** The directory of one worker, or of none of them, in that of the gateway. */
 export function workerDirectory(state: string, number: number): string {
   return join(state, `worker-${number}`);
+}
+
+/** The gateway's directory: of a worker, what it has in common with the others. */
+export function directoryOfAll({ state, worker }: Pick<GatewayConfig, 'state' | 'worker'>): string {
+  return worker === undefined ? state : dirname(state);
 }
 
 /** Directories with a record of their own below a gateway's: its own, and those of its workers, also of former ones. */

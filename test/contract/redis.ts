@@ -90,13 +90,17 @@ export interface Sentinels {
   primary(): Promise<number | undefined>;
 }
 
-/**
- * A primary with two replicas, watched by three Sentinels that give it a second. `through`: another port by which
- * replicas, Sentinels and whoever asks them reach the primary.
- */
+export interface SentinelsOptions {
+  /** Another port by which replicas, Sentinels and whoever asks them reach the primary. */
+  readonly through?: (port: number) => Promise<number>;
+  /** More of every server. */
+  readonly args?: readonly string[];
+}
+
+/** A primary with two replicas, watched by three Sentinels that give it a second. */
 export async function sentinels(
   scope: Scope,
-  through: (port: number) => Promise<number> = async (port) => port,
+  { through = async (port) => port, args = [] }: SentinelsOptions = {},
 ): Promise<Sentinels> {
   const directory = directoryFor(scope);
   const ports = await freePorts(6);
@@ -106,7 +110,14 @@ export async function sentinels(
   const prompt = ['--repl-diskless-sync-delay', '0'];
   const servers = ports.slice(0, 3).map((port, index) => {
     const replica = index === 0 ? [] : ['--replicaof', '127.0.0.1', String(seen)];
-    return launch(scope, directory, port, ['--port', String(port), ...replica, ...limits, ...prompt]);
+    return launch(scope, directory, port, [
+      '--port',
+      String(port),
+      ...replica,
+      ...limits,
+      ...prompt,
+      ...args,
+    ]);
   });
   await until('the replicas follow', async () =>
     String(await ask(first, 'INFO', 'replication')).includes('min_slaves_good_slaves:2'),
@@ -149,13 +160,17 @@ export async function sentinels(
 }
 
 /** A Cluster of three primaries; their ports. */
-export async function redisCluster(scope: Scope): Promise<readonly RedisServer[]> {
+export async function redisCluster(
+  scope: Scope,
+  args: readonly string[] = [],
+): Promise<readonly RedisServer[]> {
   const directory = directoryFor(scope);
   const servers = (await freePorts(3)).map((port) =>
     launch(scope, directory, port, [
       ...['--port', String(port), '--cluster-enabled', 'yes', '--cluster-node-timeout', '2000'],
       // By itself it would be ten thousand more, beyond what the kernel keeps free of outgoing connections.
       ...['--cluster-port', String(port + 1)],
+      ...args,
     ]),
   );
   await Promise.all(servers.map(({ port }) => until('a node answers', () => answers(port))));

@@ -38,10 +38,12 @@ async function history(scope: Scope, seed: number): Promise<History> {
   const random = seeded(seed);
   const lines: Line[] = [];
   // Everybody reaches the first primary through a line that can be cut; where it was replaced, nobody needs that line.
-  const watched = await sentinels(scope, async (port) => {
-    const line = await proxy(scope, port);
-    lines.push(line);
-    return line.port;
+  const watched = await sentinels(scope, {
+    through: async (port) => {
+      const line = await proxy(scope, port);
+      lines.push(line);
+      return line.port;
+    },
   });
   const state = onSentinels(
     watched.name,

@@ -126,10 +126,12 @@ export const primaryHung = (scope: Scope): Promise<Finding> => failover(scope, '
 /** A gateway that can reach only a primary which was replaced elsewhere stops, whatever that primary says. */
 export async function splitBrain(scope: Scope): Promise<Finding> {
   const middle: { cut(): void }[] = [];
-  const watched = await sentinels(scope, async (port) => {
-    const line = await proxy(scope, port);
-    middle.push(line);
-    return line.port;
+  const watched = await sentinels(scope, {
+    through: async (port) => {
+      const line = await proxy(scope, port);
+      middle.push(line);
+      return line.port;
+    },
   });
   const primary = watched.servers[0]?.port ?? 0;
   const majority = onSentinels(

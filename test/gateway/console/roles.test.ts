@@ -1,10 +1,10 @@
 // Who may ask the admin API for what: every role at every address, with real signatures; accounts for emergencies; and
 // the record of every question, before it is answered.
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, beforeEach, suite, test } from 'node:test';
+import { after, beforeEach, suite, type TestContext, test } from 'node:test';
 import { sshSign } from '#bin/ssh-keygen';
 import type { GatewayConfig } from '#gateway/config';
 import { adminApp } from '#gateway/console/admin';
@@ -12,7 +12,11 @@ import { openAdmins } from '#gateway/console/admins';
 import { adminSchema } from '#gateway/console/config';
 import { ROLES, ROUTES, RouteTableError, requireRoles } from '#gateway/console/roles';
 import { ADMIN_NAMESPACE, textToSign } from '#gateway/console/signed-request';
+import { StateError } from '#gateway/state/error';
+import { openStore } from '#gateway/state/open';
+import type { Store } from '#gateway/state/store';
 import type { SallyportEvent } from '#siem/event';
+import { REDIS_NEEDS, redisServer } from '#test/contract/redis';
 import { requires } from '#test/requires';
 import { ChangeBed, publicKey } from '../change/bed.ts';
 
@@ -36,6 +40,18 @@ test('the page for admins shows the table', () => {
   );
   assert.deepEqual(Object.fromEntries(shown), ROUTES);
 });
+
+/** What a store is for one gateway, forgotten with it. */
+function memory(): Pick<Store, 'update'> {
+  const kept = new Map<string, unknown>();
+  return {
+    update: async (_kind, key, change) => {
+      const next = change(kept.get(key) as never);
+      if (next !== undefined) kept.set(key, next.value);
+      return next !== undefined;
+    },
+  };
+}
 
 suite('admins', { skip: requires('ssh-keygen') }, () => {
   const bed = new ChangeBed();
@@ -69,7 +85,10 @@ suite('admins', { skip: requires('ssh-keygen') }, () => {
   });
   const app = appOf({ admin });
 
-  function appOf(more: Partial<GatewayConfig>): ReturnType<typeof adminApp> {
+  function appOf(
+    more: Partial<GatewayConfig>,
+    store: Pick<Store, 'update'> = memory(),
+  ): ReturnType<typeof adminApp> {
     const config = {
       state,
       portal: 'https://access.example.com:8443',
@@ -79,6 +98,7 @@ suite('admins', { skip: requires('ssh-keygen') }, () => {
     const admins = openAdmins({
       config,
       signed: () => undefined,
+      store,
       recorder: recorder as never,
       now: () => now,
     });
@@ -105,6 +125,9 @@ suite('admins', { skip: requires('ssh-keygen') }, () => {
     readonly nonce?: string;
     /** What is sent in the place of what was signed. */
     readonly sent?: { readonly path?: string; readonly body?: string };
+    /** Another gateway than the one of these tests. */
+    readonly to?: ReturnType<typeof adminApp>;
+    readonly round?: string;
   }
   let nonces = 0;
   async function ask(
@@ -121,9 +144,12 @@ suite('admins', { skip: requires('ssh-keygen') }, () => {
     const armour = sshSign(keys.get(who) ?? '', wish.namespace ?? ADMIN_NAMESPACE, text);
     const signature = armour.trim().split('\n').slice(1, -1).join('');
     const sent = wish.sent?.body ?? body;
-    const reply = await app.request(wish.sent?.path ?? path, {
+    const reply = await (wish.to ?? app).request(wish.sent?.path ?? path, {
       method,
-      headers: { 'sallyport-signature': signature, 'sallyport-signed-at': at, 'sallyport-nonce': nonce },
+      headers: {
+        ...{ 'sallyport-signature': signature, 'sallyport-signed-at': at, 'sallyport-nonce': nonce },
+        ...(wish.round === undefined ? {} : { 'sallyport-round': wish.round }),
+      },
       ...(method === 'GET' ? {} : { body: sent }),
     });
     return { status: reply.status, code: ((await reply.json()) as { error?: unknown }).error };
@@ -187,6 +213,76 @@ suite('admins', { skip: requires('ssh-keygen') }, () => {
       Array.from({ length: 50 }, () => ask('viewer', 'GET /v1/status', { nonce: 'one' })),
     );
     assert.equal(replies.filter(({ status }) => status === 200).length, 1);
+  });
+
+  const STORES: Readonly<
+    Record<string, readonly [skip: string | false, open: (t: TestContext) => Promise<Store>]>
+  > = {
+    'an embedded state': [
+      false,
+      (t) => openStore({ kind: 'embedded', directory: directoryFor(t) }, () => now),
+    ],
+    Redis: [
+      requires(...REDIS_NEEDS),
+      async (t) => {
+        const { port } = await redisServer(t);
+        const directory = directoryFor(t);
+        const file = join(directory, 'secret');
+        writeFileSync(file, 'a secret of more than thirty-two characters', { mode: 0o600 });
+        const redis = { server: { host: '127.0.0.1', port }, database: 0, prefix: 'sallyport' };
+        return openStore({ kind: 'redis', directory, secret: { file }, redis }, () => now);
+      },
+    ],
+  };
+
+  function directoryFor(t: TestContext): string {
+    const directory = mkdtempSync(join(tmpdir(), 'sallyport-admin-state-'));
+    t.after(() => rmSync(directory, { recursive: true, force: true }));
+    return directory;
+  }
+
+  for (const [name, [skip, open]] of Object.entries(STORES)) {
+    test(`with ${name} a request is answered once by all workers together, whoever was started again`, {
+      skip,
+    }, async (t) => {
+      const store = await open(t);
+      t.after(() => store.close());
+      const worker = (): ReturnType<typeof adminApp> =>
+        appOf({ admin, state: join(state, 'worker-1'), worker: { of: 'edge-1' } }, store);
+      const [one, other] = [worker(), worker()];
+      const status = 'GET /v1/status';
+      const asked = async (to: typeof app, nonce: string, round?: string): Promise<unknown> =>
+        (await ask('viewer', status, { to, nonce, ...(round === undefined ? {} : { round }) })).code;
+      assert.equal(await asked(one, 'a'), undefined);
+      assert.equal(await asked(other, 'a'), 'signature-replayed', 'at another worker');
+      assert.equal(await asked(worker(), 'a'), 'signature-replayed', 'at one that was started again');
+      // What a supervisor asks of all workers is one request.
+      assert.equal(await asked(one, 'b', 'round-1'), undefined);
+      assert.equal(await asked(other, 'b', 'round-1'), undefined);
+      assert.equal(await asked(worker(), 'b', 'round-2'), 'signature-replayed');
+      const single = appOf({ admin }, store);
+      assert.equal(await asked(single, 'c', 'round-1'), undefined);
+      assert.equal(await asked(single, 'c', 'round-1'), 'signature-replayed', 'nobody else has rounds');
+      // As long as its signature is good it is not forgotten.
+      now += 59_000;
+      const late = await ask('viewer', status, { to: one, nonce: 'a', at: now - 59_000 });
+      assert.equal(late.code, 'signature-replayed');
+    });
+  }
+
+  test('while the state does not answer only accounts for emergencies are answered, and once', async () => {
+    const store = { update: () => Promise.reject(new StateError('state-unreachable', 'gone')) };
+    const cut = appOf({ admin, state: mkdtempSync(join(state, 'cut-')) }, store);
+    assert.deepEqual(await ask('viewer', 'GET /v1/status', { to: cut }), {
+      status: 503,
+      code: 'state-unreachable',
+    });
+    assert.equal(events.at(-1)?.kind, 'admin-action');
+    const opening = { to: cut, nonce: 'open', body: '{"reason":"no Redis"}' };
+    assert.equal((await ask('glass', 'POST /v1/break-glass', opening)).status, 200);
+    assert.equal((await ask('glass', 'GET /v1/status', { to: cut, nonce: 'one' })).status, 200);
+    const again = await ask('glass', 'GET /v1/status', { to: cut, nonce: 'one' });
+    assert.equal(again.code, 'signature-replayed');
   });
 
   test('what cannot be recorded is not done', async () => {

@@ -7,7 +7,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { type TestContext, test } from 'node:test';
 import { Sessions } from '#gateway/identity/sessions';
 import { openStore } from '#gateway/state/open';
-import { exported, imported } from '#gateway/state/portable';
+import { copyingInto, exported, imported, recordsIn, requireWhole } from '#gateway/state/portable';
 import type { Store } from '#gateway/state/store';
 import { ask, REDIS_NEEDS, redisServer } from '#test/contract/redis';
 import { requires } from '#test/requires';
@@ -41,13 +41,13 @@ async function filled(store: Store): Promise<{ cookie: string }> {
   return { cookie: value };
 }
 
-const lines = (store: Store): Promise<string[]> => Array.fromAsync(exported(store, NOW));
+const lines = (store: Store): Promise<string[]> => exported(store, NOW);
 
 test('what is in one store comes whole into another, and what has no future stays behind', async (t) => {
   const [from, to] = [await embedded(t), await embedded(t)];
   const { cookie } = await filled(from);
   const text = await lines(from);
-  assert.equal(await imported(to, text, NOW), text.length - 1);
+  assert.equal(await imported(to, text, NOW, 'restore'), recordsIn(text));
   assert.deepEqual(await lines(to), text);
   assert.equal((await to.list('presence')).length, 0);
   const sessions = new Sessions(
@@ -58,7 +58,7 @@ test('what is in one store comes whole into another, and what has no future stay
   );
   assert.ok(await sessions.find(cookie, 'wiki.example.com'));
   assert.equal(
-    await imported(await embedded(t), text, NOW + 7_200_000),
+    await imported(await embedded(t), text, NOW + 7_200_000, 'restore'),
     1,
     'the connector; the rest has ended',
   );
@@ -70,14 +70,55 @@ test('a file that is no good restores nothing', async (t) => {
   const text = await lines(from);
   for (const [bad, says] of [
     [['{}', ...text.slice(1)], /not a backup/],
-    [['{"sallyport":"state","version":99}'], /version 99; this Sallyport knows 1/],
-    [[...text, '["session","x",'], /torn: nothing was restored/],
-    [[...text, '["nonsense","x",{},null]'], /no record: nothing was restored/],
+    [['{"sallyport":"state","version":99}'], /version 99; this Sallyport knows 2/],
+    [[...text.slice(0, -1), '["session","x",', ''], /torn: nothing was restored/],
+    [[...text.slice(0, -1), '["nonsense","x",{},null]', ''], /no record: nothing was restored/],
+    [[...text.slice(0, -1), '["presence","x",{},null]', ''], /no record: nothing was restored/],
+    [text.slice(0, -1), /cut short or was changed/],
+    [text.slice(0, -2), /cut short or was changed/],
+    [text.toSpliced(1, 1), /cut short or was changed/],
+    [text.map((line) => line.replace('rack-1', 'rack-2')), /cut short or was changed/],
   ] as const) {
     const to = await embedded(t);
-    await assert.rejects(imported(to, bad, NOW), says);
-    assert.equal((await lines(to)).length, 1);
+    await assert.rejects(imported(to, bad, NOW, 'restore'), says);
+    assert.equal(recordsIn(await lines(to)), 0);
+    assert.equal(await copyingInto(to), undefined);
   }
+});
+
+test('a backup of the first version, which nothing ended, is restored', async (t) => {
+  const from = await embedded(t);
+  await filled(from);
+  const text = await lines(from);
+  const first = ['{"sallyport":"state","version":1,"at":1}', ...text.slice(1, -1)];
+  const to = await embedded(t);
+  assert.equal(await imported(to, first, NOW, 'restore'), recordsIn(text));
+  assert.deepEqual(await lines(to), text);
+});
+
+test('a copy that breaks off has put revocations first, and no gateway goes on with it', async (t) => {
+  const from = await embedded(t);
+  await filled(from);
+  await from.put('revocation', 'person:https://id#1', { at: NOW, by: 'ops' });
+  const text = await lines(from);
+  const kinds: string[] = [];
+  const to = await embedded(t);
+  const breaking = new Proxy(to, {
+    get: (target, name: keyof Store) =>
+      name !== 'put'
+        ? (target[name] as () => unknown).bind(target)
+        : async (...args: Parameters<Store['put']>) => {
+            if (kinds.length === 3) throw new Error('killed');
+            kinds.push(args[0]);
+            return target.put(...args);
+          },
+  });
+  await assert.rejects(imported(breaking, text, NOW, 'restore'), /killed/);
+  assert.deepEqual(kinds, ['copying', 'revocation', 'session']);
+  await assert.rejects(requireWhole(to), /`sallyport state restore` has not come to its end/);
+  await imported(to, text, NOW, 'restore');
+  await requireWhole(to);
+  assert.deepEqual(await lines(to), text);
 });
 
 test('from a file to Redis and back', { skip: requires(...REDIS_NEEDS) }, async (t) => {
@@ -91,7 +132,7 @@ test('from a file to Redis and back', { skip: requires(...REDIS_NEEDS) }, async 
   const from = await embedded(t);
   await filled(from);
   const text = await lines(from);
-  await imported(there, text, NOW);
+  await imported(there, text, NOW, 'migrate');
   assert.deepEqual(await lines(there), text);
 });
 

@@ -1,6 +1,6 @@
 // The store in Redis: the contract on a real server of each kind, and what is true of Redis alone.
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
@@ -8,11 +8,13 @@ import { openAuthority } from '#gateway/pki/authority';
 import type { RedisConfig } from '#gateway/state/config';
 import { StateError } from '#gateway/state/error';
 import { openStore } from '#gateway/state/open';
+import { warningsOf } from '#gateway/state/redis-condition';
 import type { Store } from '#gateway/state/store';
 import { ask, REDIS_NEEDS, redisCluster, redisServer, type Scope, sentinels } from '#test/contract/redis';
 import { storeContract } from '#test/contract/store';
 import { requires } from '#test/requires';
 import { until } from '#test/story/part';
+import { freePorts } from '#test/story/ports';
 
 const skip = requires(...REDIS_NEEDS);
 const SECRET = 'a secret of more than thirty-two characters';
@@ -37,6 +39,20 @@ function open(
 }
 
 const at = (port: number): { host: string; port: number } => ({ host: '127.0.0.1', port });
+
+/** Arguments for a server with the ACL user that the page on state tells people to make. */
+function aclUser(password: string): string[] {
+  return `--${aclLine()}`.split(' ').map((word) => word.replace('PASSWORD', password));
+}
+
+function user(scope: Scope): Pick<RedisConfig, 'username' | 'password'> {
+  return { username: 'gateway', password: secretFile(scope, 'of-the-gateways') };
+}
+
+function aclLine(): string {
+  const page = readFileSync(join(import.meta.dirname, '../../../docs/state.md'), 'utf8');
+  return /^user gateway .*$/m.exec(page)?.[0] ?? '';
+}
 
 /** The contract on the Redis that `start` gives. */
 function contractOn(name: string, start: (scope: Scope) => Promise<Partial<RedisConfig>>): void {
@@ -74,12 +90,13 @@ function contractOn(name: string, start: (scope: Scope) => Promise<Partial<Redis
 contractOn('the store in one Redis', async (scope) => ({ server: at((await redisServer(scope)).port) }));
 
 contractOn('the store in a Redis with Sentinels', async (scope) => {
-  const { name, sentinels: watchers } = await sentinels(scope);
-  return { sentinel: { name, addresses: watchers.map(({ port }) => at(port)) } };
+  const { name, sentinels: watchers } = await sentinels(scope, { args: aclUser('of-the-gateways') });
+  return { ...user(scope), sentinel: { name, addresses: watchers.map(({ port }) => at(port)) } };
 });
 
 contractOn('the store in a Redis Cluster', async (scope) => ({
-  cluster: (await redisCluster(scope)).map(({ port }) => at(port)),
+  ...user(scope),
+  cluster: (await redisCluster(scope, aclUser('of-the-gateways'))).map(({ port }) => at(port)),
 }));
 
 contractOn(
@@ -93,7 +110,7 @@ contractOn(
       writeFileSync(join(directory, name), text, { mode: 0o600 });
       return join(directory, name);
     };
-    const [port] = await (await import('#test/story/ports')).freePorts(1);
+    const [port] = await freePorts(1);
     const ca = file('ca.pem', authority.certificate);
     await redisServer(scope, {
       port: port ?? 0,
@@ -101,32 +118,13 @@ contractOn(
         ...['--port', '0', '--tls-port', String(port), '--tls-auth-clients', 'no'],
         ...['--tls-cert-file', file('cert.pem', certificate), '--tls-key-file', file('key.pem', key)],
         ...['--tls-ca-cert-file', ca],
-        // As docs/state.md says it.
-        ...['--user', 'default', 'off'],
-        ...['--user', 'gateway', 'on', '>of the gateways', '~sallyport:*', '&sallyport:*', '-@all'],
-        ...[
-          '+get',
-          '+set',
-          '+getdel',
-          '+mget',
-          '+exists',
-          '+eval',
-          '+incr',
-          '+pexpire',
-          '+pttl',
-          '+zadd',
-          '+zrem',
-          '+zrange',
-          '+zrangebyscore',
-        ],
-        ...['+publish', '+subscribe', '+unsubscribe', '+ping', '+wait', '+info', '+select', '+cluster|slots'],
+        ...['--user', 'default', 'off', ...aclUser('of-the-gateways')],
       ],
     });
     return {
       server: at(port ?? 0),
       tls: { ca },
-      username: 'gateway',
-      password: secretFile(scope, 'of the gateways'),
+      ...user(scope),
     };
   },
 );
@@ -159,6 +157,93 @@ describe('Redis', { skip }, () => {
     await assert.rejects(open(t, { server: at(port) }, { secret: 'short' }), /openssl rand -base64 32/);
     await ask(port, 'SET', 'sallyport:layout', '99 x');
     await assert.rejects(open(t, { server: at(port) }), /layout 99; this Sallyport knows 1/);
+  });
+
+  test('gives its user no right that is not used', async (t) => {
+    const [port = 0] = await freePorts(1);
+    await redisServer(t, { port, args: ['--port', String(port), ...aclUser('of-the-gateways')] });
+    t.mock.timers.enable({ apis: ['setInterval'] });
+    const options = { ...user(t), server: at(port), database: 1 };
+    let now = Date.now();
+    const store = await open(t, options, { now: () => now });
+    t.after(() => store.close());
+    await store.put('door', 'a', { session: 's', host: 'h' }, now + 60_000);
+    await store.create('door', 'b', { session: 's', host: 'h' });
+    await store.list('door');
+    await store.take('door', 'a');
+    await store.count('k', 1_000);
+    await store.subscribe(
+      'news',
+      () => undefined,
+      () => undefined,
+    );
+    await store.publish('news', 'x');
+    // One that Redis let expire, and that only a sweep strikes from the index.
+    await store.put('door', 'c', { session: 's', host: 'h' }, now + 1);
+    now += 180_000;
+    t.mock.timers.tick(60_000);
+    const granted = [...aclLine().matchAll(/\+([a-z|]+)/g)].map(([, name = '']) => name);
+    // What one server by itself is not asked: for acknowledgements of replicas, and for what only a Cluster has.
+    const elsewhere = ['wait', 'asking', 'cluster|slots', 'cluster|info'];
+    const used = await until('the sweep', async () => {
+      const stats = String(await ask(port, 'INFO', 'commandstats'));
+      return stats.includes('cmdstat_exists:') ? stats : undefined;
+    });
+    assert.deepEqual(
+      granted.filter((name) => !used.includes(`cmdstat_${name}:`)),
+      elsewhere,
+    );
+  });
+
+  test('with another password is told of in words, without the password', async (t) => {
+    const { port } = await redisServer(t, { args: ['--requirepass', 'right'] });
+    await assert.rejects(
+      open(t, { server: at(port), password: secretFile(t, 'wrong-one') }),
+      (error: Error) => {
+        assert.match(error.message, /no Redis at 127\.0\.0\.1:\d+: WRONGPASS/);
+        return !error.message.includes('wrong-one');
+      },
+    );
+    await assert.rejects(open(t, { server: at(port) }), /NOAUTH/);
+  });
+
+  test('that is a replica is refused with the name of its primary', async (t) => {
+    const primary = await redisServer(t);
+    const { port } = await redisServer(t, { args: ['--replicaof', '127.0.0.1', String(primary.port)] });
+    await assert.rejects(
+      open(t, { server: at(port) }),
+      (error) =>
+        error instanceof StateError &&
+        error.code === 'state-unfit' &&
+        error.message.includes(`name its primary (127.0.0.1:${primary.port})`),
+    );
+  });
+
+  test('that would drop records when its memory is full, and one whose clock is another, are warned of', async (t) => {
+    const { port } = await redisServer(t, { args: ['--maxmemory-policy', 'volatile-ttl'] });
+    const store = await open(t, { server: at(port) }, { now: () => Date.now() + 300_000 });
+    t.after(() => store.close());
+    const [drops = '', clock = '', ...more] = store.warnings();
+    assert.match(drops, /revocations too \(maxmemory-policy volatile-ttl\): set maxmemory-policy noeviction/);
+    assert.match(clock, /the clock here is (299|300) s ahead of that of Redis/);
+    assert.deepEqual(more, []);
+    assert.throws(() => warningsOf('redis_version:6.0.16\r\n', 0), /6\.0\.16 is too old: 6\.2 or later/);
+  });
+
+  test('whose memory is full keeps what it has, acknowledges nothing more, and says why', async (t) => {
+    const { port } = await redisServer(t);
+    const store = await open(t, { server: at(port) });
+    t.after(() => store.close());
+    assert.deepEqual(store.warnings(), []);
+    await store.put('revocation', 'device:a', { at: 1, by: 'ops' });
+    await ask(port, 'CONFIG', 'SET', 'maxmemory', '1');
+    await assert.rejects(store.put('revocation', 'device:b', { at: 1, by: 'ops' }), /Redis refused: OOM/);
+    assert.equal((await store.get('revocation', 'device:a'))?.by, 'ops');
+    await until('it says so', () => store.warnings()[0]?.includes('OOM'));
+    const silent = store.confirmedAt();
+    await ask(port, 'CONFIG', 'SET', 'maxmemory', '0');
+    await until('it works again by itself', () => store.confirmedAt() > silent);
+    assert.deepEqual(store.warnings(), []);
   });
 
   test('that is not there is named', async (t) => {
