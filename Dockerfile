@@ -1,5 +1,6 @@
 # One image for gateway and connector: the build and its packages on the patched runtime, nothing that builds or
-# issues identities. Not yet built by the tests, which have no Docker daemon; they check what is written here.
+# issues identities. Not yet built by the tests, which have no Docker daemon; they check what is written here. The tag is
+# the release that the advisories name as mended: that the registry has an image of it was not looked up.
 FROM node:26.12.1-bookworm-slim AS build
 WORKDIR /src
 COPY package.json package-lock.json ./

@@ -1,7 +1,8 @@
 // What `sallyport login` leaves on a person's computer: one gateway, one token, readable by them alone.
-import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { looseness } from '#connectors/wire/private-file';
 
 export interface Credentials {
   /** The portal's origin. */
@@ -40,11 +41,8 @@ export function readCredentials(file: string, now: number): Credentials {
   const again = 'Run: sallyport login --portal https://…';
   if (!existsSync(file))
     throw new CredentialsError('not-signed-in', `You are not signed in on this computer. ${again}`);
-  const mode = statSync(file).mode & 0o777;
-  if ((mode & 0o077) !== 0) {
-    const message = `${file} has mode ${mode.toString(8)}: others could use your access. Run: chmod 600 ${file}`;
-    throw new CredentialsError('loose-mode', message);
-  }
+  const loose = looseness(file);
+  if (loose !== undefined) throw new CredentialsError('loose-mode', loose);
   let credentials: Partial<Credentials>;
   try {
     credentials = JSON.parse(readFileSync(file, 'utf8')) ?? {};

@@ -1,7 +1,8 @@
 // What enrolment leaves on a machine: which gateway, which device, and the TPM's wrapped keys. No secret of worth
 // without the TPM, yet private all the same: whoever can change it can make this machine attest as nobody.
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { looseness } from '#connectors/wire/private-file';
 import type { DeviceKeys } from './attester.ts';
 import type { TpmKey } from './tpm/tpm.ts';
 
@@ -20,7 +21,7 @@ export interface DeviceState {
 
 /** The machine is not enrolled, or not safely. `message` says what to do. */
 export class KeyStoreError extends Error {
-  readonly code: 'not-enrolled' | 'loose-mode' | 'other-owner' | 'unreadable';
+  readonly code: 'not-enrolled' | 'loose-mode' | 'unreadable';
   constructor(code: KeyStoreError['code'], message: string) {
     super(message);
     this.code = code;
@@ -38,7 +39,7 @@ export function deviceFile(credentials: string): string {
 /** Whole or not at all. @throws {KeyStoreError} when the directory is open to others. */
 export function writeDevice(file: string, state: DeviceState): void {
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-  requirePrivate(dirname(file), '700');
+  requirePrivate(dirname(file));
   const json = JSON.stringify(state, function (this: Record<string, unknown>, name, value: unknown) {
     const own = this[name];
     return Buffer.isBuffer(own) ? own.toString('base64url') : value;
@@ -52,8 +53,8 @@ export function writeDevice(file: string, state: DeviceState): void {
 /** `enrol`: how to enrol, for who has to. @throws {KeyStoreError} */
 export function readDevice(file: string, enrol: string = ENROL): DeviceState {
   if (!existsSync(file)) throw new KeyStoreError('not-enrolled', `This machine is not enrolled. ${enrol}`);
-  requirePrivate(dirname(file), '700');
-  requirePrivate(file, '600');
+  requirePrivate(dirname(file));
+  requirePrivate(file);
   let state: Record<string, unknown>;
   try {
     state = (JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown> | null) ?? {};
@@ -86,14 +87,7 @@ function keyFrom(key: StoredKey): TpmKey {
   return { public: Buffer.from(key.public, 'base64url'), private: Buffer.from(key.private, 'base64url') };
 }
 
-function requirePrivate(path: string, want: string): void {
-  const { mode, uid } = statSync(path);
-  if ((mode & 0o077) !== 0) {
-    const message = `${path} has mode ${(mode & 0o777).toString(8)}: others could use or change this machine's keys. Run: chmod ${want} ${path}`;
-    throw new KeyStoreError('loose-mode', message);
-  }
-  if (process.getuid !== undefined && uid !== process.getuid()) {
-    const message = `${path} belongs to another user (${uid}): run this as that user, or remove it and enrol again`;
-    throw new KeyStoreError('other-owner', message);
-  }
+function requirePrivate(path: string): void {
+  const loose = looseness(path);
+  if (loose !== undefined) throw new KeyStoreError('loose-mode', loose);
 }

@@ -1,17 +1,9 @@
 // The connector's key and certificate on disk. The key is made here, is never sent anywhere, and is refused when
 // anybody but its owner could read it.
 import { type KeyObject, X509Certificate } from 'node:crypto';
-import {
-  closeSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  statSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
+import { looseness } from '#connectors/wire/private-file';
 
 /** What a connector shows and believes. PEM. */
 export interface Identity {
@@ -45,11 +37,9 @@ const AUTHORITY = 'ca.pem';
 const CERTIFICATES = /(?:-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----\s*)+/;
 const KEY = /-----BEGIN PRIVATE KEY-----[\s\S]+?-----END PRIVATE KEY-----\n?/;
 
-function requirePrivate(path: string, want: string): void {
-  const mode = statSync(path).mode & 0o777;
-  if ((mode & 0o077) === 0) return;
-  const message = `${path} has mode ${mode.toString(8)}: others could read the key. Run: chmod ${want} ${path}`;
-  throw new StateError('loose-mode', message);
+function requirePrivate(path: string): void {
+  const loose = looseness(path);
+  if (loose !== undefined) throw new StateError('loose-mode', loose);
 }
 
 function writeWhole(path: string, content: string): void {
@@ -76,7 +66,7 @@ export function loadIdentity(directory: string): Identity | undefined {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw new StateError('unreadable', `${directory}: ${(error as Error).message}`);
   }
-  requirePrivate(join(directory, IDENTITY), '600');
+  requirePrivate(join(directory, IDENTITY));
   const key = KEY.exec(both)?.[0];
   const certificate = CERTIFICATES.exec(both)?.[0];
   if (key === undefined || certificate === undefined) {
@@ -111,7 +101,7 @@ function prepare(directory: string): void {
   } catch (error) {
     throw new StateError('unreadable', `${directory}: ${(error as Error).message}`);
   }
-  requirePrivate(directory, '700');
+  requirePrivate(directory);
 }
 
 /** Replaces what was there, whole or not at all. */

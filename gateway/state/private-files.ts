@@ -1,23 +1,21 @@
 // Files that hold keys and state: written for their owner only, and refused when others could read them.
 import { randomBytes } from 'node:crypto';
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, statSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { looseness } from '#siem/private-file';
 
-/** A file or directory that holds secrets can be read by somebody other than its owner. */
+/** A file or directory that holds secrets can be read or replaced by somebody else. */
 export class LooseModeError extends Error {
   readonly code = 'loose-mode';
 }
 
-/** Throws LooseModeError unless only the owner may read and write `path`. */
+/** Throws LooseModeError unless only who runs this may read and write `path`. */
 export function requirePrivate(path: string): void {
-  const mode = statSync(path).mode & 0o777;
-  if ((mode & 0o077) === 0) return;
-  const want = statSync(path).isDirectory() ? '700' : '600';
-  const message = `${path} has mode ${mode.toString(8)}: others could read it. Run: chmod ${want} ${path}`;
-  throw new LooseModeError(message);
+  const loose = looseness(path);
+  if (loose !== undefined) throw new LooseModeError(loose);
 }
 
-/** Reads a secret file after checking its mode; the trailing newline an editor leaves is not part of it. */
+/** Reads a secret file after checking that it is private; the trailing newline an editor leaves is not part of it. */
 export function readPrivate(path: string): string {
   requirePrivate(path);
   return readFileSync(path, 'utf8').replace(/\r?\n$/, '');

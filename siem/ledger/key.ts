@@ -1,7 +1,8 @@
 // The key that signs a log's checkpoints: made on first use, never leaves its file, and refused if others can read it.
 import { randomBytes } from 'node:crypto';
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { looseness } from '../private-file.ts';
 import { LedgerError } from './error.ts';
 import { writeDurably } from './files.ts';
 import {
@@ -26,11 +27,8 @@ export async function openSigner(directory: string, origin: string): Promise<Not
     const made = signerOf(origin, seed);
     await writeDurably(directory, new Map([[SIGNER, Buffer.from(`${formatSigner(made, seed)}\n`)]]));
   }
-  const mode = statSync(path).mode & 0o777;
-  if ((mode & 0o077) !== 0) {
-    const message = `${path} has mode ${mode.toString(8)}: others could read it. Run: chmod 600 ${path}`;
-    throw new LedgerError('loose-mode', message);
-  }
+  const loose = looseness(path);
+  if (loose !== undefined) throw new LedgerError('loose-mode', loose);
   const signer = readSigner(path);
   const verifier = Buffer.from(`${signer.verifier.text}\n`);
   if (!existsSync(join(directory, VERIFIER))) await writeDurably(directory, new Map([[VERIFIER, verifier]]));

@@ -1,7 +1,8 @@
 // Keeps a second gateway off an outbox: two writers would give one sequence number to two records.
-import { chmodSync, mkdirSync, statSync } from 'node:fs';
+import { chmodSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { looseness } from '../private-file.ts';
 import { OutboxError } from './error.ts';
 
 /**
@@ -11,11 +12,8 @@ import { OutboxError } from './error.ts';
  */
 export function lockDirectory(directory: string): () => void {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
-  const mode = statSync(directory).mode & 0o777;
-  if ((mode & 0o077) !== 0) {
-    const message = `${directory} has mode ${mode.toString(8)}: others could read it. Run: chmod 700 ${directory}`;
-    throw new OutboxError('loose-mode', message);
-  }
+  const loose = looseness(directory);
+  if (loose !== undefined) throw new OutboxError('loose-mode', loose);
   const file = join(directory, 'lock.sqlite');
   const database = new DatabaseSync(file);
   try {

@@ -1,6 +1,7 @@
 // Makes the sink that a configuration names. Reads its credential from a file that only its owner may read.
-import { accessSync, constants, readFileSync, statSync } from 'node:fs';
+import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
 import type { SinkConfig } from '../config.ts';
+import { looseness } from '../private-file.ts';
 import { type ElasticsearchOptions, ElasticsearchSink } from './elasticsearch.ts';
 import { FilesSink } from './files.ts';
 import { KafkaSink } from './kafka.ts';
@@ -16,10 +17,9 @@ export class CredentialError extends Error {
 }
 
 function requirePrivate(file: string): void {
-  const stat = statSync(file, { throwIfNoEntry: false });
-  if (stat === undefined) throw new CredentialError(`${file} is not there`);
-  if ((stat.mode & 0o077) !== 0)
-    throw new CredentialError(`others could read ${file}. Run: chmod 600 ${file}`);
+  if (!existsSync(file)) throw new CredentialError(`${file} is not there`);
+  const loose = looseness(file);
+  if (loose !== undefined) throw new CredentialError(loose);
 }
 
 /** The content of a file with mode 0600, without the newline an editor leaves. */

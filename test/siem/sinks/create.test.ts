@@ -48,7 +48,7 @@ test('a key or a credential that others could read is refused, with what to do',
   const certificate = file('certificate.pem', 0o644);
   for (const mode of [0o640, 0o604, 0o660]) {
     const loose = file(`loose-${mode}`, mode);
-    const message = `others could read ${loose}. Run: chmod 600 ${loose}`;
+    const message = `${loose} has mode ${mode.toString(8)}: others could read it. Run: chmod 600 ${loose}`;
     refused(syslog({ certificate: { file: certificate, key: loose } }), message);
     refused(webhook(loose), message);
   }

@@ -251,6 +251,6 @@ test('enrolment refuses a used token, another gateway, another name and a loose 
   chmodSync(join(good.state, 'identity.pem'), 0o644);
   await refused(
     { name: 'one', token, state: good.state },
-    /has mode 644: others could read the key\. Run: chmod 600/,
+    /has mode 644: others could read it\. Run: chmod 600/,
   );
 });
