@@ -128,7 +128,8 @@ function checkFraming(request: IncomingMessage): Refusal | undefined {
     if (encoding.toLowerCase() !== 'chunked' || length !== undefined || request.httpVersion === '1.0')
       return 'framing';
   }
-  if (length !== undefined && !/^[0-9]{1,15}$/.test(length)) return 'framing';
+  // To some a zero in front makes it octal.
+  if (length !== undefined && !/^(?:0|[1-9][0-9]{0,14})$/.test(length)) return 'framing';
   if (expect !== undefined && expect.toLowerCase() !== '100-continue') return 'expectation';
   // It says how a call ended in trailers of HTTP/2; gRPC-Web says so in the body, and passes.
   if (/^application\/grpc(?!-)/i.test(request.headers['content-type'] ?? '')) return 'grpc';

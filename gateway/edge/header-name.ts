@@ -70,12 +70,6 @@ const SPEAKS_FOR_US: ReadonlySet<string> = new Set([
   'x-email',
   'x-groups',
   'x-roles',
-  'x-remote-user',
-  'remote-user',
-  'remote-groups',
-  'remote-email',
-  'remote-name',
-  'x-webauth-user',
   'x-ssl-client-cert',
   'ssl-client-cert',
   'x-client-cert',
@@ -95,6 +89,12 @@ const SPEAKS_FOR_US_PREFIXES: readonly string[] = [
   'x-ms-client-principal',
   'x-amzn-oidc-',
   'x-ssl-client-',
+  // Authelia, and the front proxy of Kubernetes.
+  'remote-',
+  'x-remote-',
+  'x-webauth-',
+  'x-authenticated-',
+  'tailscale-user-',
 ];
 
 export interface HeaderName {

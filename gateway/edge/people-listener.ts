@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { Duplex } from 'node:stream';
 import type { SecureContextOptions } from 'node:tls';
+import { OWN_HEADERS } from '#gateway/portal/page';
 import { Crowd } from './crowd.ts';
 import { type Exchange, upgradeExchange } from './exchange.ts';
 import {
@@ -115,6 +116,10 @@ const BARE: Readonly<
   CONNECT: ['405 Method Not Allowed', 'method'],
 };
 
+const BARE_HEADERS = Object.entries(OWN_HEADERS)
+  .map(([name, value]) => `${name}: ${value}\r\n`)
+  .join('');
+
 /** A response is on the line already, for a request before these bytes: a second head in its body would be taken for it. */
 function answering(socket: Duplex & { readonly _httpMessage?: ServerResponse | null }): boolean {
   return socket._httpMessage?.headersSent === true;
@@ -124,7 +129,7 @@ function answering(socket: Duplex & { readonly _httpMessage?: ServerResponse | n
 export function refuseBare(socket: Duplex, code: string): 'timeout' | 'header-size' | 'method' | 'parse' {
   const [status, refusal] = BARE[code] ?? ['400 Bad Request', 'parse'];
   if (socket.writable && !answering(socket)) {
-    socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+    socket.end(`HTTP/1.1 ${status}\r\n${BARE_HEADERS}Connection: close\r\nContent-Length: 0\r\n\r\n`);
     const cut = setTimeout(() => socket.destroy(), ANSWER_TIMEOUT).unref();
     socket.once('close', () => clearTimeout(cut));
   } else socket.destroy();

@@ -13,7 +13,7 @@ const QUERY_CHARACTERS = /^[\x21\x22\x24-\x7e]*$/;
 const UNRESERVED = /[A-Za-z0-9\-._~]/;
 
 /** A character of ASCII in more bytes than it needs: no UTF-8, but old decoders take `%C0%AE` for a dot. */
-const OVERLONG = /%C[01]%[89AB]|%E0%[89]|%F0%8/i;
+const OVERLONG = /%C[01]%[89AB]|%E0%[89]|%F0%8|%F8%8[0-7]|%FC%8[0-3]/i;
 
 /** `authority` is the Host header as sent: an absolute-form target is accepted only for that same host. */
 export function canonicalTarget(target: string, authority: string): Target {

@@ -2,7 +2,7 @@
 // as a lenient application might (`/Admin;x=1/` is `/admin`), so that no spelling slips past a deny.
 
 /** A second layer of encoding, or ASCII in more bytes than it needs (`%C0%AE` for a dot): old decoders read on. */
-const READ_TWICE = /%25[0-9A-F]{2}|%C[01]%[89AB]|%E0%[89]|%F0%8/i;
+const READ_TWICE = /%25[0-9A-F]{2}|%C[01]%[89AB]|%E0%[89]|%F0%8|%F8%8[0-7]|%FC%8[0-3]/i;
 
 /** Any path that the edge should have refused, or that is not a path (`*` of `OPTIONS *`), is no known fact. */
 export function isCanonicalPath(path: string): boolean {

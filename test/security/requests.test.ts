@@ -244,6 +244,11 @@ describe('message smuggling', () => {
       assert.match(text, /^content-security-policy: default-src 'none'/im, target);
       assert.doesNotMatch(text, /access-control-|^vary:/im, target);
     }
+    // Nor what is said to bytes that are no request.
+    const { text } = await ask(installation, `GET /open/x HTTP/1.1\r\nHost : ${HOST}\r\n\r\n`);
+    assert.match(text, /^HTTP\/1\.1 400 /);
+    assert.match(text, /^cache-control: no-store\r$/im);
+    assert.match(text, /^content-security-policy: default-src 'none'/im);
   });
   test('message smuggling: a body is carried as it is, never decoded', async () => {
     const { arrived } = await ask(

@@ -54,6 +54,7 @@ describe('a request with one reading passes in canonical form', () => {
     ['with a query, kept as it is', get('/a?x=%2F..%2f&y=//'), '/a', '?x=%2F..%2f&y=//'],
     ['escapes of unreserved characters are decoded', get('/%61%7eb'), '/a~b'],
     ['other escapes are upper-cased', get('/caf%c3%a9'), '/caf%C3%A9'],
+    ['letters of Latin-1', get('/%fcber/%f8'), '/%FCber/%F8'],
     ['À and à of UTF-8', get('/%c3%80%c3%a0%e0%a4%85%f0%9f%98%80'), '/%C3%80%C3%A0%E0%A4%85%F0%9F%98%80'],
     ['a literal percent sign', get('/100%25'), '/100%25'],
     ['every pchar', get("/-._~!$&'()*+,;=:@"), "/-._~!$&'()*+,;=:@"],
@@ -118,6 +119,8 @@ describe('a request with two readings is refused, each with its own code', () =>
     ['a dot in two bytes', get('/%c0%ae/a'), 'path-encoding'],
     ['a slash in three', get('/%E0%80%AFa'), 'path-encoding'],
     ['a dot in four', get('/%f0%80%80%ae'), 'path-encoding'],
+    ['a dot in five', get('/%f8%80%80%80%ae'), 'path-encoding'],
+    ['a slash in six', get('/%FC%80%80%80%80%AF'), 'path-encoding'],
     ['raw quotes', get('/a"b'), 'path-character'],
     ['too long', get(`/${'a'.repeat(9000)}`), 'target-too-long'],
     ['underscore in a header name', get('/', 'X_Forwarded_User: root'), 'header-name'],
@@ -134,6 +137,11 @@ describe('a request with two readings is refused, each with its own code', () =>
     [
       'identity, chunked',
       'POST / HTTP/1.1\r\nHost: wiki.example.com\r\nTransfer-Encoding: identity, chunked\r\n\r\n0\r\n\r\n',
+      'framing',
+    ],
+    [
+      'a length that may be octal',
+      'POST / HTTP/1.1\r\nHost: wiki.example.com\r\nContent-Length: 010\r\n\r\n0123456789',
       'framing',
     ],
     ['other expectations', get('/', 'Expect: 200-maybe'), 'expectation'],
