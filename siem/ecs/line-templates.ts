@@ -163,10 +163,15 @@ interface Kept {
   tried: boolean;
 }
 
+/** Milliseconds after which a connection that asked for nothing is no longer kept in mind, up to twice as long. */
+const FORGET_AFTER = 5_000;
+
 export class LineTemplates {
   readonly #document: (event: AccessDecided, id: string, time: number) => EcsDocument;
-  /** By what is known of a connection, which lives as long as it. */
-  readonly #kept = new WeakMap<Peer, Kept>();
+  /** By what is known of a connection; the quiet ones go with the older half, since a template takes some kilobytes. */
+  #kept = new WeakMap<Peer, Kept>();
+  #older = new WeakMap<Peer, Kept>();
+  #turned = 0;
   #time = Number.NaN;
   #timestamp = '';
 
@@ -175,7 +180,7 @@ export class LineTemplates {
   }
 
   line(event: AccessDecided, id: string, time: number, sequence: number): string {
-    const kept = this.#kept.get(event.client);
+    const kept = this.#keptOf(event.client, time);
     if (kept === undefined || !alike(kept.event, event)) {
       this.#kept.set(event.client, { event, tried: false });
       return this.#plain(event, id, time, sequence);
@@ -183,6 +188,20 @@ export class LineTemplates {
     const stamp = { id, timestamp: this.#timestampOf(time), sequence };
     if (!kept.tried) this.#try(kept, event, stamp, time);
     return kept.template?.fill(event, stamp) ?? this.#plain(event, id, time, sequence);
+  }
+
+  #keptOf(client: Peer, time: number): Kept | undefined {
+    // Also when the clock was set back.
+    if (Math.abs(time - this.#turned) > FORGET_AFTER) {
+      this.#turned = time;
+      this.#older = this.#kept;
+      this.#kept = new WeakMap();
+    }
+    const kept = this.#kept.get(client);
+    if (kept !== undefined) return kept;
+    const before = this.#older.get(client);
+    if (before !== undefined) this.#kept.set(client, before);
+    return before;
   }
 
   #plain(event: AccessDecided, id: string, time: number, sequence: number): string {

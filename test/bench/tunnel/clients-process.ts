@@ -71,6 +71,7 @@ function ask(
 ): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const gone = (): void => reject(new Error(`the connection was closed before ${path} was answered`));
+  if (socket.destroyed) gone();
   socket.once('close', gone);
   socket.once('data', (chunk: Buffer) => {
     socket.off('close', gone);

@@ -2,6 +2,7 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { enrol } from '#connectors/link/enrol';
 import type { Identity } from '#connectors/link/identity';
 import { readToken } from '#connectors/link/token';
@@ -15,6 +16,9 @@ const IDLE = Number(process.env['SALLYPORT_IDLE'] ?? 10_000);
 /** One connector may have at most 64. */
 const TUNNELS_EACH = 50;
 const KB = 1024;
+
+/** Twice this long after a request the gateway has forgotten what it keeps for the next one of a connection. */
+const FORGOTTEN_MS = 5_100;
 
 type Progress = (line: string) => void;
 
@@ -52,9 +56,9 @@ async function tunnels(progress: Progress): Promise<Record<string, number>> {
     await clients({ open: 'tunnels', count: Math.min(200, IDLE), gateway, identities });
     const { rss: before } = await memory.settled();
     progress(`opening ${IDLE} tunnels`);
-    const had = await product.metric('sallyport_connectors');
+    const had = await product.metric('sallyport_tunnels');
     await clients({ open: 'tunnels', count: IDLE, gateway, identities });
-    const open = (await product.metric('sallyport_connectors')) - had;
+    const open = (await product.metric('sallyport_tunnels')) - had;
     const { rss: after } = await memory.settled();
     return { kb_per_idle_tunnel: (after - before) / KB / open, idle_tunnels: open };
   });
@@ -75,15 +79,24 @@ async function people(progress: Progress): Promise<Record<string, number>> {
     const clients = startClients(undo);
     const gateway = new Memory(product.gateway);
     const connector = new Memory(product.connector);
+    /** Others go on asking meanwhile. */
+    const quiet = async (): Promise<void> => {
+      for (let half = 0; half < 2; half += 1) {
+        await sleep(FORGOTTEN_MS);
+        await clients({ ...order, count: 1 });
+      }
+    };
     const order = { open: 'users', port: product.ports.people, host: HOST, ca, cookie } as const;
     await clients({ ...order, count: Math.min(200, IDLE) });
     const { rss: before } = await gateway.settled();
     progress(`connecting ${IDLE} people`);
     await clients({ ...order, count: IDLE });
+    await quiet();
     const { rss: between } = await gateway.settled();
     const { rss: connectorBetween } = await connector.settled();
     progress('an event stream for each');
     const open = await clients({ open: 'streams', host: HOST, cookie });
+    await quiet();
     const { rss: after } = await gateway.settled();
     const { rss: connectorAfter } = await connector.settled();
     const streams = await product.metric('sallyport_open_exchanges');

@@ -95,6 +95,26 @@ describe('a line from a template', () => {
       'a field that is missing: the mapper',
     );
   });
+
+  test('is kept for connections that go on asking, and given back for the quiet ones', () => {
+    let asked = 0;
+    const templates = new LineTemplates((event, ...rest) => {
+      asked += 1;
+      return mapper.document(event, ...rest);
+    });
+    const busy = example;
+    const quiet = { ...example, client: { ...example.client } };
+    const ask = (event: AccessDecided, second: number): number => {
+      asked = 0;
+      templates.line(event, id, time + second * 1000, 1);
+      return asked;
+    };
+    for (const event of [busy, quiet, busy, quiet]) ask(event, 0);
+    const whole = Array.from({ length: 60 }, (_, second) => ask(busy, second));
+    assert.deepEqual(new Set(whole), new Set([0]), 'asked each second: always from its template');
+    assert.equal(ask(quiet, 60), 1, 'a minute of silence: as if it were new');
+    assert.equal(ask(busy, -600), 0, 'the clock is set back');
+  });
 });
 
 /** Copies of `value` in each of which one leaf is another. */
