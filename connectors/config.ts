@@ -6,6 +6,7 @@ import type { CertificateFiles } from './cluster/client-certificate.ts';
 import { EVENT_LOG } from './device/event-log.ts';
 import { DEFAULT_TPM } from './device/tpm/link.ts';
 import { APP_ID } from './wire/hello.ts';
+import { CLUSTER, RESERVED_IDS } from './wire/token-review.ts';
 
 /** One app of the allow-list. */
 export interface ConnectorAppConfig {
@@ -17,6 +18,13 @@ export interface ConnectorAppConfig {
   readonly client?: CertificateFiles | 'workload' | undefined;
   /** Milliseconds. */
   readonly headTimeout: number;
+}
+
+/** A Kubernetes cluster that this connector runs in; paths are of files. */
+export interface ClusterConfig {
+  readonly url: string;
+  readonly ca: string;
+  readonly token: string;
 }
 
 export interface ConnectorConfig {
@@ -33,6 +41,8 @@ export interface ConnectorConfig {
   /** Path of the socket of a SPIFFE agent. */
   readonly workloadApi?: string | undefined;
   readonly apps: Readonly<Record<string, ConnectorAppConfig>>;
+  /** By name. */
+  readonly clusters: Readonly<Record<string, ClusterConfig>>;
 }
 
 /** Gateways of one connector, and tunnels to each of them. */
@@ -116,8 +126,30 @@ const app = z
     }
   });
 
-const id = z.string().regex(APP_ID, {
-  error: 'expected an id of lower-case letters, digits, ".", "_" and "-", like grafana.prod',
+const id = z
+  .string()
+  .regex(APP_ID, {
+    error: 'expected an id of lower-case letters, digits, ".", "_" and "-", like grafana.prod',
+  })
+  .refine((text) => !text.startsWith(RESERVED_IDS), {
+    error: `ids that begin with ${RESERVED_IDS} are the tunnel’s own: choose another`,
+  });
+
+/** Where Kubernetes puts what a pod needs to speak to its cluster. */
+const IN_POD = '/var/run/secrets/kubernetes.io/serviceaccount';
+
+const cluster = z.strictObject({
+  url: z
+    .string()
+    .refine((text) => isOrigin(text, ['https:']), {
+      error: 'expected the https origin of the cluster’s API, like https://kubernetes.default.svc',
+    })
+    .default('https://kubernetes.default.svc')
+    .describe('The cluster’s API, as pods reach it.'),
+  ca: file.default(`${IN_POD}/ca.crt`).describe('PEM of the cluster’s authority, read again for each use.'),
+  token: file
+    .default(`${IN_POD}/token`)
+    .describe('The token of the connector’s own service account, read again for each use.'),
 });
 
 const gateway = z.string().refine((text) => isOrigin(text, ['https:']), {
@@ -171,12 +203,21 @@ export const connectorSchema: z.ZodType<ConnectorConfig> = z
       .describe('Socket of a SPIFFE agent, like unix:///run/spire/sockets/agent.sock.'),
     apps: z
       .record(id, app)
-      .refine((apps) => Object.keys(apps).length > 0, { error: 'name at least one app' })
-      .describe('The allow-list, by app id. Nothing else is ever dialled.'),
+      .default({})
+      .describe('The allow-list, by app id. But for clusters, nothing else is ever dialled.'),
+    clusters: z
+      .record(
+        z.string().regex(CLUSTER, { error: 'expected lower-case letters, digits and "-", like prod' }),
+        cluster,
+      )
+      .default({})
+      .describe('Kubernetes clusters, by name, whose API is asked whether it accepts a token.'),
   })
-  .superRefine(({ gateway: one, gateways = [], apps, workloadApi }, context) => {
+  .superRefine(({ gateway: one, gateways = [], apps, clusters, workloadApi }, context) => {
     const refuse = (path: (string | number)[], message: string): void =>
       context.addIssue({ code: 'custom', path, message });
+    if (Object.keys(apps).length + Object.keys(clusters).length === 0)
+      refuse(['apps'], 'name at least one app, or a cluster under `clusters`');
     for (const [name, { client, spiffeId, ca }] of Object.entries(apps)) {
       if (workloadApi !== undefined) break;
       if (client === 'workload')
@@ -220,9 +261,14 @@ export function resolvePaths(config: ConnectorConfig, directory: string): Connec
         : { client: { certificate: from(client.certificate), key: from(client.key) } }),
     },
   ]);
+  const clusters = Object.entries(config.clusters).map(([name, { url, ca, token }]) => [
+    name,
+    { url, ca: from(ca), token: from(token) },
+  ]);
   return {
     ...config,
     state: from(config.state),
+    clusters: Object.fromEntries(clusters) as ConnectorConfig['clusters'],
     apps: Object.fromEntries(apps) as ConnectorConfig['apps'],
     ...(config.trust === undefined ? undefined : { trust: { ca: from(config.trust.ca) } }),
     ...(config.attestation === undefined

@@ -4,6 +4,7 @@ import { randomUUID, X509Certificate } from 'node:crypto';
 import { Attesting } from './attestation.ts';
 import { Cluster } from './cluster/cluster.ts';
 import { readPem, TargetError, Targets } from './cluster/targets.ts';
+import { ReviewFailure, TokenReviewer } from './cluster/token-reviewer.ts';
 import type { ConnectorConfig } from './config.ts';
 import { enrol } from './link/enrol.ts';
 import { type Identity, loadIdentity, saveIdentity } from './link/identity.ts';
@@ -11,6 +12,7 @@ import { Link } from './link/link.ts';
 import { EnrolError, type EnrolmentToken, readToken } from './link/token.ts';
 import { DEFAULT_LIMITS, type Limits, VERSIONS } from './wire/limits.ts';
 import type { Log } from './wire/log.ts';
+import { reviewId } from './wire/token-review.ts';
 
 export interface ConnectorParts {
   readonly log: Log;
@@ -50,7 +52,7 @@ function reading<T>(read: () => T): T {
   try {
     return read();
   } catch (error) {
-    if (!(error instanceof TargetError)) throw error;
+    if (!(error instanceof TargetError || error instanceof ReviewFailure)) throw error;
     throw new StartError('unreadable', error.message);
   }
 }
@@ -117,7 +119,12 @@ export function startConnector(config: ConnectorConfig, parts: ConnectorParts): 
   }
   const { log, now, random } = parts;
   const identity = identityOf(config) ?? found;
-  const { apps, workloadApi, attestation: machine } = config;
+  const { apps, clusters, workloadApi, attestation: machine } = config;
+  const reviewers = reading(() =>
+    Object.entries(clusters).map(
+      ([id, one]) => [reviewId(id), new TokenReviewer(id, one, { log, now })] as const,
+    ),
+  );
   const attesting = machine && new Attesting({ config, machine, log, now, random });
   const targets = reading(
     () =>
@@ -129,7 +136,7 @@ export function startConnector(config: ConnectorConfig, parts: ConnectorParts): 
         },
       }),
   );
-  const cluster = new Cluster(targets.current);
+  const cluster = new Cluster(targets.current, new Map(reviewers));
   const limits = { ...DEFAULT_LIMITS, ...parts.limits };
   const instance = randomUUID();
   const { window, streams } = limits;

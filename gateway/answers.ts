@@ -123,13 +123,21 @@ export class Answers {
   /** A service that could not prove which it is. */
   async unknownService(
     { request, response }: Exchange,
-    code: string,
-    message: string,
-    reference: string | undefined,
+    {
+      status,
+      code,
+      message,
+      reference,
+    }: {
+      readonly status: 401 | 503;
+      readonly code: string;
+      readonly message: string;
+      readonly reference: string | undefined;
+    },
   ): Promise<void> {
     return answer(request, response, {
-      status: 401,
-      headers: { 'WWW-Authenticate': 'Bearer' },
+      status,
+      headers: status === 401 ? { 'WWW-Authenticate': 'Bearer' } : { 'Retry-After': '5' },
       json: { error: 'service-unknown', code, message, reference },
       html: () => messagePage(this.#parts.portal, { title: 'Unknown service', text: message, reference }),
     });

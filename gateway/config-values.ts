@@ -1,6 +1,7 @@
 // The kinds of value a configuration holds, each with the words a mistake in it is answered with.
 import { isIP } from 'node:net';
 import { z } from 'zod';
+import { RESERVED_IDS } from '#connectors/wire/token-review';
 
 export interface ListenAddress {
   readonly host: string;
@@ -36,9 +37,14 @@ export const hostname: z.ZodType<string> = z
   })
   .max(253);
 
-export const id: z.ZodType<string> = z.string().regex(/^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$/, {
-  error: 'expected an id of lower-case letters, digits, ".", "_" and "-", like grafana.prod',
-});
+export const id: z.ZodType<string> = z
+  .string()
+  .regex(/^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$/, {
+    error: 'expected an id of lower-case letters, digits, ".", "_" and "-", like grafana.prod',
+  })
+  .refine((text) => !text.startsWith(RESERVED_IDS), {
+    error: `ids that begin with ${RESERVED_IDS} are the gateway’s own: choose another`,
+  });
 
 export const file: z.ZodType<string> = z.string().min(1).describe('A path, relative to this document.');
 

@@ -28,6 +28,7 @@ import { Flow } from './flow.ts';
 import { openInForce } from './force.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { Provider } from './identity/providers.ts';
+import { serviceLives } from './identity/services.ts';
 import { Sessions } from './identity/sessions.ts';
 import { SignIn } from './identity/sign-in.ts';
 import { Rates } from './inspect/rates.ts';
@@ -37,6 +38,7 @@ import { connectorServer, listen, peersOf, peopleServer, sideDoor, stop, tunnelE
 import { answersFor } from './pages.ts';
 import { openRecord } from './record.ts';
 import { serviceServer } from './service-listener.ts';
+import { servedBy } from './services.ts';
 import { openWhole } from './state/open.ts';
 import { requirePrivate } from './state/private-files.ts';
 import { rehearsable } from './state/rehearsal.ts';
@@ -157,7 +159,7 @@ async function wire(given: GatewayConfig, around: Surroundings, undo: (() => unk
   const open: OpenExchanges = new OpenExchanges(
     rulings,
     async (session) =>
-      session.subject.kind === 'service' ? now() < session.expiresAt : sessions.alive(session.id),
+      session.subject.kind === 'service' ? serviceLives(session, now()) : sessions.alive(session.id),
     now,
     machinesOf({ rulings, standings, connectorStandings }),
   );
@@ -222,7 +224,7 @@ async function wire(given: GatewayConfig, around: Surroundings, undo: (() => unk
   );
   const services = await serviceServer(
     {
-      ...{ ...listening, authority: connectorCa, flow, answers, metrics, signer, sessions, store },
+      ...{ ...listening, authority: connectorCa, flow, answers, metrics, signer, sessions, store, tunnels },
       reusePort,
     },
     undo,
@@ -249,7 +251,7 @@ async function wire(given: GatewayConfig, around: Surroundings, undo: (() => unk
       ...{ policy: policyFile, certificate: people.certificate },
       ailments: () => ailmentsOf({ recorder, store, clock }),
     }),
-    connectorNames: new Set(config.apps.flatMap((app) => app.connectors)),
+    connectorNames: new Set(servedBy(config).flatMap(({ connectors }) => connectors)),
     reloadPolicy: () => policyFile.reload(),
     changes,
     status: () => ({

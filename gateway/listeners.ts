@@ -29,6 +29,7 @@ import type { Authority } from './pki/issued.ts';
 import type { Issuer } from './pki/issuer.ts';
 import { issueCertificate, keepRenewed } from './pki/server-certificate.ts';
 import { Peers } from './relay/peers.ts';
+import { servedBy } from './services.ts';
 import type { Store } from './state/store.ts';
 import type { TunnelRelays } from './tunnel/relay.ts';
 import type { Tunnels, TunnelsOptions } from './tunnel/tunnels.ts';
@@ -148,7 +149,7 @@ export async function connectorServer(
       await strangers.record(event, { durable: true });
     },
     linked: (ws, { name, certificate: { serial }, client }) => {
-      const apps = new Set(config.apps.map((app) => app.id));
+      const apps = new Set(servedBy(config).map(({ id }) => id));
       tunnels.accept(ws, {
         connector: `gateway/${name}`,
         relay: true,
@@ -158,7 +159,8 @@ export async function connectorServer(
       });
     },
     connected: (ws, { name, key, certificate: { serial }, client }: KnownConnector) => {
-      const apps = new Set(config.apps.filter((app) => app.connectors.includes(name)).map((app) => app.id));
+      const own = servedBy(config).filter((one) => one.connectors.includes(name));
+      const apps = new Set(own.map(({ id }) => id));
       tunnels.accept(ws, { connector: name, apps, address: client.address, serial, key });
     },
   });

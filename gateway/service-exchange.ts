@@ -23,6 +23,7 @@ import {
   narrowed,
   target,
 } from './identity/exchange-request.ts';
+import { isPassing } from './identity/service-tokens.ts';
 import type { Services } from './identity/services.ts';
 import type { LiveSession, Sessions } from './identity/sessions.ts';
 import type { Strangers } from './inspect/strangers.ts';
@@ -91,8 +92,13 @@ export class ServiceExchange {
       const reference = await strangers.record({
         ...{ kind: 'token-exchange-refused', client, traceId: trace, code, reason },
       });
-      const unknown = code === 'invalid_client';
-      send(response, unknown ? 401 : 400, { error: code, error_description: message, reason, reference });
+      const unknown = isPassing(reason) ? 503 : 401;
+      send(response, code === 'invalid_client' ? unknown : 400, {
+        error: code,
+        error_description: message,
+        reason,
+        reference,
+      });
     }
   }
 

@@ -7,6 +7,7 @@ import { inspect } from './edge/front.ts';
 import type { Sites } from './edge/sites.ts';
 import type { Delegation, Flow } from './flow.ts';
 import { ProofError, type ProofFailure } from './identity/dpop.ts';
+import { isPassing } from './identity/service-tokens.ts';
 import type { ServiceFailure, Services } from './identity/services.ts';
 import type { Strangers } from './inspect/strangers.ts';
 import { DelegationError, type DelegationFailure } from './pki/delegation.ts';
@@ -72,11 +73,10 @@ export class ServiceFlow {
     message: string,
   ): Promise<void> {
     const { strangers, connections, answers } = this.#parts;
-    const id = await strangers.record({
-      ...connections.refusal(exchange.request, 'not-signed-in'),
-      code,
-    });
-    return answers.unknownService(exchange, code, message, id);
+    const status = isPassing(code) ? 503 : 401;
+    const refusal = connections.refusal(exchange.request, 'not-signed-in');
+    const id = await strangers.record({ ...refusal, code, status });
+    return answers.unknownService(exchange, { status, code, message, reference: id });
   }
 }
 

@@ -20,6 +20,7 @@ import { ServiceExchange } from './service-exchange.ts';
 import { ServiceFlow } from './service-flow.ts';
 import { openServices } from './services.ts';
 import type { Store } from './state/store.ts';
+import type { TunnelRelays } from './tunnel/relay.ts';
 
 /** A resumed connection shows no chain any more, only its leaf: each one begins anew, and is verified anew. */
 const SERVICE_TLS: SecureContextOptions = {
@@ -44,6 +45,7 @@ export interface ServiceParts extends Omit<PeopleParts, 'sites' | 'tickets'> {
   readonly metrics: Metrics;
   readonly sessions: Sessions;
   readonly store: Store;
+  readonly tunnels: TunnelRelays;
 }
 
 /** What services dial, listening already, with the certificate people see; undefined where none is configured. */
@@ -54,7 +56,7 @@ export async function serviceServer(
   const { config, issuer, authority, log, now } = parts;
   if (config.services === undefined) return undefined;
   const revoked = (serial: string): boolean => parts.revocations.covers(serial);
-  const around = { log, now, revoked };
+  const around = { log, now, revoked, tunnels: parts.tunnels };
   const services = openServices(config, config.services, authority.certificate, around, undo);
   const sites = new Sites(config, config.services.listen.port);
   const { signer, store } = parts;

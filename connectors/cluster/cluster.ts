@@ -7,6 +7,7 @@ import { App, type AppTarget } from './app.ts';
 import { DirectExchange } from './direct.ts';
 import { plainExchange } from './plain.ts';
 import { PooledExchange } from './pooled.ts';
+import type { TokenReviewer } from './token-reviewer.ts';
 
 function announcesTrailers({ headers }: RequestHead): boolean {
   return headers.some((field, i) => i % 2 === 0 && field.length === 7 && field.toLowerCase() === 'trailer');
@@ -22,13 +23,18 @@ export interface Serving {
 }
 
 export class Cluster {
+  readonly #reviewers: ReadonlyMap<string, TokenReviewer>;
   #apps: ReadonlyMap<string, App>;
   #serving: Serving;
 
-  /** App ids and their targets. */
-  constructor(targets: Readonly<Record<string, AppTarget>>) {
+  /** App ids and their targets; reviewers by the ids under which they are asked. */
+  constructor(
+    targets: Readonly<Record<string, AppTarget>>,
+    reviewers: ReadonlyMap<string, TokenReviewer> = new Map(),
+  ) {
+    this.#reviewers = reviewers;
     this.#apps = new Map(Object.entries(targets).map(([id, target]) => [id, new App(id, target)]));
-    this.#serving = servingOf(this.#apps);
+    this.#serving = servingOf(this.#apps, reviewers);
   }
 
   /** As of now. Tunnels that announced something else keep to that: what they sent is bound to it. */
@@ -45,20 +51,21 @@ export class Cluster {
     if (target === undefined) apps.delete(id);
     else apps.set(id, new App(id, target));
     this.#apps = apps;
-    this.#serving = servingOf(apps);
+    this.#serving = servingOf(apps, this.#reviewers);
   }
 
   async close(): Promise<void> {
-    await Promise.all([...this.#apps.values()].map((app) => app.close()));
+    await Promise.all([...this.#apps.values(), ...this.#reviewers.values()].map((one) => one.close()));
   }
 }
 
-function servingOf(apps: ReadonlyMap<string, App>): Serving {
+function servingOf(apps: ReadonlyMap<string, App>, reviewers: ReadonlyMap<string, TokenReviewer>): Serving {
   const shown = [...apps].flatMap(([id, { certificate }]) => (certificate ? [[id, certificate]] : []));
   return {
-    apps: [...apps.keys()],
+    apps: [...apps.keys(), ...reviewers.keys()],
     certificates: Object.fromEntries(shown),
-    open: (stream, open, fin) => serve(apps, stream, open, fin),
+    open: (stream, open, fin) =>
+      reviewers.get(open.app)?.open(stream, open, fin) ?? serve(apps, stream, open, fin),
   };
 }
 

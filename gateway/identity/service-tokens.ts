@@ -2,7 +2,9 @@
 // below its own name only, or for one SPIFFE trust domain, so that none can speak for another's.
 import { createHash } from 'node:crypto';
 import { decodeJwt, errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose';
+import { claimOf } from './claim.ts';
 import { spiffeId } from './svid.ts';
+import type { Reviewed, TokenReviews } from './token-review.ts';
 
 const MAX_TOKEN = 8192;
 const MAX_SUBJECT = 300;
@@ -26,6 +28,8 @@ export interface TokenIssuer {
   /** Its subjects are SPIFFE ids of this trust domain (JWT-SVID) and bear no prefix. */
   readonly trustDomain?: string | undefined;
   readonly keys: JWTVerifyGetKey;
+  /** Asks the issuer's cluster, too. */
+  readonly reviews?: TokenReviews | undefined;
 }
 
 export type ServiceTokenFailure =
@@ -38,7 +42,10 @@ export type ServiceTokenFailure =
   | 'token-time'
   | 'token-life'
   | 'token-claims'
-  | 'token-subject';
+  | 'token-subject'
+  | 'token-review-refused'
+  | 'token-review-other'
+  | 'token-review-unavailable';
 
 /** `message` is fit for whoever sent the token, and never holds it. */
 export class ServiceTokenError extends Error {
@@ -57,7 +64,20 @@ export interface TokenIdentity {
   /** Epoch milliseconds. */
   readonly notBefore: number;
   readonly notAfter: number;
+  /** Whether its cluster still accepts it, as known at this moment; absent where none is asked. */
+  readonly stands?: (() => boolean) | undefined;
 }
+
+/** Not the token's fault: the same one may be good later. */
+export function isPassing(code: string): boolean {
+  return code === 'token-review-unavailable';
+}
+
+const REVIEWED: Readonly<Record<Exclude<Reviewed, 'accepted'>, readonly [ServiceTokenFailure, string]>> = {
+  refused: ['token-review-refused', 'its cluster no longer accepts it: its pod or account may be gone'],
+  other: ['token-review-other', 'its cluster takes it for another’s, or for another audience'],
+  unavailable: ['token-review-unavailable', 'its cluster cannot be asked about it at the moment'],
+};
 
 export class ServiceTokens {
   readonly #issuers: ReadonlyMap<string, TokenIssuer>;
@@ -94,12 +114,15 @@ export class ServiceTokens {
       );
     }
     checkClaims(payload, issuer);
+    const subject = subjectOf(payload, issuer);
+    const fingerprint = createHash('sha256').update(token).digest('hex');
+    const { reviews, audiences } = issuer;
+    const asked = { token, fingerprint, claims: payload, audiences };
+    const reviewed = await reviews?.review(asked);
+    if (reviewed !== undefined && reviewed !== 'accepted') throw new ServiceTokenError(...REVIEWED[reviewed]);
     return {
-      subject: subjectOf(payload, issuer),
-      issuer: issuer.name,
-      fingerprint: createHash('sha256').update(token).digest('hex'),
-      notBefore: iat * 1000,
-      notAfter: exp * 1000,
+      ...{ subject, issuer: issuer.name, fingerprint, notBefore: iat * 1000, notAfter: exp * 1000 },
+      stands: reviews?.follow(asked),
     };
   }
 }
@@ -117,26 +140,10 @@ function issuerOf(token: string): string {
 
 function checkClaims(payload: JWTPayload, { require }: TokenIssuer): void {
   for (const [name, wanted] of Object.entries(require)) {
-    if (claim(payload, name) !== wanted) {
+    if (claimOf(payload, name) !== wanted) {
       throw new ServiceTokenError('token-claims', `its claim ${name} is not ${JSON.stringify(wanted)}`);
     }
   }
-}
-
-/** A claim's text, by its name or, beginning with `/`, by JSON Pointer (RFC 6901). */
-function claim(payload: JWTPayload, name: string): string | undefined {
-  const steps = name.startsWith('/')
-    ? name
-        .slice(1)
-        .split('/')
-        .map((step) => step.replaceAll('~1', '/').replaceAll('~0', '~'))
-    : [name];
-  let value: unknown = payload;
-  for (const step of steps) {
-    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, step)) return undefined;
-    value = (value as Record<string, unknown>)[step];
-  }
-  return typeof value === 'string' ? value : undefined;
 }
 
 /** What may stand for a claim: nothing that could end the name or be a pattern in a policy. */
@@ -144,7 +151,7 @@ const VALUE = /^[A-Za-z0-9._:/@-]+$/;
 
 function subjectOf(payload: JWTPayload, { name, subject, trustDomain }: TokenIssuer): string {
   const filled = subject.replaceAll(/\{([^{}]+)\}/g, (_, key: string) => {
-    const value = claim(payload, key) ?? '';
+    const value = claimOf(payload, key) ?? '';
     if (!VALUE.test(value)) {
       throw new ServiceTokenError('token-subject', `its claim ${key} is missing or cannot be part of a name`);
     }

@@ -1,6 +1,17 @@
 // What the configuration says of services: where they are listened to, and whose word on them counts.
 import { z } from 'zod';
+import { CLUSTER } from '#connectors/wire/token-review';
 import { address, duration, file, hostname, id, issuer, type ListenAddress } from '#gateway/config-values';
+import { CONNECTOR_NAME } from '#gateway/pki/enrolment';
+
+/** The Kubernetes cluster that made the tokens is asked about each, by a connector in it. */
+export interface ReviewConfig {
+  /** Its name in the connectors' configuration. */
+  readonly cluster: string;
+  readonly connectors: readonly string[];
+  /** How long an answer counts, in milliseconds. */
+  readonly keep: number;
+}
 
 export interface IssuerConfig {
   readonly name: string;
@@ -14,6 +25,7 @@ export interface IssuerConfig {
   readonly subject: string;
   readonly maxLife: number;
   readonly trustDomain?: string | undefined;
+  readonly review?: ReviewConfig | undefined;
 }
 
 export interface TrustDomainConfig {
@@ -51,6 +63,16 @@ const issuerSchema: z.ZodType<IssuerConfig> = z.strictObject({
     .describe('{claim} or {/json/pointer} stand for claims.'),
   maxLife: duration('1m', '1d').prefault('1h').describe('Tokens made for longer are refused.'),
   trustDomain: hostname.optional().describe('Its subjects are SPIFFE ids of this trust domain (JWT-SVID).'),
+  review: z
+    .strictObject({
+      cluster: z.string().regex(CLUSTER, { error: 'expected lower-case letters, digits and "-", like prod' }),
+      connectors: z
+        .array(z.string().regex(CONNECTOR_NAME))
+        .min(1, { error: 'name at least one connector in the cluster' }),
+      keep: duration('1s', '30s').prefault('10s').describe('How long an answer counts.'),
+    })
+    .optional()
+    .describe('Kubernetes: connectors in the cluster ask its API whether it still accepts a token.'),
 });
 
 export const servicesSchema: z.ZodType<ServicesConfig> = z
@@ -86,12 +108,23 @@ export const servicesSchema: z.ZodType<ServicesConfig> = z
       'issuer',
       context,
     );
+    refuseTwice(
+      issuers.map(({ review }) => review?.cluster),
+      ['issuers'],
+      'review',
+      context,
+    );
   })
   .describe('The listener for services. Left out: there is none.');
 
-function refuseTwice(values: readonly string[], at: string[], key: string, context: z.RefinementCtx): void {
+function refuseTwice(
+  values: readonly (string | undefined)[],
+  at: string[],
+  key: string,
+  context: z.RefinementCtx,
+): void {
   for (const [index, value] of values.entries()) {
-    if (values.indexOf(value) === index) continue;
+    if (value === undefined || values.indexOf(value) === index) continue;
     context.addIssue({ code: 'custom', path: [...at, index, key], message: `"${value}" is used twice` });
   }
 }

@@ -20,6 +20,7 @@ interface Proof {
   readonly provider: string;
   readonly notBefore: number;
   readonly notAfter: number;
+  readonly stands?: (() => boolean) | undefined;
 }
 
 const BEARER = /^Bearer +([A-Za-z0-9._~+/=-]+)$/i;
@@ -76,8 +77,8 @@ export class Services {
         'show a client certificate, or a token as Authorization: Bearer',
       );
     }
-    const { subject, issuer, fingerprint, notBefore, notAfter } = await this.#tokens.verify(token);
-    return { handle: `jwt-${fingerprint}`, subject, provider: issuer, notBefore, notAfter };
+    const { issuer, fingerprint, ...proof } = await this.#tokens.verify(token);
+    return { handle: `jwt-${fingerprint}`, provider: issuer, ...proof };
   }
 
   #svid(socket: TLSSocket, certificate: X509Certificate): Svid {
@@ -92,7 +93,7 @@ export class Services {
     return svid;
   }
 
-  #session({ handle, subject, provider, notBefore, notAfter }: Proof, address: string): LiveSession {
+  #session({ handle, subject, provider, notBefore, notAfter, stands }: Proof, address: string): LiveSession {
     return {
       id: handle,
       subject: { kind: 'service', id: subject, groups: [], roles: [] },
@@ -102,8 +103,14 @@ export class Services {
       lastSeenAt: this.#now(),
       expiresAt: notAfter,
       clientAddress: address,
+      ...(stands === undefined ? {} : { stands }),
     };
   }
+}
+
+/** Whether the proof behind a service's session still is one. */
+export function serviceLives({ expiresAt, stands }: LiveSession, at: number): boolean {
+  return at < expiresAt && stands?.() !== false;
 }
 
 /** What the client showed, the leaf first. */

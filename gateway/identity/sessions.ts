@@ -17,6 +17,8 @@ export interface LiveSession extends Session {
   readonly id: string;
   /** The device that the door in use is tied to. */
   readonly bond?: DeviceBond;
+  /** Of a service: whether its proof still holds, as known at this moment, where whoever vouched can be asked again. */
+  readonly stands?: () => boolean;
 }
 
 /** Why a session ended. */

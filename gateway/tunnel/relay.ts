@@ -3,6 +3,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type WebSocket from 'ws';
+import type { Answered, Question } from './inquiry.ts';
 
 /** The request head exactly as the app will get it. The relay adds nothing and takes nothing else from the client. */
 export interface ForwardHead {
@@ -162,6 +163,8 @@ export interface TunnelRelays {
   ): Relay;
   /** A TCP connection. `join` gives the person's side; it is called once the connector has the app on the line. */
   connect(app: string, join: () => Promise<Duplex>, options?: Pick<RelayOptions, 'stick' | 'only'>): Relay;
+  /** Asks a connector itself. Never rejects. */
+  ask(question: Question): Promise<Answered>;
   /** Sends the connectors elsewhere, waits for open exchanges up to the grace (milliseconds), then cuts. */
   drain(graceMs: number): Promise<void>;
 }

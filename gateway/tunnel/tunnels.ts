@@ -12,6 +12,7 @@ import { IGNORE, type StreamHandler } from '#connectors/wire/stream';
 import { overWebSocket, type Transport } from '#connectors/wire/transport';
 import { Arrivals } from './arrivals.ts';
 import { type Choose, Exchange } from './exchange.ts';
+import { type Answered, Inquiry, type Question } from './inquiry.ts';
 import { Plain } from './plain.ts';
 import type {
   CarryingConnector,
@@ -254,6 +255,10 @@ export class Tunnels implements TunnelRelays {
     options: Pick<RelayOptions, 'stick' | 'only'> = {},
   ): Relay {
     return new Plain(app, join, this.#chooser(app, options));
+  }
+
+  ask(question: Question): Promise<Answered> {
+    return new Inquiry(question, this.#chooser(question.app, {})).answer;
   }
 
   async drain(graceMs: number): Promise<void> {

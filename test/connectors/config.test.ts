@@ -42,6 +42,17 @@ test('several gateways, and how many tunnels to each', () => {
   );
 });
 
+test('a cluster is found as pods find it, and a connector may be there for nothing else', () => {
+  const text = `${GOOD.slice(0, GOOD.indexOf('apps:'))}clusters:\n  prod: {}\n  test: { url: 'https://10.0.0.1:6443', ca: ca.crt, token: token }\n`;
+  const { apps, clusters } = resolvePaths(read(text) as ConnectorConfig, '/etc/sallyport');
+  const pod = '/var/run/secrets/kubernetes.io/serviceaccount';
+  assert.deepEqual(apps, {});
+  assert.deepEqual(clusters, {
+    prod: { url: 'https://kubernetes.default.svc', ca: `${pod}/ca.crt`, token: `${pod}/token` },
+    test: { url: 'https://10.0.0.1:6443', ca: '/etc/sallyport/ca.crt', token: '/etc/sallyport/token' },
+  });
+});
+
 const ORIGIN = 'https://gw.example.com:8444';
 const MISTAKES: [what: string, from: string, to: string, says: RegExp][] = [
   ['an unknown key', 'name:', 'nmae:', /2:1.*nmae/],
@@ -88,6 +99,9 @@ const MISTAKES: [what: string, from: string, to: string, says: RegExp][] = [
     /5:\d+.*only an https app/,
   ],
   ['a certificate without its key', 'headTimeout', 'client: { certificate: a }, headTimeout', /6:\d+.*key/],
+  ['an id that is the tunnel’s own', 'vault:', 'sallyport.vault:', /6:3.*the tunnel’s own/],
+  ['a plain cluster', 'apps:', 'clusters: { prod: { url: http://10.0.0.1 } }\napps:', /4:26.*https origin/],
+  ['a cluster with dots', 'apps:', 'clusters: { a.b: {} }\napps:', /4:13.*like prod/],
   ['no apps', GOOD.slice(GOOD.indexOf('  wiki')), '  {}\n', /name at least one app/],
 ];
 for (const [what, from, to, says] of MISTAKES) {

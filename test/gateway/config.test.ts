@@ -206,6 +206,28 @@ describe('state', () => {
   });
 });
 
+describe('the review of tokens', () => {
+  const issuer = (name: string, review: string): string =>
+    `    - { name: ${name}, issuer: "https://${name}.example", audiences: [x], keys: ./k.json, review: ${review} }\n`;
+  const mistakes: [name: string, reviews: string[], expected: RegExp][] = [
+    ['by nobody', ['{ cluster: prod, connectors: [] }'], /at least one connector/],
+    ['that counts for a minute', ['{ cluster: prod, connectors: [a], keep: 1m }'], /from 1s to 30s/],
+    ['of a cluster with a path', ['{ cluster: a/b, connectors: [a] }'], /like prod/],
+    ['of one cluster for two', Array(2).fill('{ cluster: prod, connectors: [a] }'), /used twice/],
+  ];
+  for (const [name, reviews, expected] of mistakes) {
+    test(`${name} is refused`, () => {
+      const issuers = reviews.map((review, index) => issuer(`i${index}`, review)).join('');
+      assert.match(problems(`${GOOD}services:\n  issuers:\n${issuers}`).join('\n'), expected);
+    });
+  }
+
+  test('has ids of its own, which no app may have', () => {
+    const taken = GOOD.replace('id: wiki', 'id: sallyport.token-review.prod');
+    assert.match(problems(taken).join('\n'), /begin with sallyport\. are the gateway’s own/);
+  });
+});
+
 test('editors get a schema that knows every key', () => {
   const schema = JSON.stringify(jsonSchema(gatewaySchema));
   for (const key of ['portal', 'clientSecret', 'groupsClaim', 'certificateLife', 'countries'])

@@ -16,6 +16,7 @@ import {
 import { decodeHello, decodeWelcome, encodeHello } from '#connectors/wire/hello';
 import { MAX_DATA, MAX_HEAD } from '#connectors/wire/limits';
 import { decodeOpen, openPrefix } from '#connectors/wire/open';
+import { encodeQuestion, REVIEW_PATH, reviewId } from '#connectors/wire/token-review';
 
 const document = readFileSync(new URL('../../../docs/protocol.md', import.meta.url), 'utf8');
 const vectors = new Map(
@@ -56,6 +57,8 @@ function decode(bytes: Buffer, size = bytes.length): Seen[] {
   return seen;
 }
 
+const QUESTION = encodeQuestion({ token: 'a.b.c', audiences: ['sallyport'] });
+const ASKED = ['Content-Type', 'application/json', 'Content-Length', String(QUESTION.length)];
 const latin1 = (text: string): Buffer => Buffer.from(text, 'latin1');
 const helloValue = {
   versions: [1],
@@ -91,6 +94,17 @@ const meanings: Record<
         kind: 'http',
         app: 'wiki',
         request: { method: 'GET', path: '/a?b=1', headers: ['Host', 'wiki.example', 'Accept', '*/*'] },
+      }),
+  ],
+  'OPEN of a question about a token': [
+    FRAME.OPEN,
+    5,
+    Buffer.concat([openPrefix('http', reviewId('prod')), latin1(encodeRequest('POST', REVIEW_PATH, ASKED))]),
+    (p) =>
+      assert.deepEqual(decodeOpen(p), {
+        kind: 'http',
+        app: 'sallyport.token-review.prod',
+        request: { method: 'POST', path: '/apis/authentication.k8s.io/v1/tokenreviews', headers: ASKED },
       }),
   ],
   'OPEN of a TCP stream': [
