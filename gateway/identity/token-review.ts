@@ -68,10 +68,9 @@ export class TokenReviews {
     let good = this.#parts.now();
     return () => {
       const last = this.#known.get(asked.fingerprint);
+      if (this.#recent(asked.fingerprint) === undefined) void this.review(asked);
       if (last?.verdict === 'accepted') good = Math.max(good, last.at);
-      const known = this.#recent(asked.fingerprint);
-      if (known !== undefined) return known.verdict === 'accepted';
-      void this.review(asked);
+      else if (last !== undefined) return false;
       return this.#parts.now() - good < GRACE;
     };
   }
