@@ -45,9 +45,9 @@ async function measureAll(
   await small('sallyport', 6);
   await small('undici', 3);
   progress(`at saturation: ${ROUNDS} rounds of ${SECONDS} s each`);
-  const before = installation.records();
+  const before = sallyport.records();
   const full = await inTurns(['sallyport', 'nginx', 'undici'], ROUNDS, (name) => small(name, SECONDS));
-  const recorded = installation.records() - before;
+  const recorded = sallyport.records() - before;
   const asked = full.sallyport.reduce((sum, { requests }) => sum + requests, 0);
   if (recorded < asked) throw new Error(`${asked} requests were answered, ${recorded} decisions recorded`);
 

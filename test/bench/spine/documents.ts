@@ -22,11 +22,29 @@ export function person(id: string): Person {
   return { id, name: 'Ada Ferrara', email: `${id}@example.com`, groups, about: 'engineer' };
 }
 
+/** Several workers share what is in Redis. */
+export interface Sharing {
+  readonly workers: number;
+  /** The port of the first one's links to the others. */
+  readonly relay: number;
+  readonly redis: number;
+}
+
 /** `connectors`: names of the connectors that may serve the app. */
-export function gatewayDocument(ports: SpinePorts, connectors: readonly string[]): string {
+export function gatewayDocument(
+  ports: SpinePorts,
+  connectors: readonly string[],
+  sharing?: Sharing | undefined,
+): string {
+  const state =
+    sharing === undefined
+      ? 'state: ./state'
+      : `state: { kind: redis, directory: ./state, secret: { file: ./state-secret }, redis: { server: "127.0.0.1:${sharing.redis}" } }
+workers: { count: ${sharing.workers}, relay: ${sharing.relay} }`;
   return `version: 1
 name: bench
-state: ./state
+${state}
+tls: { certificate: ./people.pem, key: ./people.key }
 policy: ./policy.yaml
 portal: https://access.localhost:${ports.people}
 listen:

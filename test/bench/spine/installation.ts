@@ -2,6 +2,7 @@
 // Sallyport with somebody signed in.
 import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Authority } from '#gateway/pki/authority';
 import { issueCertificate } from '#gateway/pki/server-certificate';
 import { findTail, listSegments, segmentPath } from '#siem/outbox/segment';
 import { Part } from '#test/story/part';
@@ -9,7 +10,7 @@ import { freePorts } from '#test/story/ports';
 import { withChildren } from './cpu.ts';
 import { HOST } from './documents.ts';
 import { startApp, startReverseProxy } from './nginx.ts';
-import { startProduct, type Undo } from './product.ts';
+import { type ProductOptions, startProduct, type Undo } from './product.ts';
 
 /** The launcher's own, so that the plain proxy runs on the same heap as the gateway. */
 const HEAP_FLAGS = ['--initial-old-space-size=512', '--external-memory-accounted-in-global-limit'];
@@ -19,20 +20,43 @@ export interface Target {
   readonly origin: string;
   /** The processes of the proxy, by what they are. */
   pids(): Readonly<Record<string, readonly number[]>>;
+  /** The session's cookie on the app's host; a proxy that asks for none gets that of the installation. */
+  readonly cookie?: string;
+}
+
+/** A whole Sallyport with somebody signed in. */
+export interface Installed extends Target {
+  readonly authority: Authority;
+  readonly cookie: string;
+  /** Records in its outboxes so far. */
+  records(): number;
 }
 
 export interface SpineInstallation {
   readonly directory: string;
   readonly appPort: number;
-  readonly sallyport: Target;
+  readonly sallyport: Installed;
   readonly nginx: Target;
   readonly undici: Target;
   /** What nginx shows. */
   readonly certificate: { readonly cert: string; readonly key: string };
-  /** The session's cookie on the app's host. */
-  readonly cookie: string;
-  /** Records in the outbox so far. */
-  records(): number;
+}
+
+/** Starts a whole Sallyport and signs somebody in. */
+export async function install(directory: string, undo: Undo, options: ProductOptions): Promise<Installed> {
+  const { authority, origin, gateway, connector, signIn } = await startProduct(directory, undo, options);
+  const visitor = await signIn('ada');
+  const { workers } = options;
+  const states =
+    workers === undefined ? ['.'] : Array.from({ length: workers }, (_, index) => `worker-${index + 1}`);
+  return {
+    authority,
+    origin,
+    cookie: visitor.cookieHeader(HOST),
+    pids: () => ({ gateway: withChildren(gateway.pid), connector: [connector.pid] }),
+    records: () =>
+      states.reduce((sum, state) => sum + recordsIn(join(directory, 'state', state, 'outbox')), 0),
+  };
 }
 
 /** `profile`: a folder for CPU profiles of gateway and connector, written when they stop. */
@@ -49,12 +73,12 @@ export async function startSpine(
     profile === undefined
       ? []
       : ['--cpu-prof', `--cpu-prof-dir=${profile}`, `--cpu-prof-name=${name}.cpuprofile`];
-  const { authority, origin, gateway, connector, signIn } = await startProduct(directory, undo, {
+  const sallyport = await install(directory, undo, {
     app,
     gatewayFlags: profiled('gateway'),
     connectorFlags: profiled('connector'),
   });
-  const certificate = await issueCertificate(authority, [HOST]);
+  const certificate = await issueCertificate(sallyport.authority, [HOST]);
   const nginxPart = startReverseProxy(path('nginx'), { listen: nginx, app }, certificate);
   undo.push(() => nginxPart.stop());
   const undiciPart = new Part(
@@ -71,16 +95,13 @@ export async function startSpine(
   );
   undo.push(() => undiciPart.stop());
   await undiciPart.said(/^ready$/m);
-  const visitor = await signIn('ada');
   return {
     directory,
     appPort: app,
-    sallyport: { origin, pids: () => ({ gateway: [gateway.pid], connector: [connector.pid] }) },
+    sallyport,
     nginx: { origin: `https://${HOST}:${nginx}`, pids: () => ({ proxy: withChildren(nginxPart.pid) }) },
     undici: { origin: `https://${HOST}:${undici}`, pids: () => ({ proxy: [undiciPart.pid] }) },
     certificate,
-    cookie: visitor.cookieHeader(HOST),
-    records: () => recordsIn(path('state/outbox')),
   };
 }
 

@@ -44,8 +44,8 @@ export async function measure(
   path: string,
   load: Omit<Load, 'url' | 'headers'>,
 ): Promise<Measured> {
-  const { directory, cookie } = installation;
-  const headers = { ...BROWSER, Cookie: cookie };
+  const { directory, sallyport } = installation;
+  const headers = { ...BROWSER, Cookie: target.cookie ?? sallyport.cookie };
   const loading = wrk(directory, { ...load, headers, url: target.origin + path });
   const window = async (): Promise<[Count, Count]> => {
     await sleep(LEAD_IN * 1000);

@@ -9,8 +9,9 @@ import { startProvider } from '#bin/demo/provider';
 import { Visitor } from '#bin/demo/visitor';
 import { type Authority, openAuthority } from '#gateway/pki/authority';
 import { issueCertificate } from '#gateway/pki/server-certificate';
+import { redisServer } from '#test/contract/redis';
 import { Part, until } from '#test/story/part';
-import { freePorts } from '#test/story/ports';
+import { freePorts, freeRow } from '#test/story/ports';
 import {
   CONNECTOR,
   connectorDocument,
@@ -18,6 +19,7 @@ import {
   HOST,
   person,
   policyDocument,
+  type Sharing,
   type SpinePorts,
 } from './documents.ts';
 
@@ -35,6 +37,8 @@ export interface ProductOptions {
   readonly connectorFlags?: readonly string[];
   /** The port at which our connector dials the gateway, for a line that is not loopback; given the gateway's own. */
   readonly line?: (connectors: number) => Promise<number>;
+  /** So many workers on a Redis of their own; without it one process on the embedded state. */
+  readonly workers?: number;
 }
 
 export interface Product {
@@ -46,7 +50,7 @@ export interface Product {
   readonly origin: string;
   readonly gateway: Part;
   readonly connector: Part;
-  /** A figure of the gateway's metrics. */
+  /** A figure of the gateway's metrics, of all its workers together. */
   metric(name: string): Promise<number>;
   /** Somebody signed in at the app. */
   signIn(id: string): Promise<Visitor>;
@@ -68,6 +72,11 @@ export async function within<T>(use: (directory: string, undo: Undo) => Promise<
   }
 }
 
+async function share(workers: number, undo: Undo): Promise<Sharing> {
+  const { port: redis } = await redisServer({ after: (step) => undo.push(step) });
+  return { workers, relay: await freeRow(workers), redis };
+}
+
 /** Starts everything but the app, and returns when the tunnel is there. */
 export async function startProduct(directory: string, undo: Undo, options: ProductOptions): Promise<Product> {
   const { app, people: ids = ['ada'], connectors: others = [] } = options;
@@ -82,17 +91,22 @@ export async function startProduct(directory: string, undo: Undo, options: Produ
 
   const secret = randomBytes(32).toString('base64url');
   const line = (await options.line?.(connectors)) ?? connectors;
+  const sharing = options.workers === undefined ? undefined : await share(options.workers, undo);
   mkdirSync(path('state'), { mode: 0o700 });
+  // So that everybody's certificate is from the same one.
+  const authority = await openAuthority(path('state/development-ca'), 'Bench', Date.now);
+  const own = await issueCertificate(authority, [HOST, 'access.localhost']);
   for (const [name, text] of [
-    ['gateway.yaml', gatewayDocument(ports, [CONNECTOR, ...others])],
+    ['gateway.yaml', gatewayDocument(ports, [CONNECTOR, ...others], sharing)],
+    ['people.pem', own.cert],
+    ['people.key', own.key],
+    ['state-secret', randomBytes(32).toString('base64url')],
     ['connector.yaml', connectorDocument(ports, line)],
     ['policy.yaml', policyDocument()],
     ['client-secret', secret],
   ] as const) {
     writeFileSync(path(name), text, { mode: 0o600 });
   }
-  // The gateway finds its development CA already made, so that everybody's certificate is from the same one.
-  const authority = await openAuthority(path('state/development-ca'), 'Bench', Date.now);
   const identity = await startProvider({
     issuer: `https://id.localhost:${provider}`,
     port: provider,
@@ -127,7 +141,8 @@ export async function startProduct(directory: string, undo: Undo, options: Produ
   );
   const metric = async (name: string): Promise<number> => {
     const reply = await fetch(`http://127.0.0.1:${health}/metrics`);
-    return Number(new RegExp(`^${name} (.*)$`, 'm').exec(await reply.text())?.[1]);
+    const samples = (await reply.text()).matchAll(new RegExp(`^${name}(?:[{].*[}])? (.*)$`, 'gm'));
+    return samples.reduce((sum, [, value]) => sum + Number(value), 0);
   };
   await until('the tunnel', async () => (await metric('sallyport_connectors')) > 0);
 

@@ -1,7 +1,15 @@
 // The whole product (TLS, session, a policy of a thousand rules, record, assertion, tunnel) under load, beside nginx,
 // haproxy, a plain Node proxy, our own tunnel without policy and record, and OpenSSH, in turns of one run.
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { findProgram } from '../../requires.ts';
-import { type SpineInstallation, startSpine, type Target } from '../spine/installation.ts';
+import {
+  type Installed,
+  install,
+  type SpineInstallation,
+  startSpine,
+  type Target,
+} from '../spine/installation.ts';
 import { type Measured, measure } from '../spine/measure.ts';
 import { BULK_BYTES } from '../spine/nginx.ts';
 import { type Undo, within } from '../spine/product.ts';
@@ -11,6 +19,8 @@ import { startBare, startForwarding, startHaproxy } from './rivals.ts';
 const CONNECTIONS = 64;
 const ROUNDS = 4;
 const SECONDS = 3;
+const WARMING_SECONDS = 8;
+const WORKERS = 2;
 const MIDDLING_CONNECTIONS = 32;
 const MIDDLING_ROUNDS = 3;
 const BULK_CONNECTIONS = 4;
@@ -21,10 +31,12 @@ const DIALLERS = 4;
 
 type Progress = (line: string) => void;
 type Figures = Record<string, number>;
-type Name = 'sallyport' | 'nginx' | 'undici' | 'bare' | 'haproxy' | 'local' | 'remote';
+type Name = 'sallyport' | 'workers' | 'nginx' | 'undici' | 'bare' | 'haproxy' | 'local' | 'remote';
 
 interface Bed {
   readonly installation: SpineInstallation;
+  /** Two workers on Redis, which is how the product uses both cores. */
+  readonly workers: Installed | undefined;
   readonly targets: Readonly<Record<Name, Target | undefined>>;
   /** Of `names`, those whose program is on this machine. */
   present<One extends Name>(...names: One[]): One[];
@@ -38,8 +50,8 @@ export async function requests(progress: Progress, profile: string | undefined):
     const bed = await start(directory, undo, profile);
     progress('warming up');
     // Node compiles what runs often: until it has, it would be measured doing that.
-    for (const name of ['sallyport', 'bare', 'undici'] as const)
-      await bed.load('/', { connections: CONNECTIONS, seconds: 4 })(name);
+    for (const name of bed.present('sallyport', 'workers', 'bare', 'undici'))
+      await bed.load('/', { connections: CONNECTIONS, seconds: WARMING_SECONDS })(name);
     return {
       ...(await small(bed, progress)),
       ...(await middling(bed, progress)),
@@ -56,9 +68,24 @@ async function start(directory: string, undo: Undo, profile: string | undefined)
   const has = (...programs: string[]): boolean => programs.every((one) => findProgram(one) !== undefined);
   const haproxy = has('haproxy') ? await startHaproxy(directory, undo, appPort, certificate) : undefined;
   const ssh = has('sshd', 'ssh', 'ssh-keygen') ? await startForwarding(directory, undo, appPort) : undefined;
-  const targets = { sallyport, nginx, undici, bare, haproxy, local: ssh?.local, remote: ssh?.remote };
+  const beside = join(directory, 'workers');
+  mkdirSync(beside);
+  const workers = has('redis-server')
+    ? await install(beside, undo, { app: appPort, workers: WORKERS })
+    : undefined;
+  const targets = {
+    sallyport,
+    workers,
+    nginx,
+    undici,
+    bare,
+    haproxy,
+    local: ssh?.local,
+    remote: ssh?.remote,
+  };
   return {
     installation,
+    workers,
     targets,
     present: (...names) => names.filter((name) => targets[name] !== undefined),
     load: (path, load) => (name) => measure(installation, targets[name] as Target, path, load),
@@ -67,34 +94,39 @@ async function start(directory: string, undo: Undo, profile: string | undefined)
 
 /** `return 200` at saturation, then at half of that. */
 async function small(bed: Bed, progress: Progress): Promise<Figures> {
-  const { installation, load, present } = bed;
+  const { installation, workers, load, present } = bed;
   progress(`at saturation: ${ROUNDS} rounds of ${SECONDS} s each`);
-  const before = installation.records();
-  const names = present('sallyport', 'nginx', 'bare', 'undici', 'haproxy');
+  const recordsOf = (): number => installation.sallyport.records() + (workers?.records() ?? 0);
+  const before = recordsOf();
+  const names = present('sallyport', 'workers', 'nginx', 'bare', 'undici', 'haproxy');
   const full = await inTurns(names, ROUNDS, load('/', { connections: CONNECTIONS, seconds: SECONDS }));
-  const recorded = installation.records() - before;
-  const asked = full.sallyport.reduce((sum, { requests: count }) => sum + count, 0);
+  const recorded = recordsOf() - before;
+  const asked = [...full.sallyport, ...(full.workers ?? [])].reduce((sum, one) => sum + one.requests, 0);
   if (recorded < asked) throw new Error(`${asked} requests were answered, ${recorded} decisions recorded`);
 
   const halfRps = mid(full.sallyport, rps) / 2;
   const thinkMs = Math.max(1, Math.round((CONNECTIONS / halfRps) * 1000));
   progress(`at about ${Math.round(halfRps)} requests/s`);
   const half = await inTurns(
-    ['sallyport', 'nginx'],
+    present('sallyport', 'workers', 'nginx'),
     ROUNDS,
     load('/', { connections: CONNECTIONS, seconds: SECONDS, thinkMs }),
   );
   const p99 = ({ p99Ms }: Measured): number => p99Ms;
-  const added = half.sallyport.map((one, round) => ({
-    ...one,
-    p99Ms: one.p99Ms - (half.nginx[round] as Measured).p99Ms,
-  }));
+  const added = (ours: readonly Measured[]): readonly Measured[] =>
+    ours.map((one, round) => ({ ...one, p99Ms: one.p99Ms - (half.nginx[round] as Measured).p99Ms }));
   return {
     ratio_nginx_tls_rps: ratio(full.sallyport, full.nginx, rps),
     ratio_nginx_tls_gateway_cpu: ratio(full.sallyport, full.nginx, cpu('gateway'), cpu('proxy')),
     ratio_own_bare_rps: ratio(full.sallyport, full.bare, rps),
     ratio_own_bare_gateway_cpu: ratio(full.sallyport, full.bare, cpu('gateway')),
     ratio_undici_proxy_rps: ratio(full.sallyport, full.undici, rps),
+    ...(full.workers && {
+      ratio_nginx_tls_rps_workers: ratio(full.workers, full.nginx, rps),
+      workers_rps: mid(full.workers, rps),
+      workers_gateway_cpu_us: mid(full.workers, cpu('gateway')),
+      added_p99_ms_half_load_workers: mid(added(half.workers), p99),
+    }),
     ...(full.haproxy && { ratio_haproxy_tls_rps: ratio(full.sallyport, full.haproxy, rps) }),
     ...spread(
       'ratio_nginx_tls_rps',
@@ -107,7 +139,7 @@ async function small(bed: Bed, progress: Progress): Promise<Figures> {
     connector_cpu_us: mid(full.sallyport, cpu('connector')),
     own_bare_gateway_cpu_us: mid(full.bare, cpu('gateway')),
     nginx_tls_cpu_us: mid(full.nginx, cpu('proxy')),
-    added_p99_ms_half_load: mid(added, p99),
+    added_p99_ms_half_load: mid(added(half.sallyport), p99),
     half_load_rps: mid(half.sallyport, rps),
     half_load_p50_ms: mid(half.sallyport, ({ p50Ms }) => p50Ms),
     half_load_p99_ms: mid(half.sallyport, p99),
