@@ -18,6 +18,9 @@ type Event = Recorded & {
   readonly sallyport?: { readonly acting?: { readonly chain?: string[]; readonly person?: { id: string } } };
 };
 
+/** Promised of a revocation, in milliseconds. */
+const REVOKED_WITHIN = 2_000;
+
 interface Hop {
   readonly status: number;
   readonly body: Record<string, unknown>;
@@ -186,6 +189,36 @@ test('the walk: six checks, and each one broken denies for its own reason', {
     denies('6 the person may do it at storage', 'denied-person');
     const ben = await ask(await personCalled('ben'));
     assert.deepEqual([ben.storage?.status, ben.storage?.body], [403, { code: 'person-not-permitted' }]);
+  });
+
+  await step('a person who is revoked between two uses of one token: the second is denied', async () => {
+    const ada = await personCalled('ada');
+    // Nobody waits for the answer: what was open in the person's name is closed with their session.
+    const open = ask(ada, '?again').catch(() => undefined);
+    await walk.front.said(/the token is in use/);
+    const { code, output } = await installation.sallyport(
+      ...['revoke', 'person', 'ada@example.com', '--config', 'gateway.yaml'],
+    );
+    assert.equal(code, 0, output);
+    const [, said] = await walk.front.said(/the token is refused: (.*)/);
+    assert.equal(said, '401 delegation-session');
+    await open;
+    const recorded = events();
+    const revoked = recorded.findLast(({ event }) => event.action === 'access-revoked');
+    const refused = recorded.findLast(({ event }) => event.code === 'delegation-session');
+    const used = recorded.filter(
+      ({ event, sallyport }) => event.action === 'access-allowed' && sallyport?.acting,
+    );
+    const at = (one?: Event): number => Date.parse(one?.['@timestamp'] ?? '');
+    t.diagnostic(
+      `a token of a revoked person: refused ${at(refused) - at(revoked)} ms from the event of the revocation`,
+    );
+    assert.ok(at(refused) - at(revoked) <= REVOKED_WITHIN);
+    assert.ok(used.length > 2, 'it was good before');
+    assert.ok(used.every((one) => at(one) - at(revoked) <= REVOKED_WITHIN));
+    people.delete('ada');
+    const again = await ask(await personCalled('ada'));
+    assert.equal(again.storage?.status, 200, 'signed in anew, she may');
   });
 
   t.diagnostic(`BeyondProd: ${broken.length} of 6 checks deny when broken`);

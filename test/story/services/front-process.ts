@@ -2,11 +2,15 @@
 // and asks the storage service in that name. Which certificate it proves itself with can be chosen, to choose wrongly.
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:https';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { TLSSocket } from 'node:tls';
 import { Agent, type Dispatcher, request } from 'undici';
 import { localhostAwareLookup } from '#connectors/wire/outbound';
 import { ASSERTION_HEADER, AssertionError } from '#gateway/pki/verify';
 import { type Identity, jsonOf, type ProcessConfig, verifierOf } from './back-end.ts';
+
+/** Milliseconds: less than a token lives. */
+const AGAIN_LIMIT = 30_000;
 
 interface FrontConfig extends ProcessConfig {
   /** Where services reach the gateway. */
@@ -62,12 +66,29 @@ async function records(assertion: string, traceparent: string, wish: URLSearchPa
     },
   );
   if (exchange.status !== 200) return { exchange };
-  const storage = await ask(
-    as(wish.get('second') ?? wish.get('identity') ?? 'front'),
-    `https://storage.localhost:${services}/records`,
-    { method, headers: { 'x-sallyport-on-behalf-of': String(exchange.body['access_token']), traceparent } },
-  );
+  const useToken = (): Promise<Hop> =>
+    ask(
+      as(wish.get('second') ?? wish.get('identity') ?? 'front'),
+      `https://storage.localhost:${services}/records`,
+      { method, headers: { 'x-sallyport-on-behalf-of': String(exchange.body['access_token']), traceparent } },
+    );
+  const storage = await useToken();
+  if (wish.has('again')) await useOn(useToken);
   return { exchange: { status: 200 }, storage };
+}
+
+/** Goes on with one token until it is refused, and says so; nobody who asked needs to be there any more. */
+async function useOn(useToken: () => Promise<Hop>): Promise<void> {
+  process.stdout.write('the token is in use\n');
+  const until = Date.now() + AGAIN_LIMIT;
+  while (Date.now() < until) {
+    const { status, body } = await useToken();
+    if (status !== 200) {
+      process.stdout.write(`the token is refused: ${status} ${body['code']}\n`);
+      return;
+    }
+    await sleep(50);
+  }
 }
 
 const server = createServer(

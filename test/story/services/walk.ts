@@ -42,6 +42,8 @@ export interface Walk {
   readonly services: number;
   readonly storage: number;
   readonly root: Holder;
+  /** The front end's process. */
+  readonly front: Part;
   /** A certificate of `root` for clients. */
   identity(id: string, issuer?: Holder): Promise<Identity>;
   /** What the connector shows the app, and a way to change it. */
@@ -88,7 +90,7 @@ services:
   });
   const { portal, ca, ports } = installation;
   const both = { portal, ca };
-  await startBackEnd(installation, 'front', {
+  const frontEnd = await startBackEnd(installation, 'front', {
     ...{ ...both, port: front, services },
     tls: { ...(await server(FRONT)), ca: pemOf(root) },
     identities: {
@@ -129,10 +131,18 @@ apps:
     ]);
   }
   await installation.connected(3);
-  return { installation, services, storage, root, identity, showStorage: (one) => show('storage', one) };
+  return {
+    installation,
+    services,
+    storage,
+    root,
+    front: frontEnd,
+    identity,
+    showStorage: (one) => show('storage', one),
+  };
 }
 
-async function startBackEnd(installation: StoryInstallation, name: string, config: object): Promise<void> {
+async function startBackEnd(installation: StoryInstallation, name: string, config: object): Promise<Part> {
   installation.write(`${name}.json`, JSON.stringify(config));
   const program = join(import.meta.dirname, `${name}-process.ts`);
   const part = new Part(name, process.execPath, [program, installation.path(`${name}.json`)], {
@@ -141,4 +151,5 @@ async function startBackEnd(installation: StoryInstallation, name: string, confi
   });
   installation.atEnd(() => part.stop());
   await part.said(/ready/);
+  return part;
 }
