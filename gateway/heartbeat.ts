@@ -1,5 +1,5 @@
 // Says every ten seconds that the gateway lives and how it stands: its absence is how a SIEM notices a silent gateway.
-import type { SinkStanding } from '#siem/event';
+import type { SinkStanding } from '#siem/gateway-event';
 import type { Log } from '#siem/log';
 import type { Outbox } from '#siem/outbox/outbox';
 import type { Recorder } from '#siem/recorder';

@@ -1,5 +1,5 @@
 // How changes of policy and the logs' checkpoints read in ECS. Hashes of what is in force are found by related.hash.
-import type { LedgerCheckpoint, PolicyLoaded, PolicyRejected } from '../event.ts';
+import type { LedgerCheckpoint, PolicyLoaded, PolicyRejected } from '../gateway-event.ts';
 import type { Entries, Mapping } from './mapping.ts';
 import { actorFields, actorUser, clip } from './parts.ts';
 

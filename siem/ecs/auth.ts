@@ -6,7 +6,7 @@ import type {
   Logout,
   SessionEnded,
   SessionRevoked,
-} from '../event.ts';
+} from '../session-event.ts';
 import { type Fields, isoTime } from './document.ts';
 import type { Entries, Mapping } from './mapping.ts';
 import {

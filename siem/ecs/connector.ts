@@ -7,7 +7,7 @@ import type {
   ConnectorRefused,
   ConnectorRenewed,
   EnrolmentTokenCreated,
-} from '../event.ts';
+} from '../connector-event.ts';
 import { isoTime } from './document.ts';
 import type { Entries, Mapping } from './mapping.ts';
 import {

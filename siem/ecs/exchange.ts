@@ -1,5 +1,6 @@
 // How tokens in a person's name read in ECS: the service is the user who acts, the person the one it acts for.
-import type { ActingOf, TokenExchanged, TokenExchangeRefused } from '../event.ts';
+import type { ActingOf } from '../event.ts';
+import type { TokenExchanged, TokenExchangeRefused } from '../session-event.ts';
 import type { Fields } from './document.ts';
 import type { Entries, Mapping } from './mapping.ts';
 import { clip, ipOf, peerFields, relatedUsers, subjectFields, subjectName } from './parts.ts';

@@ -8,7 +8,7 @@ import type {
   Heartbeat,
   RecordingInterrupted,
   SiemTest,
-} from '../event.ts';
+} from '../gateway-event.ts';
 import { isoTime } from './document.ts';
 import type { Entries, Mapping } from './mapping.ts';
 import { actorFields } from './parts.ts';

@@ -2,7 +2,7 @@
 // everything else within a second. It logs only records that would survive a power cut, so no signed tree forgets one.
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { LedgerCheckpoint } from '../event.ts';
+import type { LedgerCheckpoint } from '../gateway-event.ts';
 import type { Log } from '../log.ts';
 import { type Line, readLines } from '../outbox/read.ts';
 import { comparePositions, type Position, START } from '../outbox/segment.ts';

@@ -1,7 +1,7 @@
 // Ships the outbox to every configured sink, each at its own pace, and keeps of it what the slowest still needs.
 import { closeSync, openSync, readSync } from 'node:fs';
 import type { SiemConfig } from '../config.ts';
-import type { SinkStanding } from '../event.ts';
+import type { SinkStanding } from '../gateway-event.ts';
 import type { Log } from '../log.ts';
 import { listSegments, type Position, segmentPath } from '../outbox/segment.ts';
 import { createSink } from '../sinks/create.ts';

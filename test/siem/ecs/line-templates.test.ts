@@ -113,6 +113,7 @@ describe('a line from a template', () => {
     const whole = Array.from({ length: 60 }, (_, second) => ask(busy, second));
     assert.deepEqual(new Set(whole), new Set([0]), 'asked each second: always from its template');
     assert.equal(ask(quiet, 60), 1, 'a minute of silence: as if it were new');
+    assert.equal(ask(busy, 60), 0);
     assert.equal(ask(busy, -600), 0, 'the clock is set back');
   });
 });
