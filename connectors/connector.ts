@@ -69,6 +69,12 @@ export function enrolled(config: ConnectorConfig): boolean {
   return loadIdentity(config.state) !== undefined;
 }
 
+/** When the certificate ran out; undefined while there is none, or while it holds. `now`: epoch milliseconds. */
+export function ranOutAt(config: ConnectorConfig, now: number): number | undefined {
+  const found = loadIdentity(config.state);
+  return found !== undefined && found.notAfter <= now ? found.notAfter : undefined;
+}
+
 /**
  * Spends an enrolment token and keeps the identity. `token` is the token's text.
  * @throws {EnrolError} when the token or the gateway is not good.

@@ -158,10 +158,10 @@ export async function connectorServer(
         serial,
       });
     },
-    connected: (ws, { name, key, certificate: { serial }, client }: KnownConnector) => {
+    connected: (ws, { name, key, certificate: { serial, notAfter }, client }: KnownConnector) => {
       const own = servedBy(config).filter((one) => one.connectors.includes(name));
       const apps = new Set(own.map(({ id }) => id));
-      tunnels.accept(ws, { connector: name, apps, address: client.address, serial, key });
+      tunnels.accept(ws, { connector: name, apps, address: client.address, serial, notAfter, key });
     },
   });
   tickets.attend(server, 'connectors');

@@ -8,6 +8,7 @@ import {
   enrolConnector,
   enrolled,
   identityOf,
+  ranOutAt,
   StartError,
   startConnector,
 } from '#connectors/connector';
@@ -15,7 +16,7 @@ import { KeyStoreError } from '#connectors/device/key-store';
 import { PortalError } from '#connectors/device/portal';
 import { TpmError } from '#connectors/device/tpm/error';
 import { StateError } from '#connectors/link/identity';
-import { EnrolError } from '#connectors/link/token';
+import { EnrolError, enrolAgain } from '#connectors/link/token';
 import { EvidenceError } from '#connectors/wire/evidence';
 import type { Log } from '#connectors/wire/log';
 import { createLog } from '#siem/log';
@@ -33,7 +34,8 @@ Runs a connector in the foreground: dials out to the gateway and serves the apps
 
 Options:
   --config FILE          The connector's configuration (see docs/connector.md)
-  --token-file FILE      An enrolment token, used once if there is no certificate yet; - reads it from standard input
+  --token-file FILE      An enrolment token, used once if there is no certificate yet, or if it ran out; - reads it from
+                         standard input
   --tpm-token-file FILE  A token of \`sallyport device token --connector\`, used once if this machine's TPM is not
                          enrolled yet; for a configuration with \`attestation\`
   --check                Only check the configuration and the identity, then exit
@@ -74,7 +76,7 @@ export async function run(argv: readonly string[]): Promise<number> {
     : lines(config.name);
   try {
     if (check) return checkOnly(config);
-    if (!enrolled(config)) await enrolWith(config, tokenFile, log);
+    await certify(config, tokenFile, log);
     if (tpmTokenFile !== undefined && !machineEnrolled(config)) await enrolTpm(config, tpmTokenFile, log);
     const parts = { log, now: Date.now, random: Math.random, software: `sallyport/${version()}` };
     return await untilStopped(startConnector(config, parts));
@@ -96,6 +98,18 @@ function checkOnly(config: ConnectorConfig): number {
   const apps = Object.keys(config.apps);
   process.stdout.write(`configuration is good (${apps.length} apps: ${apps.join(', ')}; ${identity})\n`);
   return EXIT.ok;
+}
+
+/** Enrols who has no certificate. One that ran out is told of and shown all the same: the clock may be what is wrong. */
+async function certify(config: ConnectorConfig, tokenFile: string | undefined, log: Log): Promise<void> {
+  const ended = ranOutAt(config, Date.now());
+  if (!enrolled(config) || (ended !== undefined && tokenFile !== undefined))
+    await enrolWith(config, tokenFile, log);
+  else if (ended !== undefined) {
+    const until = new Date(ended).toISOString();
+    const message = `the certificate ran out at ${until}, and no gateway takes it: ${enrolAgain(config.name)}`;
+    log.error({ code: 'certificate-expired', until }, message);
+  }
 }
 
 async function enrolWith(config: ConnectorConfig, tokenFile: string | undefined, log: Log): Promise<void> {

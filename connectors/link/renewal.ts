@@ -3,7 +3,7 @@
 import type { Log } from '../wire/log.ts';
 import { renew, renewalTime } from './enrol.ts';
 import type { Identity } from './identity.ts';
-import { EnrolError } from './token.ts';
+import { EnrolError, enrolAgain } from './token.ts';
 
 export interface RenewalOptions {
   readonly name: string;
@@ -57,10 +57,9 @@ export class Renewal {
       // Often enough to get through before it runs out, and not in step with others.
       this.#due = now() + (0.5 + random()) * Math.min(3_600_000, Math.max(5000, left / 6));
       const until = new Date(before.notAfter).toISOString();
-      log.error(
-        { code: error.code, until },
-        `certificate not renewed: ${error.message}; it ${left > 0 ? 'holds until' : 'ran out at'} ${until}`,
-      );
+      const then =
+        left > 0 ? `it holds until ${until}` : `it ran out at ${until}: ${enrolAgain(this.#options.name)}`;
+      log.error({ code: error.code, until }, `certificate not renewed: ${error.message}; ${then}`);
     }
   }
 

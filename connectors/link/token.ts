@@ -36,6 +36,11 @@ export class EnrolError extends Error {
   }
 }
 
+/** What to do for a connector whose certificate is good no more. */
+export function enrolAgain(name: string): string {
+  return `make a token at the gateway with \`sallyport token create --connector ${name}\` and start this connector again with --token-file FILE`;
+}
+
 /** @throws {EnrolError} `token-malformed`, `token-expired`. `now`: epoch milliseconds. */
 export function readToken(text: string, now: number): EnrolmentToken {
   const trimmed = text.trim();

@@ -5,7 +5,7 @@ import type { TLSSocket } from 'node:tls';
 import { connectorOf, type EnrolmentDesk, serviceOf } from '#gateway/pki/enrolment';
 import type { Authority } from '#gateway/pki/issued';
 import { gatewayOf } from '#gateway/relay/peers';
-import type { CertificateRef, Peer } from '#siem/event';
+import type { CertificateRef, ConnectorRefused, Peer } from '#siem/event';
 import { canonicalAddress } from './address.ts';
 
 export interface CertificateParts {
@@ -15,6 +15,12 @@ export interface CertificateParts {
   /** True for a certificate that was revoked. `serial`: hex. */
   revoked?(serial: string): boolean;
 }
+
+/** What a refusal means, where its code says more than the address that was asked. */
+export const MEANS: Readonly<Record<string, string>> = {
+  'certificate-expired': 'The certificate has ended: it takes another token to enrol again.',
+  'certificate-revoked': 'The certificate was revoked: it takes another token to enrol again.',
+};
 
 /** A connector whose certificate was verified. */
 export interface KnownConnector {
@@ -33,19 +39,35 @@ export async function identify(
   request: IncomingMessage,
   handlers: CertificateParts,
   services = false,
-): Promise<KnownConnector | string> {
+): Promise<KnownConnector | ConnectorRefused> {
   const socket = request.socket as TLSSocket;
+  const client = clientOf(request);
+  const refused = (code: string, more: Partial<ConnectorRefused> = {}): ConnectorRefused => ({
+    ...{ kind: 'connector-refused', code, client, ...more },
+  });
   const certificate = socket.getPeerX509Certificate();
-  if (certificate === undefined) return 'certificate-missing';
-  // TLS says whether the chain held; the authority is asked again because Node's verdict is one boolean.
-  if (!socket.authorized || !handlers.authority.vouchesFor(certificate)) return 'certificate-untrusted';
+  if (certificate === undefined) return refused('certificate-missing');
   const { subjectAltName, serialNumber: serial } = certificate;
   const service = services ? serviceOf(subjectAltName, handlers.trustDomain) : undefined;
   const name = service ?? connectorOf(subjectAltName, handlers.trustDomain);
-  if (name === undefined) return 'certificate-name';
+  const shown = { certificate: refOf(certificate), ...(name === undefined ? {} : { connector: { name } }) };
+  // TLS says whether the chain held; the authority is asked again because Node's verdict is one boolean.
+  if (!socket.authorized || !handlers.authority.vouchesFor(certificate)) {
+    // Only of what was ours it is said whose it was.
+    return hasEnded(socket, certificate, handlers.authority)
+      ? refused('certificate-expired', shown)
+      : refused('certificate-untrusted');
+  }
+  if (name === undefined) return refused('certificate-name');
   if (handlers.revoked?.(serial) === true || !(await handlers.desk.admits(name, serial)))
-    return 'certificate-revoked';
-  return { name, key: keyOf(certificate), certificate: refOf(certificate), client: clientOf(request) };
+    return refused('certificate-revoked', shown);
+  return { name, key: keyOf(certificate), certificate: shown.certificate, client };
+}
+
+/** True for a certificate of our authority that was good to its end, which has passed. */
+function hasEnded(socket: TLSSocket, certificate: X509Certificate, authority: Authority): boolean {
+  const why: unknown = socket.authorizationError;
+  return why === 'CERT_HAS_EXPIRED' && authority.vouchedFor(certificate);
 }
 
 /** Another gateway: only who has the installation's own authority can have such a certificate. */

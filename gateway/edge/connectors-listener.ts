@@ -20,6 +20,7 @@ import {
   identify,
   identifyGateway,
   type KnownConnector,
+  MEANS,
   shownBy,
 } from './connector-certificates.ts';
 import { answerDevice, isDeviceAction, jsonOf } from './connector-devices.ts';
@@ -233,9 +234,9 @@ async function proven(
   services = false,
 ): Promise<KnownConnector | undefined> {
   const known = await identify(request, handlers, services);
-  if (typeof known !== 'string') return known;
-  await handlers.refused({ kind: 'connector-refused', code: known, client: clientOf(request) });
-  send(response, 401, known, message);
+  if (!('code' in known)) return known;
+  await handlers.refused(known);
+  send(response, 401, known.code, MEANS[known.code] ?? message);
   return undefined;
 }
 
@@ -243,9 +244,12 @@ async function admit(
   request: IncomingMessage,
   handlers: ConnectorHandlers,
 ): Promise<KnownConnector | undefined> {
-  const known = request.url === '/v1/tunnel' ? await identify(request, handlers) : 'wrong-address';
-  if (typeof known !== 'string') return known;
-  await handlers.refused({ kind: 'connector-refused', code: known, client: clientOf(request) });
+  const known: KnownConnector | Refused =
+    request.url === '/v1/tunnel'
+      ? await identify(request, handlers)
+      : { kind: 'connector-refused', code: 'wrong-address', client: clientOf(request) };
+  if (!('code' in known)) return known;
+  await handlers.refused(known);
   return undefined;
 }
 

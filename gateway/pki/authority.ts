@@ -197,6 +197,10 @@ export class CertificateAuthority implements Authority {
     return this.#vouching.vouchesFor(certificate, this.#now(), shown);
   }
 
+  vouchedFor(certificate: NodeCertificate): boolean {
+    return this.#vouching.vouchesFor(certificate, Date.parse(certificate.validTo) - 1);
+  }
+
   onChange(listener: () => void): void {
     this.#listeners.push(listener);
   }

@@ -64,6 +64,8 @@ export interface Authority extends PublicHalf {
   issueClient(wish: ClientWish): Promise<Issued>;
   /** True if this authority issued `certificate`, by an intermediate that it shows or we know, and both are in time. */
   vouchesFor(certificate: X509Certificate): boolean;
+  /** The same of a certificate that has ended, as of its end. */
+  vouchedFor(certificate: X509Certificate): boolean;
   /** `listener` is called when another intermediate issues. */
   onChange(listener: () => void): void;
 }

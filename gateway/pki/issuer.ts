@@ -268,6 +268,10 @@ export class IssuedElsewhere implements Authority {
     return this.#vouching.vouchesFor(certificate, this.#now());
   }
 
+  vouchedFor(certificate: X509Certificate): boolean {
+    return this.#vouching.vouchesFor(certificate, Date.parse(certificate.validTo) - 1);
+  }
+
   #of(publicKey: ReturnType<typeof freshKey>['publicKey']): { authority: string; spki: string } {
     const spki = publicKey.export({ type: 'spki', format: 'der' }).toString('base64');
     return { authority: this.#id, spki };

@@ -7,7 +7,7 @@ import type { Authority } from './issued.ts';
 
 /** Life of a certificate we issue to ourselves; renewed when a third of it is left. */
 const LIFE = 24 * 3_600_000;
-const CHECK_INTERVAL = 600_000;
+const CHECK_INTERVAL = 60_000;
 
 export interface ServerCertificate {
   readonly cert: string;

@@ -88,6 +88,8 @@ export interface TunnelPeer {
   readonly address: string;
   /** Serial number of the client certificate, hexadecimal. */
   readonly serial: string;
+  /** Epoch milliseconds at which that ends, and with it the tunnel; absent for another gateway. */
+  readonly notAfter?: number | undefined;
   /** SHA-256 of the client certificate's SubjectPublicKeyInfo, hex; absent for another gateway. */
   readonly key?: string;
   /** It is another gateway, which relays to tunnels of its own: used when there is no tunnel here. */

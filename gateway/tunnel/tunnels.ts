@@ -74,9 +74,13 @@ export class Tunnels implements TunnelRelays {
     this.#ticker = setInterval(() => this.tick(), TICK_MS).unref();
   }
 
-  /** Once a second: keep-alive and idle streams. */
+  /** Once a second: keep-alive and idle streams, and the ends of certificates. */
   tick(): void {
     this.#seconds += 1;
+    const now = this.#options.now();
+    for (const { peer, session } of [...this.#tunnels]) {
+      if (peer.notAfter !== undefined && peer.notAfter <= now) session.end('refused', 'certificate-expired');
+    }
     // All tunnels of a connector in the same second, but not those of all connectors.
     for (const [session, connector] of [...this.#sessions]) {
       session.tick(this.#seconds + (connector.codePointAt(connector.length - 1) ?? 0));

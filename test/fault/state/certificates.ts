@@ -1,4 +1,5 @@
-// A certificate in files that comes to its end: it is warned of, renewed without a drop, and refused at a start.
+// Certificates that come to their end: one in files is warned of, renewed without a drop, and refused at a start; a
+// connector's is refused, and says what to do.
 import { globSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,21 +14,83 @@ import type { FleetGateway } from './fleet-gateway.ts';
 const LIFE = 20 * 86_400_000;
 const FAKETIME = globSync('/usr/lib/*/faketime/libfaketime.so.1')[0];
 
-export async function expired(scope: Scope): Promise<Finding> {
+/** A clock that all processes of a fleet go by, and that can be set. */
+function settable(scope: Scope): { env: Readonly<Record<string, string>>; set: (offset: string) => void } {
   if (FAKETIME === undefined) throw new Error('faketime not found, run npm run test:deps');
   const directory = mkdtempSync(join(tmpdir(), 'sallyport-clock-'));
   scope.after(async () => rmSync(directory, { recursive: true }));
-  const clock = join(directory, 'offset');
-  writeFileSync(clock, '+0\n');
-  const fleet = await Fleet.start(scope, {
-    further: 'tls: { certificate: ./people.pem, key: ./people.key }\n',
-    prepare: issue,
+  const file = join(directory, 'offset');
+  const set = (offset: string): void => writeFileSync(file, `${offset}\n`);
+  set('+0');
+  return {
+    set,
     env: {
       LD_PRELOAD: FAKETIME,
-      FAKETIME_TIMESTAMP_FILE: clock,
+      FAKETIME_TIMESTAMP_FILE: file,
       FAKETIME_CACHE_DURATION: '1',
       FAKETIME_DONT_FAKE_MONOTONIC: '1',
     },
+  };
+}
+
+/** A connector whose certificate ended before it could renew it, for example because it was cut off for a day. */
+export async function connectorExpired(scope: Scope): Promise<Finding> {
+  const { env, set } = settable(scope);
+  const fleet = await Fleet.start(scope, { env });
+  const [gateway] = fleet.gateways;
+  if (gateway === undefined) throw new Error('there is no gateway');
+  const { cookie } = await fleet.signIn();
+  const before = (await gateway.app(cookie)).status;
+  const connected = (): number =>
+    gateway.events().filter(({ event }) => event.action === 'connector-connected').length;
+  const tunnels = connected();
+  // It hangs through the day in which it would have renewed.
+  gateway.connector?.signal('SIGSTOP');
+  set('+2d');
+  const from = performance.now();
+  const lost = await until('its tunnel is cut', () =>
+    gateway.events().find(({ event }) => event.action === 'connector-disconnected'),
+  );
+  const cut = performance.now() - from;
+  // With a certificate of its own that is good now.
+  await gateway.part.stop();
+  await gateway.start();
+  gateway.connector?.signal('SIGCONT');
+  const refused = await until('it is refused', () =>
+    gateway
+      .events()
+      .find(({ event }) => event.code === 'certificate-expired' && event.action === 'connector-refused'),
+  );
+  const advice = await until('it says what to do', () =>
+    /it ran out at \S+: make a token[^\n]*--token-file FILE/.exec(gateway.connector?.output ?? ''),
+  );
+  await gateway.connector?.stop();
+  gateway.startConnector();
+  await until('it says so when it starts, too', () =>
+    /the certificate ran out at [^\n]*--token-file FILE/.exec(gateway.connector?.output ?? ''),
+  );
+  await gateway.connector?.stop();
+  const again = connected() - tunnels;
+  await gateway.connect();
+  const admitted = connected() - tunnels;
+  return {
+    required: 'its tunnel is cut, it is refused by name and says what to do; a new token admits it',
+    measured: `app ${before}; cut after ${Math.round(cut)} ms (${lost.event.code}); refused: ${refused.message}, ${again} tunnels; it said "${advice[0].slice(0, 24)} …"; with a new token: ${admitted} tunnels`,
+    held:
+      before === 200 &&
+      lost.event.code === 'certificate-expired' &&
+      /^rack-1 was refused/.test(refused.message) &&
+      again === 0 &&
+      admitted > 0,
+  };
+}
+
+export async function expired(scope: Scope): Promise<Finding> {
+  const { env, set } = settable(scope);
+  const fleet = await Fleet.start(scope, {
+    further: 'tls: { certificate: ./people.pem, key: ./people.key }\n',
+    prepare: issue,
+    env,
   });
   const [gateway] = fleet.gateways;
   if (gateway === undefined) throw new Error('there is no gateway');
@@ -48,12 +111,12 @@ export async function expired(scope: Scope): Promise<Finding> {
   const renewed = !dropped && (await gateway.app(cookie)).status === 200;
   stream.close();
 
-  writeFileSync(clock, '+14d\n');
+  set('+14d');
   await warned(7);
-  writeFileSync(clock, '+19.5d\n');
+  set('+19.5d');
   await warned(1);
   await gateway.part.stop();
-  writeFileSync(clock, '+21d\n');
+  set('+21d');
   const start = await gateway.command('gateway');
   const said = /has expired on \S+: renew it/.exec(start.output)?.[0] ?? start.output.slice(-200);
   return {

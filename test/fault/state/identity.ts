@@ -1,7 +1,9 @@
 // Faults of the identity provider: gone, with new keys, and one that never ends its answers.
 import { createServer } from 'node:https';
 import type { Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { exportJWK, generateKeyPair } from 'jose';
+import type { Visitor } from '#bin/demo/visitor';
 import { openAuthority } from '#gateway/pki/authority';
 import { issueCertificate } from '#gateway/pki/server-certificate';
 import type { Scope } from '#test/contract/redis';
@@ -45,27 +47,81 @@ export async function providerDown(scope: Scope): Promise<Finding> {
   };
 }
 
-/** Keys change between two sign-ins, twice, and nobody notices. */
+/** Forged tokens of a burst, each with a key that nobody has. */
+const FORGED = 20;
+
+/** Keys change between sign-ins, forged tokens name keys that are not there, and for a while there are no keys at all. */
 export async function keyRotation(scope: Scope): Promise<Finding> {
-  const [fleet] = await alone(scope);
-  let failed = 0;
-  const rounds = 3;
-  for (let round = 0; round < rounds; round += 1) {
+  const [fleet, gateway] = await alone(scope);
+  const looks: number[] = [];
+  let absent = false;
+  const rotate = async (name: string): Promise<void> => {
     const { privateKey } = await generateKeyPair('RS256', { extractable: true });
-    const jwk = { ...(await exportJWK(privateKey)), kid: `key-${round}`, use: 'sig', alg: 'RS256' };
+    const jwk = { ...(await exportJWK(privateKey)), kid: name, use: 'sig', alg: 'RS256' };
     await fleet.stopProvider();
     await fleet.startProvider({ jwks: { keys: [jwk] } });
+    const server = fleet.provider;
+    const answers = server.listeners('request');
+    server.removeAllListeners('request').on('request', (request, response) => {
+      if (!/jwks/.test(request.url ?? ''))
+        return answers.forEach((one) => void one.call(server, request, response));
+      looks.push(performance.now());
+      if (absent) response.writeHead(500).end();
+      else for (const one of answers) one.call(server, request, response);
+    });
+  };
+  let failed = 0;
+  const rounds = 2;
+  for (let round = 0; round < rounds; round += 1) {
+    await rotate(`key-${round}`);
     // The first round's keys are the first that are seen; the one after is a rotation, looked up at once.
-    if (round === 2) await new Promise((resolve) => setTimeout(resolve, 30_000));
     await fleet.signIn().catch(() => {
       failed += 1;
     });
   }
+  // Whoever sends tokens with keys of their own invention makes us look no more often than that.
+  await sleep(30_000);
+  const before = looks.length;
+  const visitor = fleet.visitor();
+  for (let one = 0; one < FORGED; one += 1) await visitor.ask(...forgedLogout(fleet, one));
+  const more = looks.length - before;
+  const { cookie } = await fleet.signIn('ben');
+  absent = true;
+  await rotate('key-absent');
+  const without = await fleet.signIn('cleo').then(
+    () => 'signed in',
+    () => 'refused',
+  );
+  const works = (await gateway.app(cookie)).status;
+  absent = false;
+  const from = performance.now();
+  let back = false;
+  while (!back && performance.now() - from < 40_000) {
+    await sleep(1_000);
+    back = await fleet.signIn('cleo').then(
+      () => true,
+      () => false,
+    );
+  }
+  const mended = Math.round((performance.now() - from) / 1_000);
   return {
-    required: 'no failed sign-in, at most one look for unknown keys in 30 s',
-    measured: `${failed} of ${rounds} sign-ins failed over ${rounds - 1} rotations`,
-    held: failed === 0,
+    required: 'no failed sign-in, at most one look for unknown keys in 30 s; without keys nobody is believed',
+    measured: `${failed} of ${rounds} sign-ins failed over ${rounds - 1} rotation; ${more} looks for ${FORGED} forged tokens; without keys a sign-in is ${without}, a session ${works}; with keys again after ${mended} s`,
+    held: failed === 0 && more === 1 && without === 'refused' && works === 200 && back && mended <= 31,
   };
+}
+
+function forgedLogout(fleet: Fleet, number: number): Parameters<Visitor['ask']> {
+  const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const token = `${part({ alg: 'RS256', kid: `forged-${number}`, typ: 'logout+jwt' })}.${part({ iss: fleet.issuer })}.AAAA`;
+  return [
+    `https://access.localhost:${fleet.people}/backchannel-logout/corp`,
+    {
+      method: 'POST',
+      headers: { 'content-type': 'application/x-www-form-urlencoded' },
+      body: `logout_token=${token}`,
+    },
+  ];
 }
 
 /** A provider that takes connections and says nothing, or never stops talking. */
