@@ -5,7 +5,8 @@ import type { TLSSocket } from 'node:tls';
 import { connectorOf, type EnrolmentDesk, serviceOf } from '#gateway/pki/enrolment';
 import type { Authority } from '#gateway/pki/issued';
 import { gatewayOf } from '#gateway/relay/peers';
-import type { CertificateRef, ConnectorRefused, Peer } from '#siem/event';
+import type { ConnectorRefused } from '#siem/connector-event';
+import type { CertificateRef, Peer } from '#siem/event';
 import { canonicalAddress } from './address.ts';
 
 export interface CertificateParts {
