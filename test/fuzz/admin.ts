@@ -10,8 +10,8 @@ import { loopTimes } from './bed/loop.ts';
 import { mutateText } from './bed/mutate.ts';
 import { Dice, type FuzzFigures, type FuzzOptions, Tally } from './bed/tally.ts';
 
-/** Connections at once. */
-const AT_ONCE = 8;
+/** Connections at once: what changes something waits for the transparency log, which takes many in one go. */
+const AT_ONCE = 32;
 /** Inputs between two looks at the record. */
 const BATCH = 1_000;
 

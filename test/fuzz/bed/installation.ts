@@ -1,7 +1,16 @@
 // A whole installation in one process: provider, gateway, connector and an app that witnesses every byte. Requests are
 // put in behind TLS, so that a hundred thousand can be tried where handshakes would allow a thousand.
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
-import { closeSync, mkdtempSync, openSync, readdirSync, readSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import type { Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -57,7 +66,7 @@ rules:
 export async function startFuzzInstallation(
   before: (app: number) => Promise<number> = async (app) => app,
 ): Promise<FuzzInstallation> {
-  const directory = mkdtempSync(join(tmpdir(), 'sallyport-fuzz-'));
+  const directory = mkdtempSync(join(scratch(), 'sallyport-fuzz-'));
   const complaints: string[] = [];
   const complain = (fields: object, message: string): void => {
     const { err } = fields as { err?: Error };
@@ -103,7 +112,7 @@ listen: { people: "127.0.0.1:${people}", connectors: "127.0.0.1:${connectors}", 
 identity:
   providers:
     - { id: corp, name: Corp, issuer: "https://id.localhost:${provider}", clientId: sallyport, clientSecret: { file: ./secret }, ca: ./state/development-ca/ca.pem }
-outbox: { quota: 64GiB }
+outbox: { quota: 512MiB }
 limits: { strangers: { perAddress: 10000000, together: 10000000 } }
 apps:
   - { id: wiki, name: Wiki, host: ${HOST}, connectors: [rack] }
@@ -141,6 +150,11 @@ apps:
     await close();
     throw error;
   }
+}
+
+/** In memory where that can be: the disk is not what is tried, and every change would wait for it. */
+function scratch(): string {
+  return existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
 }
 
 function read<T>(schema: Parameters<typeof readDocument<T>>[0], text: string): T {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import { describe, type TestContext, test } from 'node:test';
 import { LEASE, Leases } from '#gateway/identity/leases';
 import { type LiveSession, Sessions } from '#gateway/identity/sessions';
 import { openEmbeddedStore } from '#gateway/state/embedded';
@@ -157,4 +157,124 @@ test('one session more than a person may have ends the oldest', async (t) => {
   await sessions.end(second.id, 'logout');
   await signedIn(sessions);
   assert.ok(await sessions.find(third.cookie, HOST), 'what ended makes room');
+});
+
+describe('what is leased', () => {
+  /** Leases by themselves, on a clock that the test moves. */
+  function leases() {
+    const clock = { time: 1_000, confirmed: 1_000 };
+    const kept = new Leases({ confirmedAt: () => clock.confirmed }, () => clock.time);
+    return { clock, kept };
+  }
+  const session = (id: string, lastSeenAt = 0): LiveSession => ({
+    ...{ id, subject: subject(id), login: { provider: 'corp', at: 0 }, clientAddress: '192.0.2.1' },
+    ...{ createdAt: 0, lastSeenAt, expiresAt: 1e12 },
+  });
+  const door = { session: 'one', host: HOST };
+
+  test('lives for 25 seconds, which with the longest wait for an answer makes thirty', () => {
+    const { clock, kept } = leases();
+    kept.keepSession(session('one'), kept.asking());
+    kept.keepDoor('door', door, kept.asking());
+    clock.time += 24_999;
+    assert.ok(kept.session('one') && kept.door('door'));
+    assert.equal(kept.trusted, true);
+    clock.time += 1;
+    assert.deepEqual([kept.session('one'), kept.door('door'), kept.trusted], [undefined, undefined, false]);
+  });
+
+  test('counts from when it was asked for, or from when the store was last heard, whichever is longer ago', () => {
+    const { clock, kept } = leases();
+    const asked = kept.asking();
+    clock.time += 5_000;
+    clock.confirmed = clock.time;
+    kept.keepSession(session('asked'), asked);
+    clock.confirmed -= 4_000;
+    kept.keepSession(session('heard'), kept.asking());
+    clock.time = 1_000 + LEASE;
+    assert.equal(kept.session('asked'), undefined);
+    assert.ok(kept.session('heard'));
+    clock.time += 1_000;
+    assert.equal(kept.session('heard'), undefined);
+  });
+
+  test('is not kept when anything at all ended while it was looked for', () => {
+    for (const end of ['session', 'door', 'all', 'some'] as const) {
+      const { kept } = leases();
+      const asked = kept.asking();
+      if (end === 'session') kept.endSession('another');
+      if (end === 'door') kept.endDoor('another');
+      if (end === 'all') kept.endAll();
+      if (end === 'some') kept.end(() => false);
+      kept.keepSession(session('one'), asked);
+      kept.keepDoor('door', door, asked);
+      assert.deepEqual([kept.session('one'), kept.door('door')], [undefined, undefined], end);
+      kept.keepSession(session('one'), kept.asking());
+      assert.ok(kept.session('one'));
+    }
+  });
+
+  test('ends one by one, by what is said of it, or all together; doors by themselves', () => {
+    const { kept } = leases();
+    for (const id of ['one', 'two', 'three']) {
+      kept.keepSession(session(id), kept.asking());
+      kept.keepDoor(id, { ...door, session: id }, kept.asking());
+    }
+    kept.endSession('one');
+    assert.equal(kept.session('one'), undefined);
+    assert.ok(kept.door('one') && kept.session('two'));
+    assert.equal(
+      kept.end(({ id }) => id === 'two'),
+      1,
+    );
+    assert.equal(kept.session('two'), undefined);
+    assert.ok(kept.session('three'));
+    assert.equal(
+      kept.end(() => true),
+      1,
+    );
+    kept.endDoor('one');
+    assert.equal(kept.door('one'), undefined);
+    assert.ok(kept.door('two'));
+    kept.keepSession(session('four'), kept.asking());
+    kept.endAll();
+    assert.deepEqual([kept.session('four'), kept.door('two')], [undefined, undefined]);
+  });
+
+  test('has other facts for the rest of its time, and no more time for them', () => {
+    const { clock, kept } = leases();
+    kept.amend(session('nobody'));
+    assert.equal(kept.session('nobody'), undefined);
+    kept.keepSession(session('one'), kept.asking());
+    clock.time += 20_000;
+    kept.amend(session('one', 7));
+    assert.equal(kept.session('one')?.lastSeenAt, 7);
+    clock.time += 5_000;
+    assert.equal(kept.session('one'), undefined);
+  });
+
+  test('is swept when it has run out, and not before: a clock that goes back brings nothing else back', () => {
+    const { clock, kept } = leases();
+    kept.keepSession(session('old'), kept.asking());
+    kept.keepDoor('old', door, kept.asking());
+    clock.time += 10_000;
+    clock.confirmed = clock.time;
+    kept.keepSession(session('young'), kept.asking());
+    clock.time = 1_000 + LEASE;
+    kept.sweep();
+    clock.time -= 1;
+    assert.deepEqual([kept.session('old'), kept.door('old')], [undefined, undefined]);
+    assert.ok(kept.session('young'));
+  });
+
+  test('is two hundred thousand of a kind at most; what was not renewed for longest goes first', () => {
+    const { kept } = leases();
+    for (let i = 0; i < 200_000; i += 1) kept.keepDoor(String(i), door, kept.asking());
+    assert.ok(kept.door('0'));
+    kept.keepDoor('0', door, kept.asking());
+    assert.ok(kept.door('1') && kept.door('0'));
+    kept.keepDoor('one more', door, kept.asking());
+    assert.equal(kept.door('1'), undefined);
+    assert.ok(kept.door('0') && kept.door('2') && kept.door('one more'));
+  });
 });
