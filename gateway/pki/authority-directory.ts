@@ -150,7 +150,6 @@ export class AuthorityDirectory {
 
   /** The youngest intermediate's key, certified anew. Throws AuthorityError `root-offline`. */
   async renewIntermediate(): Promise<void> {
-    this.#requireRoot();
     const youngest = this.intermediates.find(({ keyFile }) => keyFile !== undefined);
     if (youngest?.keyFile === undefined) return this.makeIntermediate();
     await this.#certify(this.openKey(youngest.keyFile), youngest.parsed.subject);
@@ -214,7 +213,7 @@ export class AuthorityDirectory {
       const over = current !== undefined && current.parsed.notBefore + BACKDATE + LEAF_LIFE < now();
       if (over && keyFile !== undefined) this.#removeKey(keyFile);
       if (over && keyFile !== undefined && id === this.#beforeId())
-        rmSync(this.at('ca-before.pem'), { force: true });
+        rmSync(this.at('ca-before.pem'));
     }
     for (const { id, parsed, keyFile } of this.intermediates) {
       if (parsed.notAfter > now()) continue;

@@ -149,7 +149,6 @@ export class CertificateAuthority implements Authority {
   /** A new intermediate with a new key; what the one before issued stays good. Throws AuthorityError. */
   async rotate(): Promise<void> {
     await this.directory.makeIntermediate();
-    this.directory.tidy();
     this.reload();
   }
 

@@ -17,6 +17,8 @@ const SESSIONS = [
   'gateway/identity/logout-token.test.ts',
 ];
 const PKI = [
+  'gateway/pki/authority.test.ts',
+  'gateway/pki/offline-root.test.ts',
   'gateway/pki/pki.test.ts',
   'gateway/pki/hierarchy.test.ts',
   'gateway/pki/issuing.test.ts',

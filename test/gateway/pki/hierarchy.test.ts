@@ -126,7 +126,10 @@ describe('an authority', { skip: requires('openssl') }, () => {
       assert.match(openssl(certificate, authority.certificate, clock.time), /OK/);
     }
     assert.equal(existsSync(join(directory, `issuing-${first.id}.key`)), true);
-    clock.time += 25 * HOUR;
+    clock.time += 24 * HOUR;
+    assert.equal(await authority.upkeep(), false);
+    assert.equal(existsSync(join(directory, `issuing-${first.id}.key`)), true);
+    clock.time += 1000;
     assert.equal(await authority.upkeep(), false);
     assert.equal(existsSync(join(directory, `issuing-${first.id}.key`)), false);
     assert.equal(existsSync(join(directory, `issuing-${first.id}.pem`)), true);
@@ -177,6 +180,9 @@ describe('an authority of an earlier version', { skip: requires('openssl') }, ()
     assert.match(openssl(later.certificate, earlier.certificate, clock.time), /OK/);
     // Somebody who rotates it does, and a day later nothing of it is left.
     await authority.rotate();
+    await authority.upkeep();
+    authority.reload();
+    assert.equal(authority.bundle, authority.certificate + earlier.certificate);
     clock.time += 25 * HOUR;
     await authority.upkeep();
     authority.reload();
