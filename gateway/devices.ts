@@ -8,6 +8,7 @@ import type { Rulings } from './access/ruling.ts';
 import type { Machines, OpenExchange } from './access/streams.ts';
 import { DeviceDesk } from './attest/desk.ts';
 import { EndorsementFiles } from './attest/endorsement-files.ts';
+import { KeyProofs } from './attest/key-proof.ts';
 import { Verifier } from './attest/verifier.ts';
 import type { GatewayConfig } from './config.ts';
 import { ConnectorStandings } from './context/connector-standing.ts';
@@ -58,21 +59,23 @@ export function deviceVerifier(
   undo: (() => unknown)[],
 ): {
   readonly verifier: Verifier;
+  readonly keyProofs: KeyProofs;
   readonly standings: Standings;
   readonly connectorStandings: ConnectorStandings;
 } {
   const files = new EndorsementFiles(attestation, around.log);
   undo.push(() => files.close());
-  const verifier = new Verifier({
+  const enrolling = {
     store,
     endorsements: () => files.current,
     challengeLife: attestation.challenge,
-    resultLife: attestation.result,
-    pinnedKeys: attestation.pinnedKeys,
     now: around.now,
-  });
+  };
+  const { result: resultLife, pinnedKeys } = attestation;
+  const verifier = new Verifier({ ...enrolling, resultLife, pinnedKeys });
   return {
     verifier,
+    keyProofs: new KeyProofs(enrolling),
     standings: new Standings((device) => verifier.posture(device), around.now),
     connectorStandings: new ConnectorStandings({
       posture: (one) => verifier.connectorPosture(one),
@@ -115,8 +118,8 @@ export function machinesOf({
     const { facts: device } = await standings.of(session, input.network.address);
     const found = device === undefined ? {} : { device };
     if (carrier?.key === undefined || !rulings.asksConnector(input.target.app)) return found;
-    const { connector: name, key, address } = carrier;
-    return { ...found, connector: await connectorStandings.of({ name, key, address }) };
+    const { connector: name, key, address, inTpm = false } = carrier;
+    return { ...found, connector: await connectorStandings.of({ name, key, address, inTpm }) };
   };
 }
 

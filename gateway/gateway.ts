@@ -130,7 +130,13 @@ async function wire(given: GatewayConfig, around: Surroundings, undo: (() => unk
     () => policyFile.current,
     (session, input) => revocations.covers(session, input),
   );
-  const keeping = { config, issuer, store, recorder, log, now };
+  const { verifier, keyProofs, standings, connectorStandings } = deviceVerifier(
+    config,
+    store,
+    { log, now, recorder },
+    undo,
+  );
+  const keeping = { config, issuer, store, recorder, keyProofs, log, now };
   const { desk, office, revocations: struck } = await openOffice(keeping, undo);
   const signer = await openSigner(config, store, { now, log }, undo);
 
@@ -149,12 +155,6 @@ async function wire(given: GatewayConfig, around: Surroundings, undo: (() => unk
   );
   const sweep = setInterval(() => sessions.sweep(), SWEEP_INTERVAL).unref();
   undo.push(() => clearInterval(sweep));
-  const { verifier, standings, connectorStandings } = deviceVerifier(
-    config,
-    store,
-    { log, now, recorder },
-    undo,
-  );
   const ways = new Ways(rulings, tunnels, connectorStandings);
   const open: OpenExchanges = new OpenExchanges(
     rulings,
@@ -219,7 +219,7 @@ async function wire(given: GatewayConfig, around: Surroundings, undo: (() => unk
   };
   const people = await peopleServer({ ...listening, sites, flow }, undo);
   const connectors = await connectorServer(
-    { ...listening, desk, devices: devices.desk, authority: connectorCa, tunnels, accepts },
+    { ...listening, desk, devices: devices.desk, keyProofs, authority: connectorCa, tunnels, accepts },
     undo,
   );
   const services = await serviceServer(

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import type { Log } from '#siem/log';
 import type { Recorder } from '#siem/recorder';
+import type { KeyProofs } from './attest/key-proof.ts';
 import type { GatewayConfig } from './config.ts';
 import { AssertionSigner } from './pki/assertion.ts';
 import { AuthorityOffice } from './pki/authority-office.ts';
@@ -72,11 +73,12 @@ export interface OfficeParts extends Around {
   readonly issuer: Issuer;
   readonly store: Store;
   readonly recorder: Recorder;
+  readonly keyProofs: KeyProofs;
 }
 
 /** What admins do with the authorities, and what of their certificates was revoked, until `undo` is done. */
 export async function openOffice(
-  { config, issuer, store, ...parts }: OfficeParts,
+  { config, issuer, store, keyProofs: keys, ...parts }: OfficeParts,
   undo: (() => unknown)[],
 ): Promise<{ desk: EnrolmentDesk; office: AuthorityOffice; revocations: CertificateRevocations }> {
   const [connectors, ...others] = authoritiesOf(config, []);
@@ -89,7 +91,7 @@ export async function openOffice(
   const authorities = [id, ...others.map((other) => other.id)];
   const { trustDomain, certificateLife } = config.connectors;
   const { now } = parts;
-  const desk = new EnrolmentDesk({ store, authority, trustDomain, certificateLife, revocations, now });
+  const desk = new EnrolmentDesk({ store, authority, trustDomain, certificateLife, revocations, keys, now });
   const office = new AuthorityOffice({ ...parts, issuer, authorities, desk, revocations });
   undo.push(() => office.stop());
   office.start();

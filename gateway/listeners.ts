@@ -7,6 +7,7 @@ import type { SallyportEvent } from '#siem/event';
 import type { Log } from '#siem/log';
 import type { Recorder } from '#siem/recorder';
 import type { DeviceDesk } from './attest/desk.ts';
+import type { KeyProofs } from './attest/key-proof.ts';
 import type { GatewayConfig } from './config.ts';
 import type { ListenAddress } from './config-values.ts';
 import type { Accepts } from './edge/accepts.ts';
@@ -115,6 +116,7 @@ export interface ConnectorParts {
   readonly config: GatewayConfig;
   readonly desk: EnrolmentDesk;
   readonly devices: DeviceDesk;
+  readonly keyProofs: KeyProofs;
   readonly authority: Authority;
   readonly revocations: CertificateRevocations;
   readonly tunnels: TunnelRelays;
@@ -130,13 +132,16 @@ export async function connectorServer(
   parts: ConnectorParts,
   undo: Undo,
 ): Promise<ReturnType<typeof connectorsListener>> {
-  const { config, desk, devices, authority, tunnels, recorder, strangers, accepts, tickets } = parts;
+  const { config, desk, devices, keyProofs, authority, tunnels, recorder, strangers, accepts, tickets } =
+    parts;
   const { revocations, log, now } = parts;
   const { hosts, trustDomain } = config.connectors;
   const { notAfter, ...certificate } = await issueCertificate(authority, hosts);
   const server = connectorsListener(certificate, config.limits, {
     desk,
     devices,
+    keyProofs,
+    admitted: (client) => strangers.admit('key-proof', client),
     authority,
     trustDomain,
     revoked: (serial) => revocations.covers(serial),
@@ -158,10 +163,12 @@ export async function connectorServer(
         serial,
       });
     },
-    connected: (ws, { name, key, certificate: { serial, notAfter }, client }: KnownConnector) => {
+    connected: (ws, { name, key, certificate, client }: KnownConnector) => {
       const own = servedBy(config).filter((one) => one.connectors.includes(name));
       const apps = new Set(own.map(({ id }) => id));
-      tunnels.accept(ws, { connector: name, apps, address: client.address, serial, notAfter, key });
+      const { serial, notAfter } = certificate;
+      const inTpm = certificate.key === 'tpm';
+      tunnels.accept(ws, { connector: name, apps, address: client.address, serial, notAfter, key, inTpm });
     },
   });
   tickets.attend(server, 'connectors');

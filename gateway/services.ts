@@ -69,7 +69,7 @@ export function openServices(
     reviews: review && new TokenReviews({ ask: asking(review, tunnels, log, now), keep: review.keep, now }),
   }));
   const { authorities } = readBundle(own, 'ca.pem');
-  const ours = { name: connectors.trustDomain, bundle: authorities, below: OWN_SERVICES };
+  const ours = { name: connectors.trustDomain, bundle: authorities, below: OWN_SERVICES, ours: true };
   // Until a bundle is there nobody vouches for its trust domain.
   const others = services.trustDomains.map(({ name }) => ({ name, bundle: [], below: '/' }));
   const domains = new TrustDomains([...others, ours]);

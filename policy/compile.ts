@@ -131,6 +131,7 @@ export class Compiler {
       const risk = typeof written.risk === 'number' ? { below: written.risk } : written.risk;
       wants.risk = interval(risk.atLeast, risk.below);
     }
+    if (written.key !== undefined) wants.key = written.key;
     if (written.ticket !== undefined) wants.ticket = new Set([written.ticket]);
     if (written.approved !== undefined) wants.approval = written.approved;
     return new Box(wants);

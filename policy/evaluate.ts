@@ -10,6 +10,7 @@ import { cve } from './criteria/cve.ts';
 import { feed } from './criteria/feed.ts';
 import { firmware } from './criteria/firmware.ts';
 import { hours } from './criteria/hours.ts';
+import { key } from './criteria/key.ts';
 import { methods } from './criteria/methods.ts';
 import { mfa } from './criteria/mfa.ts';
 import { network } from './criteria/network.ts';
@@ -39,6 +40,7 @@ function meets(box: Box, facts: Facts, needed: Truth): boolean {
   if (box.posture !== null && posture.truth(box.posture, facts) < needed) return false;
   if (box.connectorPosture !== null && connectorPosture.truth(box.connectorPosture, facts) < needed)
     return false;
+  if (box.key !== null && key.truth(box.key, facts) < needed) return false;
   if (box.ticket !== null && ticket.truth(box.ticket, facts) < needed) return false;
   if (box.approval !== null && approval.truth(box.approval, facts) < needed) return false;
   if (box.risk !== null && risk.truth(box.risk, facts) < needed) return false;

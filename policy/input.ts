@@ -4,6 +4,9 @@
 /** Bumped when a field changes its meaning; readers upgrade older records. */
 export const INPUT_VERSION = 1;
 
+/** Where a private key is: proved to be in a TPM which it cannot leave, or not. */
+export type KeyOrigin = 'tpm' | 'file';
+
 /** Who asks. People are `<issuer>#<sub>`, services a SPIFFE id or an enrolled name. */
 export interface Subject {
   readonly kind: 'user' | 'service';
@@ -15,6 +18,8 @@ export interface Subject {
   /** Group names as the source gave them, prefixed by the provider's id: `idp:eng-sre`. Flattened by policy. */
   readonly groups: readonly string[];
   readonly roles: readonly string[];
+  /** Where the key is that a service with a certificate of our own authority proved itself with; else unknown. */
+  readonly key?: KeyOrigin;
 }
 
 /** How the person signed in. Times are epoch milliseconds. */

@@ -68,6 +68,7 @@ export function readInput(value: unknown): AccessRequest | undefined {
     fits(subject, SUBJECT) &&
     (subject['kind'] === 'user' || subject['kind'] === 'service') &&
     typeof subject['id'] === 'string' &&
+    (subject['key'] === undefined || subject['key'] === 'tpm' || subject['key'] === 'file') &&
     Array.isArray(subject['groups']) &&
     Array.isArray(subject['roles']) &&
     isShape(target) &&

@@ -11,6 +11,7 @@ export class Box {
   readonly methods: Wants['methods'] | null;
   readonly posture: Wants['posture'] | null;
   readonly connectorPosture: Wants['connectorPosture'] | null;
+  readonly key: Wants['key'] | null;
   readonly ticket: Wants['ticket'] | null;
   readonly approval: Wants['approval'] | null;
   readonly risk: Wants['risk'] | null;
@@ -39,6 +40,7 @@ export class Box {
     this.methods = wants.methods ?? null;
     this.posture = wants.posture ?? null;
     this.connectorPosture = wants.connectorPosture ?? null;
+    this.key = wants.key ?? null;
     this.ticket = wants.ticket ?? null;
     this.approval = wants.approval ?? null;
     this.risk = wants.risk ?? null;

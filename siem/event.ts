@@ -1,7 +1,7 @@
 // Everything that may be recorded, in this project's own words: one interface per kind of event.
 // An event must never hold a secret: no cookie, token, header value or query value (the mapper drops the latter).
 import type { Decision, Explanation } from '#policy/decision';
-import type { AccessRequest, Subject } from '#policy/input';
+import type { AccessRequest, KeyOrigin, Subject } from '#policy/input';
 import type { ChangeEvent } from './change-event.ts';
 import type { ConnectorEvent } from './connector-event.ts';
 import type { DeviceEvent } from './device-event.ts';
@@ -71,6 +71,8 @@ export interface CertificateRef {
   readonly sha256?: Optional<string>;
   /** Epoch milliseconds. */
   readonly notAfter?: Optional<number>;
+  /** Where its key was proved to be; absent for those of authorities. */
+  readonly key?: Optional<KeyOrigin>;
 }
 
 /** That a service asks in a person's name: through whom the name came to it, the last one first. */

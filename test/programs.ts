@@ -85,6 +85,11 @@ export const parts: readonly Part[] = [
     program: '/usr/lib/*/libtss2-tcti-swtpm.so.0',
     suites: 'connectors/device: the way of tpm2-tools to swtpm',
   },
+  {
+    package: 'tpm2-openssl',
+    program: '/usr/lib/*/ossl-modules/tpm2.so',
+    suites: 'story: a program that uses a key in a TPM',
+  },
   { package: 'softhsm2', program: 'softhsm2-util', suites: 'gateway/pki: a PKCS#11 token' },
   {
     package: 'softhsm2',

@@ -13,7 +13,7 @@ import { readOptions } from '../usage.ts';
 import { help, subcommands } from './ca/help.ts';
 import { durationOf } from './ca/life.ts';
 import { importHere, initRoot, requestHere, signRequest } from './ca/offline.ts';
-import { reportText } from './ca/report.ts';
+import { certificatesText, reportText } from './ca/report.ts';
 
 export { help, subcommands };
 
@@ -51,6 +51,10 @@ const WORK: Readonly<Record<string, Work>> = {
   show: async (values) => {
     const { body } = await ask(values, 'GET', '/v1/authorities');
     say(values.json ? `${JSON.stringify(body)}\n` : reportText(body));
+  },
+  list: async (values) => {
+    const { body } = await ask(values, 'GET', '/v1/certificates');
+    say(values.json ? `${JSON.stringify(body)}\n` : certificatesText(body));
   },
   rotate: async (values) => {
     const { body } = await ask(values, 'POST', `/v1/authorities/${values.authority}/rotate`);

@@ -1,18 +1,16 @@
 // Getting a certificate: once with a token, then again and again with the certificate itself. Before the token's
 // authority has been seen nothing is believed, and the token's secret goes only to a server that it vouches for.
-// The container of extensions inside @peculiar/x509 wants this polyfill to be there first.
-import 'reflect-metadata';
-import { createHash, createPrivateKey, KeyObject, webcrypto, X509Certificate } from 'node:crypto';
+import { createHash, X509Certificate } from 'node:crypto';
 import { type RequestOptions, request } from 'node:https';
-import { Pkcs10CertificateRequestGenerator } from '@peculiar/x509';
+import { encodeEvidence, KEY_PROOF_PATH } from '../wire/evidence.ts';
 import { outboundAgent } from '../wire/outbound.ts';
 import { certificatesIn, leadsTo } from './chain.ts';
-import { type Identity, identityOf, keyPem } from './identity.ts';
+import { type Identity, identityOf } from './identity.ts';
+import { type KeyMaker, keyInFile, type RequestedKey } from './requested-key.ts';
 import { EnrolError, type EnrolmentToken } from './token.ts';
 
 const TIMEOUT = 10_000;
 const MAX_ANSWER = 64 * 1024;
-const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
 
 interface Answer {
   readonly status: number;
@@ -22,7 +20,7 @@ interface Answer {
 /** One HTTPS request on a connection of its own. @throws {EnrolError} `unreachable`, `bad-answer` */
 function call(url: URL, tls: RequestOptions, body?: object): Promise<Answer> {
   const { promise, resolve, reject } = Promise.withResolvers<Answer>();
-  const payload = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
+  const payload = body === undefined ? undefined : Buffer.from(encodeEvidence(body));
   const outgoing = request(url, {
     ...tls,
     method: payload === undefined ? 'GET' : 'POST',
@@ -74,62 +72,76 @@ async function fetchAuthority(gateway: URL, expected: string): Promise<string> {
   return named.toString();
 }
 
-async function keyAndRequest(name: string): Promise<{ key: string; csr: string }> {
-  const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
-  const csr = await Pkcs10CertificateRequestGenerator.create(
-    { name: `CN=${name}`, keys, signingAlgorithm: ALGORITHM },
-    webcrypto as Crypto,
-  );
-  return { key: keyPem(KeyObject.from(keys.privateKey)), csr: csr.toString('pem') };
-}
-
-/**
- * Reads a 201, and checks that the certificate is for our key and from our authority. The gateway, which was verified
- * with what is trusted now, also says what to trust from now on: so roots can change.
- */
-function identityFrom({ status, body }: Answer, key: string, ca: string): Identity {
+/** What the gateway answered to a good request. @throws {EnrolError} with its own words */
+function accepted({ status, body }: Answer): Record<string, unknown> {
   let members: Record<string, unknown>;
   try {
-    members = JSON.parse(body) as Record<string, unknown>;
+    members = (JSON.parse(body) as Record<string, unknown> | null) ?? {};
   } catch {
     members = {};
   }
-  const { certificate, chain, error, message } = members ?? {};
-  if (status !== 201) {
-    const words = typeof message === 'string' ? message.replace(/[^\x20-\x7e’]/g, '?').slice(0, 300) : '';
-    const code = typeof error === 'string' && /^[a-z-]{1,40}$/.test(error) ? error : `status ${status}`;
-    throw new EnrolError('refused', `the gateway refused (${code}): ${words}`, status >= 500);
-  }
+  if (status === 201) return members;
+  const { error, message } = members;
+  const words = typeof message === 'string' ? message.replace(/[^\x20-\x7e’]/g, '?').slice(0, 300) : '';
+  const code = typeof error === 'string' && /^[a-z-]{1,40}$/.test(error) ? error : `status ${status}`;
+  throw new EnrolError('refused', `the gateway refused (${code}): ${words}`, status >= 500);
+}
+
+/**
+ * Checks that the certificate is for our key and from our authority. The gateway, which was verified with what is trusted
+ * now, also says what to trust from now on: so roots can change.
+ */
+function identityFrom(answer: Answer, { key, spki }: RequestedKey, ca: string): Identity {
+  const { certificate, chain } = accepted(answer);
   if (typeof certificate !== 'string') throw new EnrolError('bad-answer', 'the answer holds no certificate');
   const trusted = typeof chain === 'string' && certificatesIn(chain).length > 0 ? chain : ca;
   const identity = identityOf(key, certificate, trusted);
   if (!leadsTo(certificatesIn(certificate), certificatesIn(trusted))) {
     throw new EnrolError('bad-answer', 'the certificate was not issued by the authority of the token');
   }
-  if (!new X509Certificate(certificate).checkPrivateKey(createPrivateKey(key))) {
+  const { publicKey } = new X509Certificate(certificate);
+  if (!publicKey.export({ type: 'spki', format: 'der' }).equals(spki)) {
     throw new EnrolError('bad-answer', 'the certificate is for another key than the one that was made here');
   }
   return identity;
 }
 
-/** Spends a token for a first identity. @throws {EnrolError} */
-export async function enrol(gateway: URL, token: EnrolmentToken): Promise<Identity> {
-  const ca = await fetchAuthority(gateway, token.ca);
-  const { key, csr } = await keyAndRequest(token.name);
-  const answer = await call(new URL('/v1/enrol', gateway), { ca }, { token: token.text, csr });
-  return identityFrom(answer, key, ca);
+/** What proves that the key is where it cannot be taken from; undefined for one in a file. @throws {EnrolError} */
+async function proofOf(requested: RequestedKey, gateway: URL, ca: string): Promise<object | undefined> {
+  const offer = async (keys: object): Promise<unknown> =>
+    accepted(await call(new URL(KEY_PROOF_PATH, gateway), { ca }, keys));
+  return requested.prove?.(offer);
 }
 
-/** A new key and certificate for one that still holds. `ca` as `Identity.ca`. @throws {EnrolError} */
-export async function renew(gateway: URL, name: string, identity: Identity): Promise<Identity> {
-  const { key, csr } = await keyAndRequest(name);
-  const { ca, certificate } = identity;
-  const answer = await call(
-    new URL('/v1/renew', gateway),
-    { ca, cert: certificate, key: identity.key },
-    { csr },
-  );
-  return identityFrom(answer, key, ca);
+/** Spends a token for a first identity. @throws {EnrolError} */
+export async function enrol(
+  gateway: URL,
+  token: EnrolmentToken,
+  make: KeyMaker = keyInFile,
+): Promise<Identity> {
+  const ca = await fetchAuthority(gateway, token.ca);
+  const requested = await make();
+  const { csr } = requested;
+  const proof = await proofOf(requested, gateway, ca);
+  const answer = await call(new URL('/v1/enrol', gateway), { ca }, { token: token.text, csr, proof });
+  return identityFrom(answer, requested, ca);
+}
+
+/**
+ * The next certificate for an identity that still holds. One whose key TLS cannot use here is shown in the request, and
+ * the proof is for that very key. `ca` as `Identity.ca`. @throws {EnrolError}
+ */
+export async function renew(gateway: URL, identity: Identity, make: KeyMaker = keyInFile): Promise<Identity> {
+  const { ca, certificate, key } = identity;
+  const requested = await make();
+  const { csr } = requested;
+  const proof = await proofOf(requested, gateway, ca);
+  const url = new URL('/v1/renew', gateway);
+  const answer =
+    proof === undefined
+      ? await call(url, { ca, cert: certificate, key }, { csr })
+      : await call(url, { ca }, { csr, proof, certificate });
+  return identityFrom(answer, requested, ca);
 }
 
 /** When to renew: two thirds into the certificate's life. Epoch milliseconds. */

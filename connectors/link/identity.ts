@@ -1,6 +1,6 @@
 // The connector's key and certificate on disk. The key is made here, is never sent anywhere, and is refused when
 // anybody but its owner could read it.
-import { type KeyObject, X509Certificate } from 'node:crypto';
+import { X509Certificate } from 'node:crypto';
 import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { looseness } from '#connectors/wire/private-file';
@@ -35,7 +35,8 @@ const IDENTITY = 'identity.pem';
 const AUTHORITY = 'ca.pem';
 /** The leaf and what it is shown with. */
 const CERTIFICATES = /(?:-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----\s*)+/;
-const KEY = /-----BEGIN PRIVATE KEY-----[\s\S]+?-----END PRIVATE KEY-----\n?/;
+/** In the file itself, or wrapped by the TPM that it cannot leave. */
+const KEY = /-----BEGIN ((?:TSS2 )?PRIVATE KEY)-----[\s\S]+?-----END \1-----\n?/;
 
 function requirePrivate(path: string): void {
   const loose = looseness(path);
@@ -109,9 +110,4 @@ export function saveIdentity(directory: string, { key, certificate, ca }: Identi
   prepare(directory);
   writeWhole(join(directory, AUTHORITY), ca);
   writeWhole(join(directory, IDENTITY), `${key.trimEnd()}\n${certificate.trimEnd()}\n`);
-}
-
-/** A private key as it is stored. */
-export function keyPem(key: KeyObject): string {
-  return key.export({ type: 'pkcs8', format: 'pem' }) as string;
 }

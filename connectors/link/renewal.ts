@@ -65,11 +65,11 @@ export class Renewal {
 
   /** @throws {EnrolError} of the last gateway, when none gave one. */
   async #ask(before: Identity): Promise<Identity> {
-    const { name, gateways } = this.#options;
+    const { gateways } = this.#options;
     let failure = new EnrolError('unreachable', 'there is no gateway to ask', true);
     for (const gateway of gateways()) {
       try {
-        return await renew(gateway, name, before);
+        return await renew(gateway, before);
       } catch (error) {
         if (!(error instanceof EnrolError)) throw error;
         failure = error;

@@ -11,6 +11,7 @@ import {
   type EnrolRequest,
   EVIDENCE_LIMITS,
   EvidenceError,
+  type KeyProof,
 } from './evidence.ts';
 
 /** @throws {EvidenceError} */
@@ -51,6 +52,19 @@ export function decodeActivateRequest(json: unknown): ActivateRequest {
   return {
     enrolment: at.text('enrolment', EVIDENCE_LIMITS.token),
     secret: at.bytes('secret', EVIDENCE_LIMITS.digest),
+  };
+}
+
+/** @throws {EvidenceError} */
+export function decodeKeyProof(json: unknown): KeyProof {
+  const at = new Reader(json, ['enrolment', 'secret', 'public', 'certifyInfo', 'certifySignature']);
+  const { structure, digest, token } = EVIDENCE_LIMITS;
+  return {
+    enrolment: at.text('enrolment', token),
+    secret: at.bytes('secret', digest),
+    public: at.bytes('public', structure),
+    certifyInfo: at.bytes('certifyInfo', structure),
+    certifySignature: at.bytes('certifySignature', structure),
   };
 }
 

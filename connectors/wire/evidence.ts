@@ -10,6 +10,8 @@ export const DEVICE_PATHS: Readonly<Record<'enrol' | 'activate' | 'challenge' | 
   attest: '/device/attest',
 };
 
+/** On the listener for connectors: begins the proof that a certificate's key is in a TPM. A POST with a JSON body. */
+export const KEY_PROOF_PATH = '/v1/key-proof';
 /** Channel binding of RFC 9266: what both ends of the TLS connection that carries the evidence compute. */
 export const EXPORTER: { readonly label: string; readonly length: number } = {
   label: 'EXPORTER-Channel-Binding',
@@ -79,6 +81,21 @@ export interface ChallengeRequest {
 
 export interface ChallengeReply {
   readonly nonce: Buffer;
+}
+
+/**
+ * That the key of a certificate request is in the TPM of a credential that was opened: the AK's TPM2_Certify of it, with
+ * `keyProofBinding` as extraData. Structures are as the TPM gave them.
+ */
+export interface KeyProof {
+  /** The credential's, as `EnrolChallenge` has it. */
+  readonly enrolment: string;
+  /** What was in it. */
+  readonly secret: Buffer;
+  /** TPMT_PUBLIC of the request's key. */
+  readonly public: Buffer;
+  readonly certifyInfo: Buffer;
+  readonly certifySignature: Buffer;
 }
 
 /** A quote with everything that is needed to appraise it. */
@@ -162,6 +179,16 @@ export function attestationBinding(bound: {
     binding.update(createHash('sha256').update(connector.name).digest()).update(connector.key);
   }
   return binding.digest();
+}
+
+/** extraData of a key's certification: it answers this credential, for this very request (PKCS#10, PEM as sent). */
+export function keyProofBinding(secret: Buffer, csr: string): Buffer {
+  if (secret.length !== NONCE_SIZE) throw new EvidenceError(`a credential's secret has ${NONCE_SIZE} bytes`);
+  return createHash('sha256')
+    .update('sallyport-key-v1\0')
+    .update(secret)
+    .update(createHash('sha256').update(csr).digest())
+    .digest();
 }
 
 /** What goes over the wire for any of the messages above. */

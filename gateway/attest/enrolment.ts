@@ -13,7 +13,7 @@ import type { DeviceBinding, DeviceGrant, DeviceRecord } from './records.ts';
 
 /** The token's prefix, so that secret scanners and people recognise one. */
 const TOKEN_PREFIX = 'sallyport-device.';
-const SECRET_SIZE = 32;
+export const SECRET_SIZE = 32;
 /** How long an unanswered challenge is remembered after its end, so that a late answer is told from a second one. */
 export const REMEMBERED: number = 60_000;
 
@@ -59,7 +59,7 @@ export class Enrolment {
     if (grant === undefined) throw new AttestationRefusal('token-used');
     try {
       if (grant.connector !== connector) throw new AttestationRefusal('token-elsewhere');
-      const { ek, binding } = this.#check(request, named);
+      const { ek, binding } = bindingOf(request, this.#settings, named);
       if ((await store.get('device', deviceId(binding.ekName))) !== undefined) {
         throw new AttestationRefusal('ek-enrolled');
       }
@@ -115,31 +115,6 @@ export class Enrolment {
     return { device, record };
   }
 
-  /** The keys first: a certificate says nothing about a TPM whose attestation key signs whatever it is given. */
-  #check(request: EnrolRequest, named: boolean): { ek: PublicArea; binding: DeviceBinding } {
-    const { endorsements, pinnedKeys, now } = this.#settings;
-    const ak = parsePublicArea(request.akPublic);
-    checkAttestationKey(ak);
-    const ek = parsePublicArea(request.ekPublic);
-    checkEndorsementKey(ek);
-    const names = {
-      ekName: ek.name.toString('hex'),
-      akName: ak.name.toString('hex'),
-      akPublic: request.akPublic.toString('base64url'),
-    };
-    if (request.ekCertificate !== undefined) {
-      return {
-        ek,
-        binding: {
-          ...names,
-          endorsement: endorsements().check(request.ekCertificate, ek, now(), request.ekIntermediates),
-        },
-      };
-    }
-    if (!named || !pinnedKeys) throw new AttestationRefusal('ek-certificate-missing');
-    return { ek, binding: names };
-  }
-
   /** A name whose device was never written, because the gateway stopped in between, is free again. */
   async #nameTaken(name: string): Promise<boolean> {
     const { store } = this.#settings;
@@ -151,8 +126,34 @@ export class Enrolment {
   }
 }
 
+/**
+ * Whose keys these are. The keys first: a certificate says nothing about a TPM whose attestation key signs whatever it is
+ * given. `named`: an admin named this very endorsement key. Throws AttestationRefusal.
+ */
+export function bindingOf(
+  request: EnrolRequest,
+  { endorsements, pinnedKeys, now }: Pick<EnrolmentSettings, 'endorsements' | 'pinnedKeys' | 'now'>,
+  named: boolean,
+): { readonly ek: PublicArea; readonly binding: DeviceBinding } {
+  const ak = parsePublicArea(request.akPublic);
+  checkAttestationKey(ak);
+  const ek = parsePublicArea(request.ekPublic);
+  checkEndorsementKey(ek);
+  const names = {
+    ekName: ek.name.toString('hex'),
+    akName: ak.name.toString('hex'),
+    akPublic: request.akPublic.toString('base64url'),
+  };
+  if (request.ekCertificate === undefined) {
+    if (!named || !pinnedKeys) throw new AttestationRefusal('ek-certificate-missing');
+    return { ek, binding: names };
+  }
+  const endorsement = endorsements().check(request.ekCertificate, ek, now(), request.ekIntermediates);
+  return { ek, binding: { ...names, endorsement } };
+}
+
 /** The device of an endorsement key: the same TPM is the same device, which is how none is enrolled twice. */
-function deviceId(ekName: string): string {
+export function deviceId(ekName: string): string {
   return hash('sha256', `sallyport-device\0${ekName}`, 'hex').slice(0, 32);
 }
 
@@ -167,7 +168,7 @@ function ofDevice(error: unknown, name: string): unknown {
     : error;
 }
 
-function keyOf(secret: string): string {
+export function keyOf(secret: string): string {
   return hash('sha256', secret, 'base64url');
 }
 
@@ -175,6 +176,6 @@ function keyOfEk(ekName: string): string {
   return `ek:${ekName}`;
 }
 
-function digestOf(secret: Buffer): Buffer {
+export function digestOf(secret: Buffer): Buffer {
   return createHash('sha256').update(secret).digest();
 }

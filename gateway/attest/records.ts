@@ -16,13 +16,19 @@ export interface DeviceGrant {
   readonly createdBy: string;
 }
 
-/** An enrolment or a quote under way, keyed by the hash of its id or nonce; taken once. */
+/** An enrolment, a proof of a key or a quote under way, keyed by the hash of its id or nonce; taken once. */
 export type AttestationChallenge =
   | {
       readonly purpose: 'activate';
       readonly grant: DeviceGrant;
       readonly binding: DeviceBinding;
       /** Base64url SHA-256 of the credential that only the right TPM finds. */
+      readonly secret: string;
+      readonly expiresAt: number;
+    }
+  | {
+      readonly purpose: 'key';
+      readonly binding: DeviceBinding;
       readonly secret: string;
       readonly expiresAt: number;
     }

@@ -43,6 +43,14 @@ export function authorityAdmin(office: AuthorityOffice): Hono<AdminEnv> {
     if (!body.success) return c.json({ error: 'bad-request', message: z.prettifyError(body.error) }, 400);
     return c.json(await office.install(c.req.param('id'), body.data.certificate, actorOf(c)));
   });
+  app.get('/certificates', async (c) => {
+    const held = await office.certificates();
+    const certificates = held.map(({ name: holder, certificate }) => {
+      const { serial, notAfter, key = 'file' } = certificate;
+      return { holder, serial, notAfter, key };
+    });
+    return c.json({ certificates });
+  });
   app.post('/certificate-revocations', async (c) => {
     const body = revocationBody.safeParse(await c.req.json().catch(() => undefined));
     if (!body.success) return c.json({ error: 'bad-request', message: z.prettifyError(body.error) }, 400);

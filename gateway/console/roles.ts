@@ -22,6 +22,7 @@ export const ROUTES: Readonly<Record<string, readonly Role[]>> = {
   'POST /v1/authorities/:id/request': ['ca-admin'],
   'POST /v1/authorities/:id/import': ['ca-admin'],
   'POST /v1/authorities/:id/crl': ['ca-admin', 'operator'],
+  'GET /v1/certificates': EVERY,
   'POST /v1/certificate-revocations': ['ca-admin', 'operator'],
   'GET /v1/devices': ['viewer', 'operator', 'auditor'],
   'POST /v1/device-tokens': ['operator'],

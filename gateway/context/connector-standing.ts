@@ -35,18 +35,19 @@ export class ConnectorStandings {
     this.#recent.clear();
   }
 
-  /** The name alone, of one that has not attested or may not any more. */
+  /** The name and where its key is alone, of one that has not attested or may not any more. */
   async of(connector: CarryingConnector): Promise<Connector> {
-    const { name, key } = connector;
+    const { name, key, inTpm: hardwareKey } = connector;
     const appraisal = await this.#recent.get(`${key} ${name}`, () => this.#parts.posture(connector));
     if (appraisal === undefined || appraisal.expiresAt <= this.#parts.now()) {
       this.#missed(connector);
-      return { name };
+      return { name, hardwareKey };
     }
     if (this.#last.size >= MAX_REMEMBERED) this.#last.clear();
     this.#last.set(key, appraisal);
     const { id: device, ...posture } = appraisal.facts;
-    return { name, device, ...posture };
+    // What its machine has attested is another key: that of the tunnels is the certificate's.
+    return { name, device, ...posture, hardwareKey };
   }
 
   #missed(connector: CarryingConnector): void {

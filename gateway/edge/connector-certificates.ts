@@ -2,8 +2,10 @@
 import { hash, type X509Certificate } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { TLSSocket } from 'node:tls';
+import { parseCertificate } from '#gateway/attest/certificate';
 import { connectorOf, type EnrolmentDesk, serviceOf } from '#gateway/pki/enrolment';
 import type { Authority } from '#gateway/pki/issued';
+import { keyOriginOf } from '#gateway/pki/key-origin';
 import { gatewayOf } from '#gateway/relay/peers';
 import type { ConnectorRefused } from '#siem/connector-event';
 import type { CertificateRef, Peer } from '#siem/event';
@@ -43,32 +45,54 @@ export async function identify(
 ): Promise<KnownConnector | ConnectorRefused> {
   const socket = request.socket as TLSSocket;
   const client = clientOf(request);
+  const certificate = socket.getPeerX509Certificate();
+  if (certificate === undefined) return { kind: 'connector-refused', code: 'certificate-missing', client };
+  const why: unknown = socket.authorizationError;
+  const { authorized } = socket;
+  return identifyCertificate(
+    { certificate, client, authorized, ended: why === 'CERT_HAS_EXPIRED' },
+    handlers,
+    services,
+  );
+}
+
+/** A certificate, and how it came. */
+export interface ShownCertificate {
+  readonly certificate: X509Certificate;
+  /** What it came with, if not by the connection. */
+  readonly issuer?: X509Certificate | undefined;
+  readonly client: Peer;
+  /** Whether its key was proved and, if by TLS, the chain held. */
+  readonly authorized: boolean;
+  /** What is wrong may be that it has ended. */
+  readonly ended: boolean;
+}
+
+/** The same by a certificate whose key was proved otherwise. */
+export async function identifyCertificate(
+  { certificate, issuer, client, authorized, ended }: ShownCertificate,
+  handlers: CertificateParts,
+  services: boolean,
+): Promise<KnownConnector | ConnectorRefused> {
   const refused = (code: string, more: Partial<ConnectorRefused> = {}): ConnectorRefused => ({
     ...{ kind: 'connector-refused', code, client, ...more },
   });
-  const certificate = socket.getPeerX509Certificate();
-  if (certificate === undefined) return refused('certificate-missing');
+  const { authority } = handlers;
   const { subjectAltName, serialNumber: serial } = certificate;
   const service = services ? serviceOf(subjectAltName, handlers.trustDomain) : undefined;
   const name = service ?? connectorOf(subjectAltName, handlers.trustDomain);
   const shown = { certificate: refOf(certificate), ...(name === undefined ? {} : { connector: { name } }) };
   // TLS says whether the chain held; the authority is asked again because Node's verdict is one boolean.
-  if (!socket.authorized || !handlers.authority.vouchesFor(certificate)) {
-    // Only of what was ours it is said whose it was.
-    return hasEnded(socket, certificate, handlers.authority)
+  if (!authorized || !authority.vouchesFor(certificate, issuer)) {
+    // Only of what was ours it is said whose it was: it was good to its end, which has passed.
+    return ended && authority.vouchedFor(certificate)
       ? refused('certificate-expired', shown)
       : refused('certificate-untrusted');
   }
   if (name === undefined) return refused('certificate-name');
   if (handlers.revoked?.(serial) === true || !(await handlers.desk.admits(name, serial)))
     return refused('certificate-revoked', shown);
-  return { name, key: keyOf(certificate), certificate: shown.certificate, client };
-}
-
-/** True for a certificate of our authority that was good to its end, which has passed. */
-function hasEnded(socket: TLSSocket, certificate: X509Certificate, authority: Authority): boolean {
-  const why: unknown = socket.authorizationError;
-  return why === 'CERT_HAS_EXPIRED' && authority.vouchedFor(certificate);
+  return knownBy(name, certificate, client);
 }
 
 /** Another gateway: only who has the installation's own authority can have such a certificate. */
@@ -81,9 +105,12 @@ export function identifyGateway(
   if (certificate === undefined || !socket.authorized || !handlers.authority.vouchesFor(certificate))
     return undefined;
   const name = gatewayOf(certificate.subjectAltName, handlers.trustDomain);
-  return name === undefined
-    ? undefined
-    : { name, key: keyOf(certificate), certificate: refOf(certificate), client: clientOf(request) };
+  return name === undefined ? undefined : knownBy(name, certificate, clientOf(request));
+}
+
+function knownBy(name: string, certificate: X509Certificate, client: Peer): KnownConnector {
+  const key = keyOriginOf(parseCertificate(certificate.raw));
+  return { name, key: keyOf(certificate), certificate: { ...refOf(certificate), key }, client };
 }
 
 function keyOf({ publicKey }: X509Certificate): string {

@@ -4,26 +4,29 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
-import { z } from 'zod';
+import { KEY_PROOF_PATH } from '#connectors/wire/evidence';
 import { MAX_MESSAGE_BYTES, SUBPROTOCOL } from '#connectors/wire/limits';
 import type { DeviceDesk } from '#gateway/attest/desk';
 import { type Refused, TooMany } from '#gateway/inspect/strangers';
-import { EnrolmentError, isService } from '#gateway/pki/enrolment';
-import { type Authority, IssueError } from '#gateway/pki/issued';
 import { RELAY_PATH } from '#gateway/relay/link';
-import type { Peer, SallyportEvent } from '#siem/event';
 import type { Accepts } from './accepts.ts';
 import {
-  type CertificateParts,
   clientAuthorities,
   clientOf,
   identify,
   identifyGateway,
   type KnownConnector,
-  MEANS,
-  shownBy,
 } from './connector-certificates.ts';
-import { answerDevice, isDeviceAction, jsonOf } from './connector-devices.ts';
+import { answerDevice, isDeviceAction } from './connector-devices.ts';
+import {
+  API_HEADERS,
+  type EnrolmentHandlers,
+  enrol,
+  offerProof,
+  proven,
+  renew,
+  send,
+} from './connector-enrolment.ts';
 import { Crowd } from './crowd.ts';
 import {
   CHECK_INTERVAL,
@@ -34,19 +37,8 @@ import {
 } from './limits.ts';
 import { speakHttp1, TLS_SETTINGS } from './tls.ts';
 
-/** Of refused enrolments; all others are 403. */
-const STATUS: Readonly<Record<string, number>> = {
-  'bad-csr': 400,
-  'token-malformed': 400,
-  'token-used': 409,
-  'too-many': 503,
-};
-const BODY_LIMIT = 16 * 1024;
 const MAX_HEADER = 8192;
-/** No browser has business here; one that strays in guesses no types and keeps no copy. */
-const API_HEADERS = { 'Cache-Control': 'no-store', 'X-Content-Type-Options': 'nosniff' };
-
-export interface ConnectorHandlers extends CertificateParts {
+export interface ConnectorHandlers extends EnrolmentHandlers {
   /** Enrols the machines that connectors run on, and judges their evidence. */
   readonly devices?: DeviceDesk;
   readonly accepts: Accepts;
@@ -56,14 +48,7 @@ export interface ConnectorHandlers extends CertificateParts {
   connected(ws: WebSocket, connector: KnownConnector): void;
   /** Takes over a link of another gateway of this installation; it is proven. */
   linked?(ws: WebSocket, gateway: KnownConnector): void;
-  /** Writes an event for good; an answer waits for it. */
-  record(event: SallyportEvent): Promise<void>;
-  /** The same for a refusal. @throws {TooMany} */
-  refused(event: Refused): Promise<void>;
 }
-
-const enrolBody = z.strictObject({ token: z.string(), csr: z.string() });
-const renewBody = z.strictObject({ csr: z.string() });
 
 export function connectorsListener(
   certificate: { cert: string; key: string },
@@ -147,67 +132,10 @@ async function route(
     response.end(handlers.lists?.());
   } else if (action === 'POST /v1/enrol') await enrol(request, response, handlers);
   else if (action === 'POST /v1/renew') await renew(request, response, handlers);
+  else if (action === `POST ${KEY_PROOF_PATH}`) await offerProof(request, response, handlers);
   else if (handlers.devices !== undefined && isDeviceAction(action))
     await attest(action, request, response, handlers, handlers.devices);
   else send(response, 404, 'not-found', 'There is no such address on the connectors’ listener.');
-}
-
-async function enrol(
-  request: IncomingMessage,
-  response: ServerResponse,
-  handlers: ConnectorHandlers,
-): Promise<void> {
-  const client = clientOf(request);
-  const body = await readJson(request, enrolBody);
-  if (body === undefined) {
-    await handlers.refused({ kind: 'connector-enrolment-refused', code: 'bad-request', client });
-    return send(response, 400, 'bad-request', 'Expected JSON with "token" and "csr".');
-  }
-  try {
-    const { name, certificate, serial, notAfter } = await handlers.desk.enrol(body.token, body.csr);
-    const issued = { certificate: { serial, notAfter }, client };
-    await handlers.record(
-      isService(name)
-        ? { kind: 'certificate-issued', use: 'service', holder: name, grant: 'enrolment', ...issued }
-        : { kind: 'connector-enrolled', connector: { name }, ...issued },
-    );
-    sendCertificate(response, certificate, handlers.authority, name);
-  } catch (error) {
-    await refuse(response, error, client, handlers);
-  }
-}
-
-async function renew(
-  request: IncomingMessage,
-  response: ServerResponse,
-  handlers: ConnectorHandlers,
-): Promise<void> {
-  const known = await proven(
-    request,
-    response,
-    handlers,
-    'Renewal needs the certificate to be renewed.',
-    true,
-  );
-  if (known === undefined) return;
-  const body = await readJson(request, renewBody);
-  if (body === undefined) return send(response, 400, 'bad-request', 'Expected JSON with "csr".');
-  try {
-    const { name, certificate, serial, notAfter } = await handlers.desk.renew(
-      known.name,
-      body.csr,
-      shownBy(request),
-    );
-    const issued = { certificate: { serial, notAfter }, client: known.client };
-    await handlers.record(
-      isService(name)
-        ? { kind: 'certificate-issued', use: 'service', holder: name, grant: 'renewal', ...issued }
-        : { kind: 'connector-renewed', connector: { name }, replaces: known.certificate, ...issued },
-    );
-    sendCertificate(response, certificate, handlers.authority, name);
-  } catch (error) {
-    await refuse(response, error, known.client, handlers);
-  }
 }
 
 /** The machine of a connector enrols or proves its state: whose it is, is the certificate's word. */
@@ -225,21 +153,6 @@ async function attest(
   response.end(body);
 }
 
-/** Who asks; `message` is the answer to one who is no connector of ours. */
-async function proven(
-  request: IncomingMessage,
-  response: ServerResponse,
-  handlers: ConnectorHandlers,
-  message: string,
-  services = false,
-): Promise<KnownConnector | undefined> {
-  const known = await identify(request, handlers, services);
-  if (!('code' in known)) return known;
-  await handlers.refused(known);
-  send(response, 401, known.code, MEANS[known.code] ?? message);
-  return undefined;
-}
-
 async function admit(
   request: IncomingMessage,
   handlers: ConnectorHandlers,
@@ -251,50 +164,4 @@ async function admit(
   if (!('code' in known)) return known;
   await handlers.refused(known);
   return undefined;
-}
-
-async function readJson<T>(request: IncomingMessage, schema: z.ZodType<T>): Promise<T | undefined> {
-  return schema.safeParse(await jsonOf(request, BODY_LIMIT)).data;
-}
-
-async function refuse(
-  response: ServerResponse,
-  error: unknown,
-  client: Peer,
-  handlers: ConnectorHandlers,
-): Promise<void> {
-  if (!(error instanceof EnrolmentError || error instanceof IssueError)) throw error;
-  const claimed =
-    error instanceof EnrolmentError && error.connector !== undefined ? { name: error.connector } : undefined;
-  await handlers.refused({
-    kind: 'connector-enrolment-refused',
-    code: error.code,
-    connector: claimed,
-    client,
-  });
-  send(response, STATUS[error.code] ?? 403, error.code, error.message);
-}
-
-function sendCertificate(
-  response: ServerResponse,
-  certificate: string,
-  authority: Authority,
-  name: string,
-): void {
-  response.writeHead(201, { ...API_HEADERS, 'Content-Type': 'application/json' });
-  response.end(JSON.stringify({ certificate, chain: authority.bundle, name }));
-}
-
-function send(
-  response: ServerResponse,
-  status: number,
-  error: string,
-  message: string,
-  retryAfter?: number,
-): void {
-  if (response.headersSent) return;
-  const wait = retryAfter === undefined ? {} : { 'Retry-After': retryAfter };
-  const headers = { ...API_HEADERS, ...wait, 'Content-Type': 'application/json', Connection: 'close' };
-  response.writeHead(status, headers);
-  response.end(JSON.stringify({ error, message }));
 }

@@ -3,6 +3,7 @@
 import type { X509Certificate } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { TLSSocket } from 'node:tls';
+import type { KeyOrigin } from '#policy/input';
 import { ServiceTokenError, type ServiceTokenFailure, type ServiceTokens } from './service-tokens.ts';
 import type { LiveSession } from './sessions.ts';
 import { type Svid, SvidError, type SvidFailure, type TrustDomains } from './svid.ts';
@@ -21,6 +22,7 @@ interface Proof {
   readonly notBefore: number;
   readonly notAfter: number;
   readonly stands?: (() => boolean) | undefined;
+  readonly key?: KeyOrigin | undefined;
 }
 
 const BEARER = /^Bearer +([A-Za-z0-9._~+/=-]+)$/i;
@@ -66,9 +68,9 @@ export class Services {
     const socket = request.socket as TLSSocket;
     const certificate = socket.getPeerX509Certificate();
     if (certificate !== undefined) {
-      const { id, trustDomain, notBefore, notAfter } = this.#svid(socket, certificate);
+      const { id, trustDomain, notBefore, notAfter, key } = this.#svid(socket, certificate);
       const handle = `x509-${certificate.fingerprint256.replaceAll(':', '').toLowerCase()}`;
-      return { handle, subject: id, provider: trustDomain, notBefore, notAfter };
+      return { handle, subject: id, provider: trustDomain, notBefore, notAfter, key };
     }
     const token = sent ?? BEARER.exec(request.headers.authorization ?? '')?.[1];
     if (token === undefined) {
@@ -93,10 +95,13 @@ export class Services {
     return svid;
   }
 
-  #session({ handle, subject, provider, notBefore, notAfter, stands }: Proof, address: string): LiveSession {
+  #session(
+    { handle, subject: id, provider, notBefore, notAfter, key, stands }: Proof,
+    address: string,
+  ): LiveSession {
     return {
       id: handle,
-      subject: { kind: 'service', id: subject, groups: [], roles: [] },
+      subject: { kind: 'service', id, groups: [], roles: [], ...(key === undefined ? {} : { key }) },
       login: { provider, at: notBefore },
       // Older than any revocation: certificates renew by themselves, and a service that was revoked must not with them.
       createdAt: 0,

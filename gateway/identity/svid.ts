@@ -4,6 +4,8 @@ import { createPublicKey } from 'node:crypto';
 import { type Certificate, CLIENT_AUTH, KEY_USAGE, parseCertificate } from '#gateway/attest/certificate';
 import { DerError } from '#gateway/attest/der';
 import { verifySigned } from '#gateway/attest/signed';
+import { keyOriginOf } from '#gateway/pki/key-origin';
+import type { KeyOrigin } from '#policy/input';
 import { permitsHost } from './name-constraints.ts';
 
 /** Certificates between a leaf and its anchor, and in what is shown at all. */
@@ -41,6 +43,8 @@ export interface TrustDomain {
   readonly bundle: readonly Buffer[];
   /** What paths of its services begin with, where it also vouches for others; `/` for all. */
   readonly below: string;
+  /** Our own authority, whose certificates say where keys were proved to be. */
+  readonly ours?: boolean;
 }
 
 export interface Svid {
@@ -54,10 +58,13 @@ export interface Svid {
   readonly anchors: readonly Certificate[];
   /** The leaf's, hex as in its DER. */
   readonly serial: string;
+  /** Where its key is, if our own authority says so; of others' word on it nothing is known. */
+  readonly key: KeyOrigin | undefined;
 }
 
 interface Trusted {
   readonly below: string;
+  readonly ours: boolean;
   readonly anchors: readonly Certificate[];
 }
 
@@ -67,7 +74,10 @@ export class TrustDomains {
   /** Throws SvidError for a bundle that holds what is no CA certificate. */
   constructor(domains: readonly TrustDomain[]) {
     this.#domains = new Map(
-      domains.map(({ name, bundle, below }) => [name, { below, anchors: bundle.map(anchorOf) }]),
+      domains.map(({ name, bundle, below, ours = false }) => [
+        name,
+        { below, ours, anchors: bundle.map(anchorOf) },
+      ]),
     );
   }
 
@@ -103,7 +113,8 @@ export class TrustDomains {
       );
     }
     const { notBefore, serial } = leaf;
-    return { id, trustDomain, notBefore, notAfter, serial, anchors: trusted.anchors };
+    const key = trusted.ours ? keyOriginOf(leaf) : undefined;
+    return { id, trustDomain, notBefore, notAfter, serial, key, anchors: trusted.anchors };
   }
 }
 

@@ -19,7 +19,7 @@ export interface StrangerLimits {
 export type Refused = Extract<SallyportEvent, { readonly code: string; readonly client: Peer }>;
 
 /** What strangers may ask for that writes to the store or goes out to others. */
-export type Costly = 'sign-in' | 'device-challenge';
+export type Costly = 'sign-in' | 'device-challenge' | 'key-proof';
 
 export interface StrangersParts {
   readonly limits: StrangerLimits;

@@ -9,6 +9,7 @@
 import { createPrivateKey, randomBytes, X509Certificate } from 'node:crypto';
 import { existsSync, globSync, mkdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { pem } from '#connectors/wire/der-writer';
 import type { Certificate } from '#gateway/attest/certificate';
 import { readPrivate, requirePrivate, writeWhole } from '#gateway/state/private-files';
 import { AuthorityError, type CaCertificate, caOf, type Intermediate, readCa } from './ca-certificate.ts';
@@ -22,7 +23,6 @@ import {
   writeRequest,
   writeRoot,
 } from './certificate-writer.ts';
-import { pem } from './der-writer.ts';
 import { sealKey } from './signer/file-key.ts';
 import { makeKey, openKey, writeKey } from './signer/key-file.ts';
 import type { KeyAccess, KeyPlace, Signer } from './signer/signer.ts';

@@ -5,7 +5,7 @@ import type { Log } from '#siem/log';
 import type { Recorder } from '#siem/recorder';
 import { type ExpiringCa, expiring } from './ca-expiry.ts';
 import type { CertificateRevocations } from './certificate-revocations.ts';
-import type { EnrolmentDesk } from './enrolment.ts';
+import type { EnrolmentDesk, HeldCertificate } from './enrolment.ts';
 import type { Issuer } from './issuer.ts';
 
 /** How often the ends of certificates are looked at, in milliseconds. */
@@ -27,7 +27,7 @@ export interface AuthorityOfficeParts {
 export interface AuthorityReport {
   readonly id: string;
   readonly root: CertificateRef & { readonly online: boolean };
-  readonly intermediate: CertificateRef & { readonly key: string };
+  readonly intermediate: Omit<CertificateRef, 'key'> & { readonly key: string };
   /** PEM. */
   readonly certificate: string;
   readonly intermediates: readonly string[];
@@ -96,6 +96,11 @@ export class AuthorityOffice {
   async crl(id: string, by: Actor): Promise<string> {
     await this.#record(id, 'crl', by);
     return this.#parts.revocations.publish();
+  }
+
+  /** The certificates of connectors and services that have not ended. */
+  certificates(): Promise<readonly HeldCertificate[]> {
+    return this.#parts.desk.list();
   }
 
   /** Whose it was; undefined if no such certificate was issued, or it has ended. `serial`: hex. */

@@ -2,6 +2,8 @@
 // signs only what its methods shape.
 import type { KeyObject, X509Certificate as NodeCertificate } from 'node:crypto';
 import { isIP } from 'node:net';
+import { pem } from '#connectors/wire/der-writer';
+import type { KeyOrigin } from '#policy/input';
 import {
   AuthorityDirectory,
   type DirectoryOptions,
@@ -19,7 +21,6 @@ import {
   writeCrl,
   writeLeaf,
 } from './certificate-writer.ts';
-import { pem } from './der-writer.ts';
 import { type Authority, type ClientWish, freshKey, type Issued, type PublicHalf } from './issued.ts';
 import type { KeyPlace, Signer } from './signer/signer.ts';
 import { readRequest } from './signing-request.ts';
@@ -46,7 +47,7 @@ interface Leaf {
   readonly names: readonly AltName[];
   readonly purpose: 'server' | 'client';
   readonly life: number;
-  readonly inTpm?: boolean | undefined;
+  readonly key?: KeyOrigin | undefined;
 }
 
 export class CertificateAuthority implements Authority {
@@ -180,7 +181,7 @@ export class CertificateAuthority implements Authority {
   }
 
   /** From a PKCS#10 request: proof of possession is checked, everything else the request asks for is ignored. */
-  async issueClient({ csr, uri, life, inTpm }: ClientWish): Promise<Issued> {
+  async issueClient({ csr, uri, life, key }: ClientWish): Promise<Issued> {
     const { publicKey } = await readRequest(csr);
     return this.#issue({
       publicKey,
@@ -188,7 +189,7 @@ export class CertificateAuthority implements Authority {
       names: [{ uri }],
       purpose: 'client',
       life,
-      inTpm,
+      key,
     });
   }
 
@@ -226,7 +227,7 @@ export class CertificateAuthority implements Authority {
     return lists.join('');
   }
 
-  async #issue({ publicKey, commonName, names, purpose, life, inTpm }: Leaf): Promise<Issued> {
+  async #issue({ publicKey, commonName, names, purpose, life, key = 'file' }: Leaf): Promise<Issued> {
     const now = this.#now();
     const { intermediate, signer } = this.#issuing;
     const serial = newSerial();
@@ -238,7 +239,7 @@ export class CertificateAuthority implements Authority {
       {
         ...{ serial, notBefore, notAfter, publicKey, names, purpose },
         subject: nameOf(commonName),
-        inTpm: inTpm === true,
+        key,
       },
       { subject: intermediate.parsed.subject, signer },
     );

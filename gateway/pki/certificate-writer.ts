@@ -2,6 +2,7 @@
 // is in them is said here and nowhere else; nothing of a request but its key and checked names gets in.
 import { createHash, type KeyObject, randomBytes } from 'node:crypto';
 import { isIP } from 'node:net';
+import { certificateRequest } from '#connectors/wire/certificate-request';
 import {
   bits,
   context,
@@ -15,7 +16,9 @@ import {
   time,
   utf8,
   yes,
-} from './der-writer.ts';
+} from '#connectors/wire/der-writer';
+import type { KeyOrigin } from '#policy/input';
+import { KEY_IN_TPM } from './key-origin.ts';
 import type { Signer } from './signer/signer.ts';
 
 /** Certificates start a little in the past, so that a client whose clock lags accepts them. */
@@ -23,8 +26,6 @@ export const BACKDATE: number = 5 * 60_000;
 const ECDSA_SHA256 = sequence(identifier('1.2.840.10045.4.3.2'));
 const USAGE = { digitalSignature: 0x8000, keyCertSign: 0x0400, cRLSign: 0x0200 } as const;
 export const PURPOSES = { server: '1.3.6.1.5.5.7.3.1', client: '1.3.6.1.5.5.7.3.2' } as const;
-/** tcg-cap-verifiedTPMFixed: the key was proven to be in a TPM for good (TCG, TPM 2.0 Keys for Device Identity). */
-const KEY_IN_TPM = '2.23.133.11.1.2';
 
 /** A subjectAltName. Addresses are told from DNS names by their form. */
 export type AltName =
@@ -100,8 +101,8 @@ export function writeIntermediate(
 export interface LeafBody extends Body {
   readonly names: readonly AltName[];
   readonly purpose: keyof typeof PURPOSES;
-  /** It was proven that the key is in a TPM. */
-  readonly inTpm: boolean;
+  /** Where the key was proved to be. */
+  readonly key: KeyOrigin;
 }
 
 export function writeLeaf(body: LeafBody, issuer: Issuer): Promise<Buffer> {
@@ -113,7 +114,7 @@ export function writeLeaf(body: LeafBody, issuer: Issuer): Promise<Buffer> {
     extension('2.5.29.15', namedBits(USAGE.digitalSignature), true),
     extension('2.5.29.37', sequence(identifier(PURPOSES[body.purpose]))),
     extension('2.5.29.17', sequence(...names)),
-    ...(body.inTpm ? [extension('2.5.29.32', sequence(sequence(identifier(KEY_IN_TPM))))] : []),
+    ...(body.key === 'tpm' ? [extension('2.5.29.32', sequence(sequence(identifier(KEY_IN_TPM))))] : []),
     extension('2.5.29.14', octets(keyIdOf(body.publicKey))),
     authorityKeyId(issuer),
   ];
@@ -151,9 +152,9 @@ export async function writeCrl(
 }
 
 /** PKCS#10 with which an intermediate asks an offline root: proof of possession, and no wishes. */
-export async function writeRequest(subject: Buffer, signer: Signer): Promise<Buffer> {
+export function writeRequest(subject: Buffer, signer: Signer): Promise<Buffer> {
   const spki = signer.publicKey.export({ type: 'spki', format: 'der' });
-  return signed(sequence(integer(0), subject, spki, context(0, Buffer.alloc(0), true)), signer);
+  return certificateRequest(spki, (data) => signer.sign(data), subject);
 }
 
 function certificate(body: Body, issuer: Issuer, extensions: readonly Buffer[]): Promise<Buffer> {

@@ -1,8 +1,13 @@
 // Enrolment tokens: an admin's single-use, short-lived permission for one named connector to get a certificate.
 import { createHash, randomBytes } from 'node:crypto';
+import type { KeyProof } from '#connectors/wire/evidence';
+import type { KeyProofs } from '#gateway/attest/key-proof';
+import { AttestationRefusal } from '#gateway/attest/reasons';
 import type { IssuedCertificate, Store } from '#gateway/state/store';
+import type { KeyOrigin } from '#policy/input';
 import type { CertificateRevocations } from './certificate-revocations.ts';
 import type { Authority, Grant, Issued } from './issued.ts';
+import { readRequest } from './signing-request.ts';
 
 /** The token's prefix, so that secret scanners and people recognise one. */
 const PREFIX = 'sallyport-enrol.';
@@ -35,7 +40,21 @@ export interface EnrolmentOptions {
   readonly certificateLife: number;
   /** What other verifiers are told of certificates that are good no more. */
   readonly revocations?: Pick<CertificateRevocations, 'add'> | undefined;
+  /** Judges whether a key is in a TPM; without it nobody can prove that. */
+  readonly keys?: Pick<KeyProofs, 'check'> | undefined;
   readonly now: () => number;
+}
+
+/** A certificate that somebody has: a connector, or a service by its `serviceName`. */
+export interface HeldCertificate {
+  readonly name: string;
+  readonly certificate: IssuedCertificate;
+}
+
+/** A certificate for somebody, and where the key of it is. */
+export interface IssuedTo extends Issued {
+  readonly name: string;
+  readonly key: KeyOrigin;
 }
 
 export interface NewToken {
@@ -75,9 +94,9 @@ export class EnrolmentDesk {
 
   /**
    * Spends a token and issues the connector's first certificate. The token is burnt before the request is
-   * looked at, so however many callers race, one enrols. Throws EnrolmentError or IssueError.
+   * looked at, so however many callers race, one enrols. Throws EnrolmentError, IssueError or AttestationRefusal.
    */
-  async enrol(token: string, csr: string): Promise<Issued & { readonly name: string }> {
+  async enrol(token: string, csr: string, proof?: KeyProof): Promise<IssuedTo> {
     const { store, now } = this.#options;
     const claims = parseToken(token);
     const grant = await store.take('enrolment', hash(claims.secret));
@@ -96,17 +115,17 @@ export class EnrolmentDesk {
             claims.name,
           );
     }
-    return this.#issue(grant.name, csr, { kind: 'enrolment', id: hash(claims.secret) });
+    return this.#issue(grant.name, csr, { kind: 'enrolment', id: hash(claims.secret) }, proof);
   }
 
   /**
    * A fresh certificate for a connector that showed a valid one: `present`, in PEM with what it came with. Throws
-   * EnrolmentError or IssueError.
+   * EnrolmentError, IssueError or AttestationRefusal.
    */
-  async renew(name: string, csr: string, present: string): Promise<Issued & { readonly name: string }> {
+  async renew(name: string, csr: string, present: string, proof?: KeyProof): Promise<IssuedTo> {
     const record = await this.#options.store.get('connector', name);
     if (record === undefined || record.revoked) throw mayNotRenew(name);
-    return this.#issue(name, csr, { kind: 'renewal', certificate: present });
+    return this.#issue(name, csr, { kind: 'renewal', certificate: present }, proof);
   }
 
   /** True while a connector that shows this serial may connect. */
@@ -115,14 +134,19 @@ export class EnrolmentDesk {
     return record?.revoked === false && record.certificates.some((one) => one.serial === serial);
   }
 
+  /** Certificates that are admitted, by their holders. */
+  async list(): Promise<readonly HeldCertificate[]> {
+    const { store, now } = this.#options;
+    const holders = await store.list('connector');
+    return holders
+      .flatMap(([name, { certificates }]) => certificates.map((certificate) => ({ name, certificate })))
+      .filter(({ certificate }) => certificate.notAfter > now());
+  }
+
   /** Who holds a certificate that was issued and has not ended; undefined if nobody does. `serial`: hex. */
-  async holderOf(serial: string): Promise<{ name: string; certificate: IssuedCertificate } | undefined> {
+  async holderOf(serial: string): Promise<HeldCertificate | undefined> {
     const wanted = serial.toUpperCase();
-    for (const [name, { certificates }] of await this.#options.store.list('connector')) {
-      const certificate = certificates.find((one) => one.serial === wanted);
-      if (certificate !== undefined) return { name, certificate };
-    }
-    return undefined;
+    return (await this.list()).find(({ certificate }) => certificate.serial === wanted);
   }
 
   /** One certificate is admitted no more; others of the same holder are. */
@@ -155,10 +179,16 @@ export class EnrolmentDesk {
   }
 
   /** A token also admits a connector that is not known, or was revoked. */
-  async #issue(name: string, csr: string, grant: Grant): Promise<Issued & { readonly name: string }> {
-    const { store, authority, trustDomain, certificateLife, now } = this.#options;
+  async #issue(name: string, csr: string, grant: Grant, proof: KeyProof | undefined): Promise<IssuedTo> {
+    const { store, authority, trustDomain, certificateLife, keys, now } = this.#options;
+    // Each certificate's key is proved anew: what the one before said of its key is not asked.
+    const key: KeyOrigin = proof === undefined ? 'file' : 'tpm';
+    if (proof !== undefined) {
+      if (keys === undefined) throw new AttestationRefusal('ek-chain-untrusted');
+      await keys.check(proof, csr, (await readRequest(csr)).publicKey);
+    }
     const uri = isService(name) ? `spiffe://${trustDomain}/${name}` : connectorUri(trustDomain, name);
-    const issued = await authority.issueClient({ csr, uri, life: certificateLife, grant });
+    const issued = await authority.issueClient({ csr, uri, life: certificateLife, grant, key });
     // Replicas share a name, and each renews by itself, wherever: what one holds stays good until it runs out.
     const { serial, notAfter, issuer } = issued;
     const admitted = await store.update('connector', name, (known) => {
@@ -167,11 +197,11 @@ export class EnrolmentDesk {
       const live = (known?.certificates ?? [])
         .filter((one) => one.notAfter > now())
         .slice(1 - MAX_CERTIFICATES);
-      const certificates = [...live, { serial, notAfter, issuer }];
+      const certificates = [...live, { serial, notAfter, issuer, key }];
       return { value: { enrolledAt: known?.enrolledAt ?? now(), certificates, revoked: false } };
     });
     if (!admitted) throw mayNotRenew(name);
-    return { ...issued, name };
+    return { ...issued, name, key };
   }
 }
 

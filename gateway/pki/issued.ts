@@ -1,5 +1,6 @@
 // What an authority gives out, and how it is asked: the face that listeners and desks see, wherever its keys are.
-import { generateKeyPairSync, type KeyObject, type X509Certificate } from 'node:crypto';
+import { generateKeyPairSync, type KeyObject, X509Certificate } from 'node:crypto';
+import type { KeyOrigin } from '#policy/input';
 
 /** A request the authority will not sign. `message` is fit for the requester. */
 export class IssueError extends Error {
@@ -39,8 +40,8 @@ export interface ClientWish {
   /** Milliseconds. */
   readonly life: number;
   readonly grant: Grant;
-  /** It was proven that the key is in a TPM. */
-  readonly inTpm?: boolean | undefined;
+  /** Where the key was proved to be: `file` if absent. */
+  readonly key?: KeyOrigin | undefined;
 }
 
 /** What everybody may know of an authority, in PEM. */
@@ -62,8 +63,11 @@ export interface Authority extends PublicHalf {
   issuePeer(uri: string, life: number): Promise<Issued & { readonly key: string }>;
   /** Certificate for a connector or a service. Rejects with IssueError. */
   issueClient(wish: ClientWish): Promise<Issued>;
-  /** True if this authority issued `certificate`, by an intermediate that it shows or we know, and both are in time. */
-  vouchesFor(certificate: X509Certificate): boolean;
+  /**
+   * True if this authority issued `certificate`, by an intermediate that it shows or we know, and both are in time.
+   * `shown`: what it came with, where that is not its issuerCertificate.
+   */
+  vouchesFor(certificate: X509Certificate, shown?: X509Certificate): boolean;
   /** The same of a certificate that has ended, as of its end. */
   vouchedFor(certificate: X509Certificate): boolean;
   /** `listener` is called when another intermediate issues. */
@@ -74,4 +78,15 @@ export interface Authority extends PublicHalf {
 export function freshKey(): { readonly publicKey: KeyObject; readonly pem: string } {
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   return { publicKey, pem: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString() };
+}
+
+const PEM = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
+
+/** A certificate that is to be renewed, and the one above it. Throws IssueError. */
+export function certificatesIn(text: string): X509Certificate[] {
+  try {
+    return (text.match(PEM) ?? []).slice(0, 2).map((one) => new X509Certificate(one));
+  } catch (cause) {
+    throw new IssueError('not-permitted', 'what is to be renewed is no certificate', { cause });
+  }
 }

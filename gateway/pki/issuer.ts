@@ -264,8 +264,8 @@ export class IssuedElsewhere implements Authority {
     return this.#ask('crl', { authority: this.#id, revoked });
   }
 
-  vouchesFor(certificate: X509Certificate): boolean {
-    return this.#vouching.vouchesFor(certificate, this.#now());
+  vouchesFor(certificate: X509Certificate, shown?: X509Certificate): boolean {
+    return this.#vouching.vouchesFor(certificate, this.#now(), shown);
   }
 
   vouchedFor(certificate: X509Certificate): boolean {

@@ -1,8 +1,8 @@
 // What the issuing process signs, whatever the gateway beside it asks: which names, for how long, by what right, and how
 // many a second. It was told so when it started, and nothing that is asked later can change it.
-import { X509Certificate } from 'node:crypto';
+import type { X509Certificate } from 'node:crypto';
 import { LEAF_LIFE } from './authority-directory.ts';
-import { type ClientWish, type Grant, IssueError } from './issued.ts';
+import { type ClientWish, certificatesIn, type Grant, IssueError } from './issued.ts';
 
 /** A second's allowance may be saved up for this many seconds: a fleet comes back at once. */
 const BURST = 10;
@@ -108,17 +108,6 @@ export class IssuingPolicy {
     if (this.#allowance < 1)
       throw new IssueError('too-many', 'too many certificates are asked for; try again shortly');
     this.#allowance -= 1;
-  }
-}
-
-const PEM = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
-
-/** Throws IssueError. */
-function certificatesIn(text: string): X509Certificate[] {
-  try {
-    return (text.match(PEM) ?? []).slice(0, 2).map((one) => new X509Certificate(one));
-  } catch (cause) {
-    throw new IssueError('not-permitted', 'what is to be renewed is no certificate', { cause });
   }
 }
 

@@ -57,6 +57,7 @@ const PLAIN: Readonly<Record<string, { readonly met: string; readonly unmet: str
   country: { met: 'Your location is accepted', unmet: 'a location this app accepts' },
   methods: { met: 'This kind of action is open to you', unmet: 'permission for this kind of action' },
   paths: { met: 'This part of the app is open to you', unmet: 'permission for this part of the app' },
+  key: { met: 'The key is where it should be', unmet: 'a key that is where it should be' },
   ticket: { met: 'You have an open ticket', unmet: 'an open ticket for this work' },
   approval: { met: 'Your access was approved', unmet: 'an approval' },
   rate: { met: 'You have not asked too often', unmet: 'fewer requests: you have reached the limit for now' },

@@ -10,7 +10,7 @@ import type {
   DeviceRecord,
   DeviceRevocation,
 } from '#gateway/attest/records';
-import type { Login, Subject } from '#policy/input';
+import type { KeyOrigin, Login, Subject } from '#policy/input';
 import type { Count } from './counts.ts';
 
 /** One person's sign-in. Its key, the session id, is a handle: safe in events, useless to a thief. */
@@ -118,6 +118,8 @@ export interface IssuedCertificate {
   readonly notAfter: number;
   /** Key id of the intermediate that issued it, hex; an earlier version had none. */
   readonly issuer?: string;
+  /** Where its key was proved to be; an earlier version asked for no proof. */
+  readonly key?: KeyOrigin;
 }
 
 /** A connector, or as `service/<name>` a service, that enrolled, keyed by its name. */

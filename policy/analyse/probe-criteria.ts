@@ -3,7 +3,7 @@ import type { CriterionName, Wants } from '../criteria/criteria.ts';
 import { SEVERITIES } from '../criteria/cve.ts';
 import { edgesAfter } from '../criteria/hours.ts';
 import { POSTURE } from '../facts.ts';
-import type { AccessRequest, Connector, Device, Login, Subject, Workload } from '../input.ts';
+import type { AccessRequest, Connector, Device, KeyOrigin, Login, Subject, Workload } from '../input.ts';
 import { WEEK_MINUTES } from '../time/zone.ts';
 
 const MINUTE = 60_000;
@@ -175,6 +175,10 @@ export const PROBES: { readonly [N in CriterionName]: Probe<Wants[N]> } = {
           draft.risk = risk;
         }),
   },
+  key: {
+    meet: (want, draft) => setKey(draft, want),
+    miss: (want) => [(draft) => setKey(draft, want === 'tpm' ? 'file' : 'tpm')],
+  },
   ticket: {
     meet(want, draft) {
       draft.ticket = want.has('open') ? 'open' : 'none';
@@ -228,6 +232,10 @@ function examplePath(pattern: string): string {
 
 function setTarget(draft: Draft, change: { method?: string; path?: string }): void {
   draft.target = { ...draft.target, ...change };
+}
+
+function setKey(draft: Draft, key: KeyOrigin): void {
+  draft.subject = { ...draft.subject, key };
 }
 
 function setLogin(draft: Draft, change: Partial<Login>): void {

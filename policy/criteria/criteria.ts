@@ -1,5 +1,6 @@
 // The table of all criteria. The evaluator names each one itself; explanations and analyses walk this table.
 
+import type { KeyOrigin } from '../input.ts';
 import type { PathPattern } from '../net/path.ts';
 import { acr } from './acr.ts';
 import { amr } from './amr.ts';
@@ -14,6 +15,7 @@ import { type Feed, feed } from './feed.ts';
 import { firmware } from './firmware.ts';
 import { type Hours, hours } from './hours.ts';
 import type { Interval } from './intervals.ts';
+import { key } from './key.ts';
 import { methods } from './methods.ts';
 import { mfa } from './mfa.ts';
 import { type Network, network } from './network.ts';
@@ -38,6 +40,7 @@ export interface Wants {
   readonly methods: ReadonlySet<string>;
   readonly posture: Claims;
   readonly connectorPosture: ConnectorWant;
+  readonly key: KeyOrigin;
   readonly ticket: ReadonlySet<'open' | 'none'>;
   readonly approval: boolean;
   readonly risk: Interval;
@@ -70,6 +73,7 @@ export const CRITERIA: { readonly [N in CriterionName]: Criterion<Wants[N]> } = 
   methods,
   posture,
   connectorPosture,
+  key,
   ticket,
   approval,
   risk,

@@ -1,7 +1,9 @@
 // A policy document as TypeScript sees it once validated: durations and instants are milliseconds, everything
 // else stands as it was written. The keys' meaning is told in docs/policy.md.
+
 import type { Severity } from '../criteria/cve.ts';
 import type { RateKey } from '../decision.ts';
+import type { KeyOrigin } from '../input.ts';
 
 /** Keys that may be left out. */
 type Optional<T> = { readonly [K in keyof T]?: T[K] | undefined };
@@ -38,6 +40,7 @@ export type ConditionDocument = Optional<{
   asn: OneOrMore<number>;
   feed: 'none' | 'any' | string[];
   risk: number | Optional<{ below: number; atLeast: number }>;
+  key: KeyOrigin;
   ticket: 'open' | 'none';
   approved: boolean;
   workload: string | WorkloadDocument;
@@ -96,6 +99,7 @@ export type RequestDocument = { readonly app: string } & Optional<{
   asn: number;
   feed: 'none' | string[];
   risk: number;
+  key: KeyOrigin;
   ticket: 'open' | 'none';
   approved: boolean;
   workload:

@@ -29,7 +29,7 @@ export function requestOf(described: RequestDocument, definitions: Definitions, 
   const device = deviceOf(described, definitions, at);
   const workload = workloadOf(described, definitions, at);
   const connector = connectorOf(described, definitions, at);
-  const { service, app, protocol = 'http', country, asn, feed, risk, ticket, approved } = described;
+  const { service, key, app, protocol = 'http', country, asn, feed, risk, ticket, approved } = described;
   const http = protocol === 'http' ? { method: described.method ?? 'GET', path: described.path ?? '/' } : {};
   return {
     version: INPUT_VERSION,
@@ -40,6 +40,7 @@ export function requestOf(described: RequestDocument, definitions: Definitions, 
       ...(service === undefined && described.user?.includes('@') ? { email: described.user } : {}),
       groups: listOf(described.groups),
       roles: listOf(described.roles),
+      ...defined({ key }),
     },
     ...(login === undefined ? {} : { login }),
     ...(device === undefined ? {} : { device }),

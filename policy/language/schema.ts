@@ -35,6 +35,7 @@ const country = z
   .regex(/^([A-Z]{2}|private)$/, 'a country is two capital letters like `DE`, or `private`');
 const asn = z.int().min(1).max(4_294_967_295);
 const feeds = z.union([z.enum(['none', 'any']), z.array(name).min(1)]);
+const key = z.enum(['tpm', 'file']);
 const ticket = z.enum(['open', 'none']);
 
 const claims = {
@@ -67,6 +68,7 @@ const condition = z.strictObject({
   asn: oneOrMore(asn).optional(),
   feed: feeds.optional(),
   risk: riskSchema.optional(),
+  key: key.optional(),
   ticket: ticket.optional(),
   approved: z.boolean().optional(),
   workload: z.union([name, workload]).optional(),
@@ -148,6 +150,7 @@ const described = {
   asn: asn.optional(),
   feed: z.union([z.literal('none'), z.array(name).min(1)]).optional(),
   risk: z.number().min(0).max(100).optional(),
+  key: key.optional(),
   ticket: ticket.optional(),
   approved: z.boolean().optional(),
   workload: z

@@ -67,6 +67,7 @@ const accessFields: readonly OwnField[] = [
     searchable: {
       'subject.kind': 'keyword',
       'subject.groups': 'keyword',
+      'subject.key': 'keyword',
       'login.provider': 'keyword',
       'device.attested': 'boolean',
       'device.secureBoot': 'boolean',
@@ -126,6 +127,7 @@ const connectorFields: readonly OwnField[] = [
   field('certificate.serial', 'keyword', 'Serial number, hex.', '4f2a'),
   field('certificate.sha256', 'keyword', 'Fingerprint, upper-case hex.', '0687F666…'),
   field('certificate.not_after', 'date', 'End of its life.', '2026-03-05T09:00:00.000Z'),
+  field('certificate.key', 'keyword', 'Where its key was proved to be: `tpm`, or else `file`.', 'tpm'),
   field('certificate.replaces', 'keyword', 'Serial number of the one before.', '4f29'),
   field('enrolment.expires_at', 'date', 'Until when the token can be used.', '2026-03-04T10:00:00.000Z'),
 ];

@@ -183,6 +183,7 @@ export function certificateFields(certificate: CertificateRef | undefined): Fiel
     serial: certificate.serial,
     sha256: certificate.sha256 === undefined ? undefined : fingerprint(certificate.sha256),
     not_after: isoTime(certificate.notAfter),
+    key: certificate.key,
   };
 }
 

@@ -93,8 +93,12 @@ export class Ledger {
     this.#options.outbox.onSynced(() => this.#wake());
     this.#done ??= this.#run();
     // What the run before sealed last, nobody heard of.
-    if (this.#changes.sealed !== undefined) this.#tell('changes', this.#changes.sealed);
-    if (this.#decisions.sealed !== undefined) this.#tell('decisions', this.#decisions.sealed);
+    for (const [name, { sealed }] of [
+      ['changes', this.#changes],
+      ['decisions', this.#decisions],
+    ] as const) {
+      if (sealed !== undefined && sealed.size > 0) this.#tell(name, sealed);
+    }
   }
 
   /** Leaves of the changes log that are signed. */

@@ -68,6 +68,8 @@ export class TransparencyLog {
       if (sealed !== undefined && !log.#frontier.root().equals(sealed.root)) {
         throw new LedgerError('damaged', `the tiles in ${directory} are not those that were signed`);
       }
+      // That nothing is in it yet is said, too: a log without a checkpoint is one from which somebody took it.
+      if (sealed === undefined) await log.seal();
       return log;
     } catch (error) {
       if (!(error instanceof NoteError || error instanceof LedgerError)) throw error;

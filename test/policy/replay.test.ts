@@ -110,6 +110,7 @@ test('an event about a decision gives it back; other events are other; damaged o
     { subject: {} },
     { subject: { kind: 'robot', id: 'x', groups: [], roles: [] } },
     { subject: { kind: 'user', id: 'x', groups: ['a', 1], roles: [] } },
+    { subject: { kind: 'service', id: 'x', groups: [], roles: [], key: 'safe' } },
     { target: { app: 'a', protocol: 'ftp' } },
     { network: {} },
     { network: { address: 1 } },

@@ -17,6 +17,20 @@ ${EXITS}
 Example: sallyport ca show --config gateway.yaml
 `;
 
+const LIST = `Usage: sallyport ca list --config FILE [--json]
+
+Lists the certificates of connectors and services that have not ended: whose they are, until when, and whether it was
+proved that the key is in a TPM (tpm) or not (file).
+
+Options:
+${CONFIG}
+  --json            Print {"certificates": [{"holder", "serial", "notAfter", "key"}]} (notAfter: epoch milliseconds)
+
+${EXITS}
+
+Example: sallyport ca list --config gateway.yaml
+`;
+
 const ROTATE = `Usage: sallyport ca rotate --config FILE [--authority NAME]
 
 Makes an intermediate with a new key, where pki.keys says. What the one before issued stays good until it ends; open
@@ -128,6 +142,7 @@ Example: sallyport ca export --config gateway.yaml --out sallyport-ca.pem
 export const subcommands: Readonly<Record<string, string>> = {
   init: INIT,
   show: SHOW,
+  list: LIST,
   intermediate: INTERMEDIATE,
   rotate: ROTATE,
   'issue-service': ISSUE_SERVICE,
@@ -143,6 +158,7 @@ Looks after the authorities that vouch for connectors and services.
 Subcommands:
   init           Make a root to be kept offline
   show           Show authorities, and what ends soon
+  list           List certificates, and where their keys are
   intermediate   Bring an intermediate from an offline root: csr, sign, import
   rotate         Make an intermediate with a new key
   issue-service  Make a token with which a service gets a certificate

@@ -1,4 +1,4 @@
-// Says in lines how authorities stand.
+// Says in lines how authorities stand, and who has which certificate.
 
 interface Shown {
   readonly id: string;
@@ -26,4 +26,20 @@ function textOf({ id, root, intermediate, warnings }: Shown): string {
     ...warnings.map((warning) => `  warning       ${warning}`),
     '',
   ].join('\n');
+}
+
+interface Held {
+  readonly holder: string;
+  readonly serial: string;
+  readonly notAfter: number;
+  readonly key: string;
+}
+
+export function certificatesText(body: Record<string, unknown>): string {
+  const held = (body['certificates'] ?? []) as Held[];
+  if (held.length === 0) return 'no certificate is in life\n';
+  const width = Math.max(...held.map(({ holder }) => holder.length));
+  const line = ({ holder, serial, notAfter, key }: Held): string =>
+    `${holder.padEnd(width)}  ${serial}  until ${new Date(notAfter).toISOString()}  key in: ${key}\n`;
+  return held.map(line).join('');
 }

@@ -3,7 +3,7 @@
 import { createPublicKey } from 'node:crypto';
 import { TpmError } from '#connectors/device/tpm/error';
 import { makeMachineKey, signWithMachineKey, spkiOf } from '#connectors/device/tpm/signing-key';
-import { derSignature } from './der-signature.ts';
+import { ecdsaSignature } from '#connectors/wire/der-writer';
 import { type KeyAccess, type KeyRecord, type Signer, SignerError, type SignerFailure } from './signer.ts';
 
 const FAILURES: Readonly<Record<TpmError['code'], SignerFailure>> = {
@@ -37,7 +37,7 @@ export function openTpmKey(record: KeyRecord, access: KeyAccess): Signer {
     sign: (data) => {
       const signed = last.then(() => signWithMachineKey(address, key, data)).catch(rethrown);
       last = signed.catch(() => undefined);
-      return signed.then(derSignature);
+      return signed.then(ecdsaSignature);
     },
   };
 }

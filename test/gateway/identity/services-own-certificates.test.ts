@@ -8,12 +8,6 @@ import type { IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { ServiceTokens } from '#gateway/identity/service-tokens';
-import { Services } from '#gateway/identity/services';
-import { type SvidFailure, TrustDomains } from '#gateway/identity/svid';
-import { readBundle } from '#gateway/identity/trust-bundle';
-import { type CertificateAuthority, openAuthority } from '#gateway/pki/authority';
-import { nameOf, newSerial, PURPOSES } from '#gateway/pki/certificate-writer';
 import {
   bits,
   context,
@@ -24,7 +18,13 @@ import {
   sequence,
   time,
   yes,
-} from '#gateway/pki/der-writer';
+} from '#connectors/wire/der-writer';
+import { ServiceTokens } from '#gateway/identity/service-tokens';
+import { Services } from '#gateway/identity/services';
+import { type SvidFailure, TrustDomains } from '#gateway/identity/svid';
+import { readBundle } from '#gateway/identity/trust-bundle';
+import { type CertificateAuthority, openAuthority } from '#gateway/pki/authority';
+import { nameOf, newSerial, PURPOSES } from '#gateway/pki/certificate-writer';
 import { requires } from '#test/requires';
 import { requestFor } from '../pki/signing-request.ts';
 

@@ -229,6 +229,13 @@ export function stateEdges(): Edge[] {
           else draft.risk = risk;
         },
     ),
+    ...(['tpm', 'file', undefined] as const).map(
+      (key): Edge =>
+        (draft) => {
+          const { key: _before, ...subject } = draft.subject;
+          draft.subject = key === undefined ? subject : { ...subject, key };
+        },
+    ),
     ...(['open', 'none'] as const).map(
       (ticket): Edge =>
         (draft) => {

@@ -106,6 +106,7 @@ const condition = some<Required<WrittenCondition>>({
     fc.constantFrom(0, 30).map((atLeast) => ({ atLeast })),
     fc.constant({ atLeast: 10, below: 40 }),
   ),
+  key: fc.constantFrom('tpm', 'file'),
   ticket: fc.constantFrom('open', 'none'),
   approved: fc.boolean(),
   workload: fc.oneof(fc.constantFrom('w1'), workload),

@@ -69,6 +69,7 @@ export function satisfy(draft: Draft, condition: WrittenCondition, policy: Writt
     asn,
     feed,
     risk,
+    key,
     ticket,
     approved,
   } = condition;
@@ -108,6 +109,7 @@ export function satisfy(draft: Draft, condition: WrittenCondition, policy: Writt
     ...(feed === undefined ? {} : { feeds: feed === 'none' ? [] : feed === 'any' ? ['x'] : [...feed] }),
   };
   if (risk !== undefined) draft.risk = typeof risk === 'number' ? 0 : (risk.atLeast ?? 0);
+  if (key !== undefined) draft.subject = { ...draft.subject, key };
   if (ticket !== undefined) draft.ticket = ticket;
   if (approved !== undefined) draft.approved = approved;
 }

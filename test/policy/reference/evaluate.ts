@@ -129,7 +129,7 @@ function selects(
 }
 
 function conditionOf(condition: WrittenCondition, policy: WrittenPolicy, request: AccessRequest): Known[] {
-  const { at, login, network, risk, ticket, approved } = request;
+  const { at, subject, login, network, risk, ticket, approved } = request;
   const device = typeof condition.device === 'string' ? policy.devices?.[condition.device] : condition.device;
   const connector =
     typeof condition.connector === 'string' ? policy.devices?.[condition.connector] : condition.connector;
@@ -161,6 +161,7 @@ function conditionOf(condition: WrittenCondition, policy: WrittenPolicy, request
         : usable
           ? risk < (score.below ?? 1e9) && risk >= (score.atLeast ?? -1e9)
           : undefined,
+      oneOf(condition.key, subject.key),
       oneOf(condition.ticket, ticket),
       condition.approved === undefined
         ? 'absent'

@@ -35,6 +35,7 @@ export interface WrittenCondition {
   readonly asn?: Many<number>;
   readonly feed?: 'none' | 'any' | readonly string[];
   readonly risk?: number | { readonly below?: number; readonly atLeast?: number };
+  readonly key?: 'tpm' | 'file';
   readonly ticket?: 'open' | 'none';
   readonly approved?: boolean;
   readonly workload?: string | WrittenWorkload;

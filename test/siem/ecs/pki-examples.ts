@@ -20,7 +20,7 @@ export function pkiExamples(
       kind: 'certificate-issued',
       use: 'service',
       holder: 'service/billing',
-      certificate,
+      certificate: { ...certificate, key: 'tpm' },
       grant: 'enrolment',
       client,
     },

@@ -51,6 +51,26 @@ describe('an audit', () => {
     await part.close();
   });
 
+  test('finds nothing on a state in which nothing was recorded yet, and misses a log that was taken away', async (t) => {
+    const state = stateFor(t);
+    const part = await startPart(state);
+    const { findings, logs } = await auditState(state);
+    assert.deepEqual(findings, []);
+    assert.deepEqual(
+      logs.map(({ log, size }) => [log, size]),
+      [
+        ['changes', 0],
+        ['decisions', 0],
+      ],
+    );
+    await part.recorder.record(examples['policy-loaded'], { durable: true });
+    assert.deepEqual((await auditState(state)).findings, [], 'decisions are sealed a second later');
+    await part.close();
+    rmSync(join(state, 'ledger/decisions/checkpoint'));
+    const without = await auditState(state);
+    assert.match(without.findings[0]?.problem ?? '', /is missing/);
+  });
+
   test('names the file and place of every flipped bit', async (t) => {
     const state = stateFor(t);
     await live(state, 520, { segmentBytes: 400_000 });

@@ -1,4 +1,5 @@
-// Writes DER (X.690) for certificates and revocation lists: the few types these need, each in its one right form.
+// Writes DER (X.690) for certificates, requests for them, lists of revoked ones and keys: the few types these need, each in
+// its one right form.
 
 /** One element: tag, length, content. */
 export function element(tag: number, ...parts: readonly Uint8Array[]): Buffer {
@@ -68,4 +69,10 @@ export function pem(label: string, der: Uint8Array): string {
       .toString('base64')
       .match(/.{1,64}/g) ?? [];
   return `-----BEGIN ${label}-----\n${lines.join('\n')}\n-----END ${label}-----\n`;
+}
+
+/** An ECDSA signature as certificates have it (RFC 3279, section 2.2.3). `signature`: r and s, of the same length. */
+export function ecdsaSignature(signature: Uint8Array): Buffer {
+  const half = signature.length / 2;
+  return sequence(integer(signature.subarray(0, half)), integer(signature.subarray(half)));
 }
