@@ -130,12 +130,8 @@ async function wire(given: GatewayConfig, around: Surroundings, undo: (() => unk
     () => policyFile.current,
     (session, input) => revocations.covers(session, input),
   );
-  const { verifier, keyProofs, standings, connectorStandings } = deviceVerifier(
-    config,
-    store,
-    { log, now, recorder },
-    undo,
-  );
+  const known = deviceVerifier(config, store, { log, now, recorder }, undo);
+  const { verifier, keyProofs, standings, connectorStandings } = known;
   const keeping = { config, issuer, store, recorder, keyProofs, log, now };
   const { desk, office, revocations: struck } = await openOffice(keeping, undo);
   const signer = await openSigner(config, store, { now, log }, undo);

@@ -116,9 +116,8 @@ export interface IssuedCertificate {
   readonly serial: string;
   /** Epoch milliseconds. */
   readonly notAfter: number;
-  /** Key id of the intermediate that issued it, hex; an earlier version had none. */
+  /** Key id of the intermediate that issued it (hex), and where its own key is; earlier versions knew neither. */
   readonly issuer?: string;
-  /** Where its key was proved to be; an earlier version asked for no proof. */
   readonly key?: KeyOrigin;
 }
 

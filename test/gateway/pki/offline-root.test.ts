@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { openAuthority } from '#gateway/pki/authority';
 import { AuthorityDirectory } from '#gateway/pki/authority-directory';
-import { pem } from '#gateway/pki/der-writer';
+import { pem } from '#connectors/wire/der-writer';
 import { readRequest, type SigningRequest } from '#gateway/pki/signing-request';
 import {
   certify,
