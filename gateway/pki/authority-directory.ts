@@ -212,8 +212,7 @@ export class AuthorityDirectory {
     for (const { id, keyFile } of earlier) {
       const over = current !== undefined && current.parsed.notBefore + BACKDATE + LEAF_LIFE < now();
       if (over && keyFile !== undefined) this.#removeKey(keyFile);
-      if (over && keyFile !== undefined && id === this.#beforeId())
-        rmSync(this.at('ca-before.pem'));
+      if (over && keyFile !== undefined && id === this.#beforeId()) rmSync(this.at('ca-before.pem'));
     }
     for (const { id, parsed, keyFile } of this.intermediates) {
       if (parsed.notAfter > now()) continue;

@@ -66,7 +66,7 @@ export class CertificateRevocations {
   /** `serial`: hex. True too while it is not known. */
   covers(serial: string): boolean {
     if (this.#clock() - this.#readAt > LEASE + REFRESH_INTERVAL) return true;
-    return this.#known.size > 0 && this.#known.has(canonical(serial));
+    return this.#known.has(canonical(serial));
   }
 
   /** From now on no gateway accepts it. `expiresAt`: when it ends by itself. */

@@ -133,7 +133,13 @@ describe('an authority', { skip: requires('openssl') }, () => {
     assert.equal(await authority.upkeep(), false);
     assert.equal(existsSync(join(directory, `issuing-${first.id}.key`)), false);
     assert.equal(existsSync(join(directory, `issuing-${first.id}.pem`)), true);
-    clock.time = START + 91 * DAY;
+    assert.throws(() => authority.directory.openKey(join(directory, `issuing-${first.id}.key`)), {
+      code: 'ENOENT',
+    });
+    clock.time = first.parsed.notAfter - 1;
+    await authority.upkeep();
+    assert.equal(existsSync(join(directory, `issuing-${first.id}.pem`)), true);
+    clock.time += 1;
     await authority.upkeep();
     assert.equal(existsSync(join(directory, `issuing-${first.id}.pem`)), false);
   });
@@ -230,6 +236,8 @@ describe('a root that is kept offline', () => {
     assert.equal(await authority.upkeep(), false);
     clock.time = START + 91 * DAY;
     await assert.rejects(open(), { code: 'root-offline' });
+    assert.equal(await authority.upkeep(), false);
+    assert.deepEqual(globSync('issuing-*', { cwd: directory }), []);
   });
 
   test('is believed only in what it signed for the key that waits, as an intermediate', async () => {
