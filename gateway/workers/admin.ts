@@ -57,20 +57,28 @@ async function answer(
   if (body === undefined)
     return send(response, { status: 413, text: told('too-large', 'That is too much.') });
   const serving = workers.filter(({ health }) => health !== undefined);
-  const [any] = serving;
-  if (any === undefined)
-    return send(response, { status: 503, text: told('unavailable', 'no worker serves') });
   // By this each knows that it is asked what another one is asked, and not the same once more.
   const headers = { ...toPassOn(asked), [ROUND_HEADER]: randomUUID() };
-  const put = ({ number }: Answering): Promise<Reply> =>
+  const put = ({ number }: Answering): Promise<Reply | undefined> =>
     ask(workerDirectory(state, number), asked, headers, body);
   const merge = OF_ALL[`${asked.method} ${asked.url}`];
-  if (merge === undefined) return send(response, await put(any));
-  const replies = await Promise.all(
-    serving.map(async (worker) => [worker.number, await put(worker)] as const),
-  );
+  const replies: [worker: number, reply: Reply][] = [];
+  if (merge === undefined) {
+    for (const worker of serving) {
+      const reply = await put(worker);
+      if (reply !== undefined) return send(response, reply);
+    }
+  } else {
+    const found = await Promise.all(
+      serving.map(async (worker) => [worker.number, await put(worker)] as const),
+    );
+    for (const [number, reply] of found) if (reply !== undefined) replies.push([number, reply]);
+  }
+  if (merge === undefined || replies.length === 0)
+    return send(response, { status: 503, text: told('unavailable', 'no worker serves') });
   // The first that was refused says why for all; of a policy, all say what they found.
-  const bad = merge === mergedReload ? undefined : replies.find(([, { status }]) => status !== 200);
+  const good = merge === mergedReload ? [200, 422] : [200];
+  const bad = replies.find(([, { status }]) => !good.includes(status));
   if (bad !== undefined) return send(response, bad[1]);
   const status = Math.max(...replies.map(([, reply]) => reply.status));
   const bodies = replies.map(([number, { text }]) => [number, JSON.parse(text) as never] as const);
@@ -95,12 +103,16 @@ function toPassOn({ headers }: IncomingMessage): OutgoingHttpHeaders {
   return Object.fromEntries(ours);
 }
 
+/** Nobody was there to be asked: a worker that died a moment ago. */
+const GONE: ReadonlySet<string> = new Set(['ECONNREFUSED', 'ENOENT']);
+
+/** Undefined if the worker is not there. */
 function ask(
   state: string,
   { method, url }: IncomingMessage,
   headers: OutgoingHttpHeaders,
   body: Buffer,
-): Promise<Reply> {
+): Promise<Reply | undefined> {
   return new Promise((resolve, reject) => {
     const call = request(
       {
@@ -116,7 +128,9 @@ function ask(
         reply.on('end', () => resolve({ status: reply.statusCode ?? 502, text }));
       },
     );
-    call.on('error', reject);
+    call.on('error', (error: NodeJS.ErrnoException) =>
+      GONE.has(error.code ?? '') ? resolve(undefined) : reject(error),
+    );
     call.end(body);
   });
 }
@@ -153,14 +167,11 @@ function mergedStatus(replies: Replies<Status>): object {
 }
 
 interface Reloaded {
-  readonly problems?: readonly string[];
-  /** Of a worker that could not even try. */
-  readonly message?: string;
+  readonly problems: readonly string[];
 }
 
 function mergedReload(replies: Replies<Reloaded>): object {
-  const found = replies.flatMap(([, { problems, message }]) => problems ?? [message ?? 'no answer']);
-  const problems = [...new Set(found)];
+  const problems = [...new Set(replies.flatMap(([, reloaded]) => reloaded.problems))];
   return { loaded: problems.length === 0, problems };
 }
 

@@ -1,82 +1,16 @@
 // One gateway that is two workers on one machine: people and connectors reach either, a worker that dies is started
 // again without an unrecorded allow, and what is revoked is revoked at both.
 import assert from 'node:assert/strict';
-import { cpSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
-import { Agent, request } from 'undici';
-import { REDIS_NEEDS, redisServer } from '#test/contract/redis';
+import { readdirSync } from 'node:fs';
+import { test } from 'node:test';
+import { REDIS_NEEDS } from '#test/contract/redis';
 import { requires } from '#test/requires';
 import { until } from '#test/story/part';
-import { freeRow } from '#test/story/ports';
 import { eventsIn, faultsOf } from '#test/story/record';
-import { onServer } from './state/documents.ts';
 import { Fleet } from './state/fleet.ts';
-import type { FleetGateway } from './state/fleet-gateway.ts';
+import { allowsOf, askAnew, outboxOf, pidOf, twoWorkers } from './state/workers.ts';
 
 const skip = requires(...REDIS_NEEDS);
-
-async function twoWorkers(t: TestContext): Promise<{ fleet: Fleet; gateway: FleetGateway }> {
-  const { port } = await redisServer(t);
-  const relay = await freeRow(2);
-  const fleet = await Fleet.start(t, {
-    state: () => onServer(port),
-    further: `workers: { count: 2, relay: ${relay} }\n`,
-    // What the provider's certificate is from; all workers find it there.
-    prepare: (directory) => {
-      for (const worker of ['worker-1', 'worker-2']) {
-        const own = join(directory, 'state', worker);
-        mkdirSync(own, { mode: 0o700 });
-        cpSync(join(directory, 'state/development-ca'), join(own, 'development-ca'), { recursive: true });
-      }
-    },
-  });
-  const [gateway] = fleet.gateways;
-  assert.ok(gateway !== undefined);
-  return { fleet, gateway };
-}
-
-const outboxOf = (gateway: FleetGateway, worker: number): string =>
-  join(gateway.directory, `state/worker-${worker}/outbox`);
-
-const allowsOf = (gateway: FleetGateway, worker: number): number =>
-  eventsIn(outboxOf(gateway, worker)).filter(({ event }) => event.action === 'access-allowed').length;
-
-/** Asks on a connection of its own, which may come to either worker; 0 if it was cut off. */
-async function askAnew(fleet: Fleet, gateway: FleetGateway, cookie: string): Promise<number> {
-  const agent = new Agent({ connect: { ca: fleet.ca, lookup: gateway.lookup }, pipelining: 0 });
-  try {
-    const reply = await request(`https://wiki.localhost:${fleet.people}/`, {
-      dispatcher: agent,
-      headers: { cookie, accept: 'application/json' },
-      signal: AbortSignal.timeout(10_000),
-    });
-    await reply.body.dump();
-    return reply.statusCode;
-  } catch {
-    return 0;
-  } finally {
-    await agent.destroy();
-  }
-}
-
-/** The process of a worker: a child of its supervisor, found by what the kernel knows of it. */
-function pidOf(gateway: FleetGateway, worker: number): number | undefined {
-  const children = readFileSync(`/proc/${gateway.part.pid}/task/${gateway.part.pid}/children`, 'utf8');
-  return children
-    .trim()
-    .split(' ')
-    .map(Number)
-    .find((pid) => {
-      try {
-        return readFileSync(`/proc/${pid}/environ`, 'utf8')
-          .split('\0')
-          .includes(`SALLYPORT_WORKER=${worker}`);
-      } catch {
-        return false;
-      }
-    });
-}
 
 test('two workers serve as one gateway', { skip, timeout: 180_000 }, async (t) => {
   const { fleet, gateway } = await twoWorkers(t);
