@@ -34,6 +34,9 @@ const place = mkdtempSync(join(tmpdir(), 'sallyport-kubernetes-'));
 const at = (name: string): string => join(place, name);
 const [port = 0, etcd = 0, peer = 0] = await freePorts(3);
 const url = `https://127.0.0.1:${port}`;
+const named = (name: string): object => ({ metadata: { name } });
+/** The admin's. */
+const dispatcher = new Agent({ connect: { rejectUnauthorized: false } });
 const running: Part[] = [];
 const found: Record<string, unknown> = {};
 try {
@@ -42,6 +45,9 @@ try {
   await prepare();
   await ask();
   console.log(JSON.stringify({ kubernetes: `1.${VERSION}`, ...found }, null, 2));
+} catch (error) {
+  for (const part of running) console.error(part.output.slice(-3000));
+  throw error;
 } finally {
   for (const part of running.reverse()) await part.stop();
   rmSync(place, { recursive: true, force: true });
@@ -98,7 +104,6 @@ async function start(binary: string): Promise<void> {
 
 /** As an admin of the cluster. */
 async function api(method: string, path: string, body?: object): Promise<Record<string, unknown>> {
-  dispatcher ??= new Agent({ connect: { rejectUnauthorized: false } });
   const headers = { authorization: `Bearer ${ADMIN}`, 'content-type': 'application/json' };
   const text = body === undefined ? null : JSON.stringify(body);
   const reply = await fetch(url + path, { method, headers, dispatcher, body: text });
@@ -106,12 +111,8 @@ async function api(method: string, path: string, body?: object): Promise<Record<
   if (!reply.ok) throw new Error(`${method} ${path}: ${reply.status} ${JSON.stringify(answer)}`);
   return answer;
 }
-let dispatcher: Agent | undefined;
-
-const named = (name: string): object => ({ metadata: { name } });
-
 async function startPod(name: string): Promise<string> {
-  const spec = { serviceAccountName: 'cart', containers: [{ name: 'c', image: 'x' }] };
+  const spec = { serviceAccountName: 'cart', nodeName: 'node-1', containers: [{ name: 'c', image: 'x' }] };
   const pod = await api('POST', '/api/v1/namespaces/shop/pods', { ...named(name), spec });
   return (pod['metadata'] as { uid: string }).uid;
 }
@@ -129,6 +130,7 @@ async function prepare(): Promise<void> {
     api('GET', '/apis/rbac.authorization.k8s.io/v1/clusterroles/system:auth-delegator').catch(() => false),
   );
   for (const name of ['shop', 'sallyport']) await api('POST', '/api/v1/namespaces', named(name));
+  await api('POST', '/api/v1/nodes', named('node-1'));
   await api('POST', '/api/v1/namespaces/shop/serviceaccounts', named('cart'));
   await api('POST', '/api/v1/namespaces/sallyport/serviceaccounts', named('connector'));
   writeFileSync(at('token'), await tokenOf('sallyport', 'connector', ISSUER));
