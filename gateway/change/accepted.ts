@@ -25,6 +25,15 @@ export class KeptChangeError extends Error {
   readonly code = 'kept-change';
 }
 
+/** The change that a gateway with this state accepted last, for a look from outside; undefined if there is none whole. */
+export function currentChange(state: string): Change | undefined {
+  try {
+    return readChange(readFileSync(join(state, 'changes', CURRENT), 'utf8'));
+  } catch {
+    return undefined;
+  }
+}
+
 export class AcceptedChanges {
   readonly #directory: string;
   #current: Change | undefined;

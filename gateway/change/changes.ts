@@ -10,7 +10,8 @@ import {
   unwatchFile,
   watchFile,
 } from 'node:fs';
-import type { GatewayConfig } from '#gateway/config';
+import { type GatewayConfig, gatewaySchema } from '#gateway/config';
+import { readDocument } from '#policy/document';
 import type { ChangeRef } from '#siem/change-event';
 import type { Actor } from '#siem/event';
 import type { Recorder } from '#siem/recorder';
@@ -18,7 +19,7 @@ import type { AcceptedChanges } from './accepted.ts';
 import { type Change, MAX_BUNDLE, readChange } from './bundle.ts';
 import { checkContents } from './contents.ts';
 import { configurationName, furtherFiles, governedFiles, termsOf } from './governed.ts';
-import { type InForce, judge } from './judge.ts';
+import { type InForce, judge, type Terms } from './judge.ts';
 import { ChangeRefusal } from './reasons.ts';
 import { SignedCopies } from './signed-copies.ts';
 
@@ -93,6 +94,17 @@ export class Changes {
     return this.#copies.redirect(this.#options.config);
   }
 
+  /** As configured, but held to what was signed since: a configuration waits for the next start, its threshold does not. */
+  get #terms(): Terms {
+    const { config, configuration, accepted } = this.#options;
+    const terms = termsOf(config, configuration.file, this.#signers);
+    const signed = accepted.current?.bundle.contents[configurationName(config)];
+    if (signed === undefined || signed === configuration.text) return terms;
+    const next = readDocument(gatewaySchema, signed, configuration.file);
+    const asked = next.ok ? (next.value.changes?.threshold ?? 0) : 0;
+    return { ...terms, threshold: Math.max(terms.threshold, asked) };
+  }
+
   /** Text of the list of admins that was signed. */
   get admins(): string | undefined {
     return this.#options.accepted.current?.bundle.contents['admins'];
@@ -148,7 +160,7 @@ export class Changes {
     }
     const refusal = new ChangeRefusal(
       'unsigned',
-      `${file} is not as change ${this.current?.sequence} has it`,
+      `${file} is not as change ${this.current?.sequence} has it; \`sallyport change apply\` of that change puts it there`,
     );
     if (this.#told.get(file) !== found) {
       this.#told.set(file, found);
@@ -163,7 +175,7 @@ export class Changes {
     let signers: readonly string[];
     try {
       change = readChange(text);
-      signers = judge(change, termsOf(config, configuration.file, this.#signers), this.current, now());
+      signers = judge(change, this.#terms, this.current, now());
       await checkContents(change.bundle);
     } catch (error) {
       if (error instanceof ChangeRefusal) await this.#recordRefusal(error, by, { change, file });

@@ -26,7 +26,7 @@ const TEXTS = {
     'whether the same request was answered already cannot be told, because the state does not answer',
   'signer-unknown': 'the key is not listed among the admins’, or not valid now',
   'role-missing': 'none of your roles may do that',
-  'break-glass-sealed': 'the account is sealed: open it with `sallyport break-glass`',
+  'break-glass-sealed': 'the account is sealed: open it with `sallyport admin break-glass`',
   'break-glass-spent': 'the account was opened before and is closed for good: its key must be replaced',
 } as const;
 

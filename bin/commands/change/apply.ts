@@ -1,11 +1,12 @@
 // `sallyport change apply`: has the running gateway take up a change, then puts its files where the next start reads them.
 import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { currentChange } from '#gateway/change/accepted';
 import { type Bundle, writeBundle } from '#gateway/change/bundle';
 import { configurationName, governedFiles } from '#gateway/change/governed';
 import { gatewaySchema, resolvePaths } from '#gateway/config';
 import { writeWhole } from '#gateway/state/private-files';
-import { callAdmin } from '../../admin-client.ts';
+import { AdminError, type AdminReply, callAdmin } from '../../admin-client.ts';
 import { EXIT } from '../../exit.ts';
 import { parseConfig } from '../../read-config.ts';
 import { type GatewayDocument, readGatewayDocument } from '../../read-gateway-config.ts';
@@ -26,9 +27,10 @@ export async function run(argv: readonly string[]): Promise<number> {
   if (document === undefined) return EXIT.usage;
   return told('apply', async () => {
     // Sent as it is: what is wrong with it is for the gateway to say, and to record.
-    const { status, body } = await callAdmin(document.config, 'POST', '/v1/changes', readText(file));
+    const { status, body } = await offered(document, file);
     const accepted = status === 200;
-    if (accepted) writeFiles(document, readChangeFile(file).bundle);
+    // One that is in force already may have been accepted just before something died.
+    if (accepted || body['error'] === 'replayed') writeFiles(document, readChangeFile(file).bundle);
     if (json) {
       const { error: reason, message } = body;
       const answer = accepted ? { ok: true, ...body } : { ok: false, reason, message };
@@ -45,6 +47,19 @@ export async function run(argv: readonly string[]): Promise<number> {
     }
     return accepted ? EXIT.ok : EXIT.no;
   });
+}
+
+/** What the gateway says of it; or, where none runs, whether it is the change that was accepted last. */
+async function offered({ config }: GatewayDocument, file: string): Promise<AdminReply> {
+  try {
+    return await callAdmin(config, 'POST', '/v1/changes', readText(file));
+  } catch (error) {
+    const kept = currentChange(config.state);
+    if (!(error instanceof AdminError) || kept === undefined || kept.id !== readChangeFile(file).id)
+      throw error;
+    const message = `number ${kept.statement.sequence} was accepted before; its files are where they belong now: start the gateway`;
+    return { status: 409, body: { error: 'replayed', message } };
+  }
 }
 
 /** Puts what was accepted where the new configuration says that it lies. */

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, suite, test } from 'node:test';
 import fc from 'fast-check';
+import { run as apply } from '#bin/commands/change/apply';
 import { AcceptedChanges, KeptChangeError } from '#gateway/change/accepted';
 import { readChange, writeBundle } from '#gateway/change/bundle';
 import { Changes } from '#gateway/change/changes';
@@ -126,6 +127,54 @@ suite('taking up changes', { skip: requires(...NEEDS) }, () => {
     const four = { id: three.id, sequence: 3 };
     await assert.rejects(changes.offer(writeBundle(bed.change([ada], four)), BY), { code: 'unknown-signer' });
     assert.equal((await changes.offer(writeBundle(bed.change([ben], four)), BY)).sequence, 4);
+  });
+
+  test('a higher threshold holds from the change on that asks for it, not from the next start', async () => {
+    const own = new ChangeBed();
+    after(() => own.close());
+    const [one, two] = [own.signer('ada'), own.signer('ben')];
+    own.begin();
+    const start = readChange(writeBundle(own.change([one])));
+    own.write('repository/change.json', writeBundle(start.bundle));
+    const changes = await gateway(place(), undefined, own).open();
+    const text = own.read('repository/gateway.yaml');
+    own.write('repository/gateway.yaml', text.replace('  bundle:', '  threshold: 2\n  bundle:'));
+    own.commit(`${POLICY}# from now on two\n`);
+    const raised = readChange(writeBundle(own.change([one], { id: start.id, sequence: 1 })));
+    assert.equal((await changes.offer(writeBundle(raised.bundle), BY)).restart, true);
+    own.commit(`${POLICY}# alone\n`);
+    const next = { id: raised.id, sequence: 2 };
+    await assert.rejects(changes.offer(writeBundle(own.change([one], next)), BY), {
+      code: 'too-few-signatures',
+    });
+    // The same key a second time is the same person.
+    const twice = own.change([one, one], next);
+    await assert.rejects(changes.offer(writeBundle(twice), BY), { code: 'too-few-signatures' });
+    assert.equal((await changes.offer(writeBundle(own.change([one, two], next)), BY)).sequence, 3);
+  });
+
+  test('where the gateway died between the log and the files, applying the change again puts them there', async () => {
+    const own = new ChangeBed();
+    after(() => own.close());
+    const one = own.signer('ada');
+    own.begin();
+    const start = readChange(writeBundle(own.change([one])));
+    const { file, config } = own.config;
+    const before = own.read('repository/gateway.yaml');
+    own.write('repository/gateway.yaml', `${before}# another\n`);
+    own.commit(`${POLICY}# another\n`);
+    const change = readChange(writeBundle(own.change([one], { id: start.id, sequence: 1 })));
+    await AcceptedChanges.open(config.state, undefined).keep(change, async () => undefined);
+    // What lay on the disk then, and a bundle that nobody accepted.
+    own.write('repository/gateway.yaml', before);
+    own.write('repository/policy.yaml', POLICY);
+    const other = own.write('other.json', writeBundle(start.bundle));
+    assert.equal(await apply([other, '--config', file]), 1);
+    assert.equal(own.read('repository/policy.yaml'), POLICY, 'another change is not written');
+    const again = own.write('again.json', writeBundle(change.bundle));
+    assert.equal(await apply([again, '--config', file]), 1, 'no gateway took it up just now');
+    assert.equal(own.read('repository/gateway.yaml'), `${before}# another\n`);
+    assert.equal(own.read('repository/policy.yaml'), `${POLICY}# another\n`);
   });
 
   test('a list that would let nobody sign any more is refused', async () => {
