@@ -40,6 +40,16 @@ export const commands: readonly Command[] = [
     load: () => import('./commands/proxy-command.ts'),
   },
   {
+    name: 'ssh',
+    summary: 'Run ssh to a TCP app, with a certificate where it takes one',
+    load: () => import('./commands/ssh.ts'),
+  },
+  {
+    name: 'ssh-cert',
+    summary: 'Get a certificate by which sshd behind an app lets you in',
+    load: () => import('./commands/ssh-cert.ts'),
+  },
+  {
     name: 'ssh-config',
     summary: 'Print the lines by which OpenSSH goes through the gateway',
     load: () => import('./commands/ssh-config.ts'),
@@ -71,7 +81,7 @@ export const commands: readonly Command[] = [
   },
   {
     name: 'ca',
-    summary: 'Look after the authorities that vouch for connectors and services',
+    summary: 'Look after the authorities that vouch for connectors, services and SSH',
     load: () => import('./commands/ca.ts'),
   },
   {

@@ -26,3 +26,16 @@ export function sshSign(key: string, namespace: string, message: string): string
   if (status !== 0) throw new SigningError(`ssh-keygen did not sign: ${stderr.trim()}`);
   return stdout;
 }
+
+/** Makes an Ed25519 key in a file that only its person can read. Throws SigningError. */
+export function makeSshKey(file: string, comment: string): void {
+  const words = ['-q', '-t', 'ed25519', '-N', '', '-C', comment, '-f', file];
+  // Without an answer to whether a file may be overwritten, it is not.
+  const { status, stderr, error } = spawnSync('ssh-keygen', words, {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  if (error !== undefined)
+    throw new SigningError(`ssh-keygen cannot be run (${error.message}): install OpenSSH's client`);
+  if (status !== 0) throw new SigningError(`ssh-keygen made no key in ${file}: ${stderr.trim()}`);
+}

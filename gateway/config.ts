@@ -18,6 +18,7 @@ import {
   resolvePkiPaths,
 } from '#gateway/pki/config';
 import { CONNECTOR_NAME } from '#gateway/pki/enrolment';
+import { type SshConfig, sshSchema } from '#gateway/pki/ssh/config';
 import { type ReleaseConfig, releaseSchema, resolveReleasePaths } from '#gateway/release/config';
 import { resolveStatePaths, type StateConfig, stateSchema } from '#gateway/state/config';
 import { type WorkersConfig, workersProblem, workersSchema } from '#gateway/workers/config';
@@ -54,9 +55,10 @@ export interface HttpAppConfig extends AnyApp {
   readonly assertion: AppAssertion;
 }
 
-/** An app people reach with `sallyport connect`: SSH, a database, anything on TCP. */
+/** An app people reach with `sallyport connect`: SSH (`ssh`: with certificates), a database, anything on TCP. */
 export interface TcpAppConfig extends AnyApp {
   readonly protocol: 'tcp';
+  readonly ssh?: SshConfig | undefined;
 }
 
 export type AppConfig = HttpAppConfig | TcpAppConfig;
@@ -129,20 +131,20 @@ const app: z.ZodType<AppConfig> = z
       .describe('session: requests of one session stay with one connector while that is healthy.'),
     origins: z.array(origin).optional().describe('Further origins that may open WebSockets to this app.'),
     assertion: appAssertion.optional(),
+    ssh: sshSchema.optional(),
   })
-  .superRefine(({ protocol, host, origins, assertion }, context) => {
-    const refuse = (path: string[], message: string): void =>
-      context.addIssue({ code: 'custom', path, message });
-    if (protocol === 'http' && host === undefined)
+  .superRefine(({ protocol, host, origins, assertion, ssh }, context) => {
+    const refuse = (path: string[], message: string) => context.addIssue({ code: 'custom', path, message });
+    const tcp = protocol === 'tcp';
+    if (!tcp && host === undefined)
       refuse([], 'the key `host` is missing: an http app has a host of its own');
-    if (protocol === 'tcp' && host !== undefined)
-      refuse(['host'], 'a tcp app has no host: people name its id');
-    if (protocol === 'tcp' && origins !== undefined) refuse(['origins'], 'a tcp app has no origins');
-    if (protocol === 'tcp' && assertion !== undefined)
-      refuse(['assertion'], 'a tcp app is sent no assertion');
+    if (tcp && host !== undefined) refuse(['host'], 'a tcp app has no host: people name its id');
+    if (tcp && origins !== undefined) refuse(['origins'], 'a tcp app has no origins');
+    if (tcp && assertion !== undefined) refuse(['assertion'], 'a tcp app is sent no assertion');
+    if (!tcp && ssh !== undefined) refuse(['ssh'], 'only a tcp app can be sshd');
   })
-  .transform(({ protocol, host = '', origins = [], assertion = appAssertion.parse({}), ...rest }) =>
-    protocol === 'http' ? { ...rest, protocol, host, origins, assertion } : { ...rest, protocol },
+  .transform(({ protocol, host = '', origins = [], assertion = appAssertion.parse({}), ssh, ...rest }) =>
+    protocol === 'http' ? { ...rest, protocol, host, origins, assertion } : { ...rest, protocol, ssh },
   );
 
 const shape = z.strictObject({

@@ -1,6 +1,7 @@
 // The way of one request, on one screen: parse strictly, find who, gather facts, decide, record, carry.
 // Nothing is forwarded before its record is kept, and whatever fails on the way is an answer, never an allow.
 import type { IncomingMessage } from 'node:http';
+import { SSH_CERTIFICATE_PATH } from '#connectors/wire/terminal';
 import { accessRequest, type NetworkFacts } from '#gateway/context/facts';
 import { isNavigation } from '#gateway/edge/answer';
 import { type CleanRequest, inspect, type Refusal } from '#gateway/edge/front';
@@ -28,6 +29,7 @@ import type { Sessions } from './identity/sessions.ts';
 import type { Terminals } from './identity/terminal.ts';
 import type { Rates } from './inspect/rates.ts';
 import { type Strangers, TooMany } from './inspect/strangers.ts';
+import type { SshCertificates } from './ssh-certificates.ts';
 
 export interface FlowParts {
   readonly sites: Sites;
@@ -42,6 +44,8 @@ export interface FlowParts {
   readonly metrics: Metrics;
   readonly answers: Answers;
   readonly carriage: Carriage;
+  /** Undefined where no app has SSH certificates. */
+  readonly certificates: SshCertificates | undefined;
   readonly log: Log;
   readonly now: () => number;
 }
@@ -83,6 +87,8 @@ export interface Ruled {
   readonly reasons: readonly StandingReason[];
 }
 
+const PORTAL = { kind: 'portal' } as const;
+
 export class Flow {
   readonly #parts: FlowParts;
 
@@ -119,6 +125,7 @@ export class Flow {
     if (site === undefined) return this.refuse(exchange, 'host-not-served');
 
     if (site.kind === 'portal' && exchange.upgradeHead !== undefined) return this.#connect(exchange, clean);
+    if (site.kind === 'portal' && clean.path === SSH_CERTIFICATE_PATH) return this.#certify(exchange, clean);
     const coming = site.kind === 'app' ? carriage.coming(site.app) : undefined;
     if (coming !== undefined) await coming;
     const session = await sessions.find(readCookie(request.headers.cookie, SESSION_COOKIE), clean.host);
@@ -155,6 +162,23 @@ export class Flow {
     metrics.refused();
     const id = await recorder.record(connections.refusal(exchange.request, 'app-unknown'));
     return answers.denied(exchange, clean, session, NOT_ENTITLED, id);
+  }
+
+  /** A command line asks for a certificate with which sshd behind a TCP app lets its person in. */
+  async #certify(exchange: Exchange, clean: CleanRequest): Promise<void> {
+    const { answers, carriage, certificates, connections } = this.#parts;
+    if (certificates === undefined) return answers.ownPage(exchange, PORTAL, clean, undefined);
+    const session = await this.#terminal(exchange, clean);
+    if (session === undefined) {
+      await this.#recordRefusal(exchange, 'not-signed-in');
+      return answers.signInFirst(exchange, clean);
+    }
+    const { request } = exchange;
+    const { network } = connections.facts(request);
+    const trace = carriage.traceOf(request).id;
+    const rule = (app: AppConfig): Promise<Ruled> =>
+      this.rule({ request, app, clean, trace }, { session, network });
+    return certificates.take(exchange, clean, { session, trace, rule });
   }
 
   /** Who acts at a command line; a proof that does not fit is nobody. */

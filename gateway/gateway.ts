@@ -27,18 +27,19 @@ import { codeHash, configurationHash } from './fingerprints.ts';
 import { Flow } from './flow.ts';
 import { openInForce } from './force.ts';
 import { Heartbeat } from './heartbeat.ts';
-import { Provider } from './identity/providers.ts';
+import { providersOf } from './identity/providers.ts';
 import { serviceLives } from './identity/services.ts';
 import { Sessions } from './identity/sessions.ts';
 import { SignIn } from './identity/sign-in.ts';
 import { Rates } from './inspect/rates.ts';
 import { Strangers } from './inspect/strangers.ts';
-import { CONNECTOR_CA, openIssuer, openOffice, openSigner } from './keys.ts';
+import { CONNECTOR_CA, openIssuer, openOffice, openSigner, openSshDesk } from './keys.ts';
 import { connectorServer, listen, peersOf, peopleServer, sideDoor, stop, tunnelEvents } from './listeners.ts';
 import { answersFor } from './pages.ts';
 import { openRecord } from './record.ts';
 import { serviceServer } from './service-listener.ts';
 import { servedBy } from './services.ts';
+import { SshCertificates } from './ssh-certificates.ts';
 import { openWhole } from './state/open.ts';
 import { requirePrivate } from './state/private-files.ts';
 import { rehearsable } from './state/rehearsal.ts';
@@ -167,13 +168,11 @@ async function wire(given: GatewayConfig, around: Surroundings, undo: (() => unk
       return open.review('posture-changed');
     },
   });
-  const providers = new Map(
-    config.identity.providers.map((one) => [
-      one.id,
-      new Provider(one, `${portalOrigin}/callback/${one.id}`, now),
-    ]),
-  );
+  const providers = providersOf(config.identity.providers, portalOrigin, now);
   const signIn = new SignIn(providers, store, sessions, now);
+
+  const gives = { issuer, store, sessions, revocations, recorder, log, now };
+  const sshDesk = await openSshDesk(config, gives, undo);
 
   // The way of a request.
   const revoke = new Revoke({
@@ -184,25 +183,25 @@ async function wire(given: GatewayConfig, around: Surroundings, undo: (() => unk
   const connections = new Connections(new Countries(config.context.countries));
   const answers = answersFor({
     ...{ config, sites, connections, providers, signIn, sessions, signer, ways, tunnels, standings },
-    ...{ revoke, store, recorder, strangers, now },
+    ...{ revoke, store, recorder, strangers, sshDesk, now },
     devices: devices.app,
     expectsEvidence: devices.expectsEvidence,
   });
   const carriage = new Carriage({ tunnels, signer, open, recorder, answers, now });
+  const certificates =
+    sshDesk && new SshCertificates({ desk: sshDesk, sites, connections, answers, recorder, strangers });
   const flow = new Flow({
     ...{ sites, connections, sessions, standings, ways, recorder, metrics, answers, carriage, log, now },
     terminals: devices.terminals,
-    ...{ rates: new Rates(store, now), strangers },
+    ...{ rates: new Rates(store, now), strangers, certificates },
   });
 
   const fingerprints = { configHash: seat?.configHash ?? configurationHash(given), codeHash: codeHash() };
   await recorder.record({
     kind: 'gateway-started',
     ...fingerprints,
-    policyHash: policyFile.current.hash,
-    changeId: changes?.current?.id,
-    runtime: process.version,
-    timezones: process.versions['tz'],
+    ...{ policyHash: policyFile.current.hash, changeId: changes?.current?.id },
+    ...{ runtime: process.version, timezones: process.versions['tz'] },
     repairedBytes: outbox.repairedBytes,
   });
 
@@ -242,6 +241,7 @@ async function wire(given: GatewayConfig, around: Surroundings, undo: (() => unk
     ...{ desk, office, recorder, revoke },
     devices: devices.desk,
     sessions,
+    ssh: sshDesk,
     drills: new Drills({
       ...{ state, clock, providers, shipping, outbox, recorder, metrics, tunnels, accepts },
       ...{ policy: policyFile, certificate: people.certificate },

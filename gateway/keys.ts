@@ -9,14 +9,18 @@ import { AuthorityOffice } from './pki/authority-office.ts';
 import { CertificateRevocations } from './pki/certificate-revocations.ts';
 import { EnrolmentDesk, gatewayUri } from './pki/enrolment.ts';
 import { Issuer } from './pki/issuer.ts';
-import type { AuthoritySettings, KeySettings } from './pki/issuer-service.ts';
+import type { AuthoritySettings, KeySettings, SshSettings } from './pki/issuer-service.ts';
 import { KeyRing } from './pki/key-ring.ts';
+import { SshDesk, type SshDeskOptions } from './pki/ssh/desk.ts';
 import type { Store } from './state/store.ts';
 
 /** Vouches for connectors, services and gateways, and for the listener that connectors dial. */
 export const CONNECTOR_CA = { directory: 'connector-ca', name: 'Sallyport connectors' } as const;
 /** Vouches for the hosts people use, where the operator has no certificate for them. */
 export const DEVELOPMENT_CA = { directory: 'development-ca', name: 'Sallyport development' } as const;
+
+/** Signs SSH certificates for people. */
+const SSH_CA = 'ssh-ca';
 
 interface Around {
   readonly now: () => number;
@@ -68,6 +72,32 @@ export function authoritiesOf(config: GatewayConfig, hosts: readonly string[]): 
   ];
 }
 
+/** For apps that are sshd; undefined where none is. */
+function sshSettings({ apps, pki, state }: GatewayConfig): SshSettings | undefined {
+  const certified = apps.flatMap((app) =>
+    app.protocol === 'tcp' && app.ssh !== undefined ? [[app.id, app.ssh] as const] : [],
+  );
+  if (certified.length === 0) return undefined;
+  return {
+    directory: join(state, SSH_CA),
+    apps: Object.fromEntries(certified),
+    perSecond: pki.perSecond,
+  };
+}
+
+/** What gives people SSH certificates until `undo` is done; undefined where no app is sshd. */
+export async function openSshDesk(
+  config: GatewayConfig,
+  parts: Omit<SshDeskOptions, 'gateway'>,
+  undo: (() => unknown)[],
+): Promise<SshDesk | undefined> {
+  if (sshSettings(config) === undefined) return undefined;
+  const desk = new SshDesk({ ...parts, gateway: config.name });
+  await desk.start();
+  undo.push(() => desk.stop());
+  return desk;
+}
+
 export interface OfficeParts extends Around {
   readonly config: GatewayConfig;
   readonly issuer: Issuer;
@@ -111,7 +141,9 @@ export async function shareRoots(config: GatewayConfig, store: Store, log: Log):
 function issuerOf(config: GatewayConfig, log: Log, hosts: readonly string[]): Issuer {
   const { store } = config;
   const shared = store.kind === 'redis' ? { secret: store.secret.file } : undefined;
-  return new Issuer({ authorities: authoritiesOf(config, hosts), keys: keySettings(config), shared }, log);
+  const ssh = sshSettings(config);
+  const authorities = authoritiesOf(config, hosts);
+  return new Issuer({ authorities, keys: keySettings(config), ssh, shared }, log);
 }
 
 /** The first gateway of an installation gives its root to the others. Throws StateError when this one has another. */

@@ -4,11 +4,13 @@ import { Answers, type AnswersParts } from './answers.ts';
 import type { GatewayConfig } from './config.ts';
 import type { Connections } from './edge/connections.ts';
 import type { Sites } from './edge/sites.ts';
+import type { SshDesk } from './pki/ssh/desk.ts';
 import { type BackchannelParts, backchannelApp } from './portal/backchannel.ts';
 import { type CardParts, cardsFor } from './portal/cards.ts';
 import { cliApp } from './portal/cli.ts';
 import { doorwayApp } from './portal/doorway.ts';
 import { type PortalParts, portalApp } from './portal/portal.ts';
+import { sshApp } from './portal/ssh.ts';
 
 export interface PagesParts
   extends Omit<BackchannelParts, 'host'>,
@@ -18,6 +20,7 @@ export interface PagesParts
   readonly config: GatewayConfig;
   readonly sites: Sites;
   readonly connections: Connections;
+  readonly sshDesk: SshDesk | undefined;
 }
 
 export function answersFor(parts: PagesParts): Answers {
@@ -34,6 +37,7 @@ export function answersFor(parts: PagesParts): Answers {
       apps: config.apps,
       backchannel: backchannelApp({ ...parts, host }),
       cli: cliApp({ ...parts, origin }),
+      ssh: sshApp(parts.sshDesk),
       originOf: (name) => sites.originOf(name),
       cards: cardsFor({ ...parts, apps: config.apps }),
     }),

@@ -1,4 +1,5 @@
 // What may be recorded of authorities and of the certificates they give to services and people.
+import type { Subject } from '#policy/input';
 import type { Actor, CertificateRef, Peer } from './event.ts';
 
 type Optional<T> = T | undefined;
@@ -34,4 +35,44 @@ export interface CertificateRevoked {
   readonly reason?: Optional<string>;
 }
 
-export type PkiEvent = AuthorityChanged | CertificateIssued | CertificateRevoked;
+/** A person gets an SSH certificate. Recorded durably before they have it. */
+export interface SshCertificateIssued {
+  readonly kind: 'ssh-certificate-issued';
+  readonly subject: Subject;
+  readonly session: string;
+  readonly app: string;
+  /** Id of the access-decided event that allowed it. */
+  readonly decisionId: string;
+  /** Decimal, as sshd logs it. */
+  readonly serial: string;
+  /** sshd logs it too. */
+  readonly keyId: string;
+  /** Accounts that it opens. */
+  readonly principals: readonly string[];
+  /** Fingerprints, `SHA256:…`: of the person's key, and of the authority's. */
+  readonly key: string;
+  readonly authority: string;
+  /** Epoch milliseconds. */
+  readonly notAfter: number;
+  readonly client: Peer;
+  readonly traceId: string;
+}
+
+/** Somebody signed in asked for an SSH certificate that nobody gets; what policy refuses is its own event. */
+export interface SshCertificateRefused {
+  readonly kind: 'ssh-certificate-refused';
+  /** `bad-key`, `not-permitted`, `too-many`, … */
+  readonly code: string;
+  readonly reason: string;
+  readonly subject: Subject;
+  readonly session: string;
+  readonly client: Peer;
+  readonly traceId: string;
+}
+
+export type PkiEvent =
+  | AuthorityChanged
+  | CertificateIssued
+  | CertificateRevoked
+  | SshCertificateIssued
+  | SshCertificateRefused;

@@ -48,7 +48,11 @@ export const parts: readonly Part[] = [
   { package: 'util-linux', program: 'runuser', suites: 'story: a database that refuses to be root' },
   { package: 'openssh-server', program: 'sshd', suites: 'story: a shell behind the gateway' },
   { package: 'openssh-client', program: 'scp', suites: 'story: a person at a terminal' },
-  { package: 'openssh-client', program: 'ssh-keygen', suites: 'story, gateway/change: keys and signatures' },
+  {
+    package: 'openssh-client',
+    program: 'ssh-keygen',
+    suites: 'story, gateway/change, gateway/pki: keys, signatures and certificates',
+  },
   { package: 'shellcheck', program: 'shellcheck', suites: 'repository: shell scripts and completion' },
   { package: 'zsh', program: 'zsh', suites: 'bin: completion' },
   {

@@ -14,6 +14,8 @@ import { help, subcommands } from './ca/help.ts';
 import { durationOf } from './ca/life.ts';
 import { importHere, initRoot, requestHere, signRequest } from './ca/offline.ts';
 import { certificatesText, reportText } from './ca/report.ts';
+import { SSH_WORK } from './ca/ssh.ts';
+import { UsageError } from './ca/usage.ts';
 
 export { help, subcommands };
 
@@ -34,12 +36,11 @@ const OPTIONS = {
   life: { type: 'string', default: '15m' },
   serial: { type: 'string' },
   reason: { type: 'string' },
+  after: { type: 'string', default: '24h' },
+  compromised: { type: 'boolean', default: false },
 } as const;
 
 type Values = NonNullable<ReturnType<typeof readOptions<typeof OPTIONS>>>['values'];
-
-/** What was typed does not make a command. */
-class UsageError extends Error {}
 
 type Work = (values: Values) => Promise<void> | void;
 
@@ -121,6 +122,12 @@ const WORK: Readonly<Record<string, Work>> = {
     if (one === undefined) throw new AdminError(`there is no authority ${values.authority}`);
     put(values.out, one.certificate + one.intermediates.join(''));
   },
+  ...Object.fromEntries(
+    Object.entries(SSH_WORK).map(([name, work]): [string, Work] => [
+      name,
+      async (values) => say(await work(values, (method, path, body) => ask(values, method, path, body))),
+    ]),
+  ),
 };
 
 export async function run(argv: readonly string[]): Promise<number> {

@@ -14,7 +14,7 @@ const REPLY_LIMIT = 64 * 1024;
 
 /** The connection was not made. `message` is the gateway's own sentence, or what the network said. */
 export class ConnectError extends Error {
-  readonly code: 'not-signed-in' | 'denied' | 'app-unreachable' | 'gateway-unreachable';
+  readonly code: 'not-signed-in' | 'denied' | 'app-unreachable' | 'gateway-unreachable' | 'no-certificates';
   /** The decision's reference, to ask an administrator about. */
   readonly reference: string | undefined;
   constructor(code: ConnectError['code'], message: string, reference?: string) {
@@ -32,7 +32,7 @@ export async function connectTo(
   device?: DeviceState,
 ): Promise<Duplex> {
   const url = new URL(CONNECT_PATH + encodeURIComponent(app), credentials.portal);
-  const authorization = await authorized(url.href, credentials, device);
+  const authorization = await authorized('GET', url.href, credentials, device);
   url.protocol = 'wss:';
   const ws = new WebSocket(url, CONNECT_SUBPROTOCOL, {
     agent,
@@ -59,16 +59,19 @@ export async function connectTo(
   });
 }
 
-async function authorized(
+/** The header fields by which a request is the person's, and from a device of this portal that device's. */
+export async function authorized(
+  method: 'GET' | 'POST',
   url: string,
   { portal, token }: Credentials,
   device: DeviceState | undefined,
 ): Promise<Record<string, string>> {
   if (device === undefined || device.portal !== portal) return { authorization: `Bearer ${token}` };
-  return provenHeaders(device, { method: 'GET', url, token }, Date.now());
+  return provenHeaders(device, { method, url, token }, Date.now());
 }
 
-function refusal(status: number, body: unknown, portal: string): ConnectError {
+/** What an answer other than the one hoped for says. */
+export function refusal(status: number, body: unknown, portal: string): ConnectError {
   const { message, reference } = (body ?? {}) as Record<string, unknown>;
   const words = typeof message === 'string' ? message : `${portal} answered ${status}`;
   const quoted = typeof reference === 'string' ? reference : undefined;
@@ -78,6 +81,8 @@ function refusal(status: number, body: unknown, portal: string): ConnectError {
       `Your sign-in has ended. Run: sallyport login --portal ${portal}`,
     );
   }
+  // The gateway is of an earlier version, or nobody signs for that app.
+  if (status === 404) return new ConnectError('no-certificates', words, quoted);
   if (status === 403) return new ConnectError('denied', words, quoted);
   return new ConnectError(
     status === 502 || status === 504 ? 'app-unreachable' : 'gateway-unreachable',

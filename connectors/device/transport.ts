@@ -15,13 +15,19 @@ export interface Reply {
   readonly body: unknown;
 }
 
-/** Sends JSON and reads JSON. Rejects with what the network said. */
-export function postJson(agent: Agent, url: URL, body: unknown): Promise<Reply> {
+/** Sends JSON, with `more` header fields, and reads JSON. Rejects with what the network said. */
+export function postJson(
+  agent: Agent,
+  url: URL,
+  body: unknown,
+  more: Readonly<Record<string, string>> = {},
+): Promise<Reply> {
   return new Promise((resolve, reject) => {
     const headers = {
       'content-type': 'application/json',
       accept: 'application/json',
       'user-agent': 'sallyport',
+      ...more,
     };
     const call = request(url, { agent, method: 'POST', headers, timeout: TIME_LIMIT }, (reply) => {
       let text = '';

@@ -8,6 +8,8 @@ export const CONNECT_PATH = '/connect/';
 /** On the portal's host: where a person approves a command line, and where its code is redeemed. */
 export const APPROVE_PATH = '/cli';
 export const REDEEM_PATH = '/cli/token';
+/** On the portal's host: gives SSH certificates. */
+export const SSH_CERTIFICATE_PATH = '/ssh/certificate';
 
 /** Six digits that both sides derive from the PKCE challenge, for the person to compare. */
 export function numberOf(challenge: string): string {

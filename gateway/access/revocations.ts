@@ -90,11 +90,11 @@ export class Revocations {
     if (performance.now() - this.#readAt > LEASE + REFRESH_INTERVAL) return true;
     if (this.#known.size === 0) return false;
     return (
-      this.coversSession(session) || this.#coversDevice(device?.id) || this.#coversDevice(connector?.device)
+      this.coversSession(session) || this.coversDevice(device?.id) || this.coversDevice(connector?.device)
     );
   }
 
-  #coversDevice(id: string | undefined): boolean {
+  coversDevice(id: string | undefined): boolean {
     return id !== undefined && this.#covers('device', id, Number.NEGATIVE_INFINITY);
   }
 

@@ -25,8 +25,22 @@ export class SshReader {
     return this.take(4).readUInt32BE();
   }
 
+  uint64(): bigint {
+    return this.take(8).readBigUInt64BE();
+  }
+
   string(): Buffer {
     return this.take(this.uint32());
+  }
+
+  /** Whether every byte was read. */
+  get done(): boolean {
+    return this.#offset === this.#bytes.length;
+  }
+
+  /** What has not been read yet. */
+  rest(): Buffer {
+    return this.take(this.#bytes.length - this.#offset);
   }
 
   text(): string {
@@ -51,7 +65,24 @@ export class SshReader {
 
 export function sshString(value: string | Buffer): Buffer {
   const bytes = Buffer.from(value);
-  const length = Buffer.alloc(4);
-  length.writeUInt32BE(bytes.length);
-  return Buffer.concat([length, bytes]);
+  return Buffer.concat([sshUint32(bytes.length), bytes]);
+}
+
+export function sshUint32(value: number): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32BE(value);
+  return bytes;
+}
+
+export function sshUint64(value: bigint): Buffer {
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigUInt64BE(value);
+  return bytes;
+}
+
+/** A positive integer, without needless zeros. */
+export function sshInteger(digits: Buffer): Buffer {
+  const first = digits.findIndex((byte) => byte !== 0);
+  const bare = first === -1 ? Buffer.alloc(0) : digits.subarray(first);
+  return sshString((bare[0] ?? 0) > 0x7f ? Buffer.concat([Buffer.alloc(1), bare]) : bare);
 }

@@ -13,6 +13,7 @@ import { OWN_BODY } from '#gateway/edge/limits';
 import { serveOwn } from '#gateway/edge/own-pages';
 import type { AuthorityOffice } from '#gateway/pki/authority-office';
 import { CONNECTOR_NAME, type EnrolmentDesk, serviceName } from '#gateway/pki/enrolment';
+import type { SshDesk } from '#gateway/pki/ssh/desk';
 import type { Measured } from '#gateway/release/measure';
 import type { ConnectorStatus } from '#gateway/tunnel/relay';
 import type { Recorder } from '#siem/recorder';
@@ -23,6 +24,7 @@ import { changeAdmin } from './changes.ts';
 import { deviceAdmin } from './devices.ts';
 import { type AdminEnv, actorOf, door } from './door.ts';
 import { requireRoles } from './roles.ts';
+import { sshAdmin } from './ssh.ts';
 
 /** The socket's name within the state directory. */
 export const ADMIN_SOCKET = 'admin.sock';
@@ -57,6 +59,8 @@ export interface AdminParts extends AccessParts {
   readonly office: AuthorityOffice;
   readonly devices: DeviceDesk;
   readonly recorder: Recorder;
+  /** Undefined where no app has SSH certificates. */
+  readonly ssh: SshDesk | undefined;
   /** Undefined where nothing needs to be signed. */
   readonly changes: Changes | undefined;
   /** Connectors that some app names: a token for another would open nothing. */
@@ -96,6 +100,7 @@ export function adminApp(parts: AdminParts): Hono<AdminEnv> {
   app.route('/v1', deviceAdmin(parts.devices, parts.connectorNames));
   app.route('/v1', changeAdmin(parts.changes));
   app.route('/v1', authorityAdmin(parts.office));
+  app.route('/v1', sshAdmin(parts.ssh));
   app.get('/v1/status', (c) => c.json(parts.status()));
   app.post('/v1/policy/reload', async (c) => {
     const problems = await parts.reloadPolicy();

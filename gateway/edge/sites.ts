@@ -43,7 +43,11 @@ export class Sites {
 
   /** The TCP app that a path on the portal's host asks to be connected to. */
   tcpApp(path: string): TcpAppConfig | undefined {
-    return path.startsWith(CONNECT_PATH) ? this.#tcp.get(path.slice(CONNECT_PATH.length)) : undefined;
+    return path.startsWith(CONNECT_PATH) ? this.tcpAppById(path.slice(CONNECT_PATH.length)) : undefined;
+  }
+
+  tcpAppById(id: string): TcpAppConfig | undefined {
+    return this.#tcp.get(id);
   }
 
   /** Every name a certificate must cover. */

@@ -252,3 +252,14 @@ function isTransport(cause: Cause): boolean {
     /^(?:UND_ERR|ECONN|ENOTFOUND|EAI_|ETIMEDOUT|OAUTH_TIMEOUT)/.test(cause.code)
   );
 }
+
+/** By their ids. `origin`: the portal's. */
+export function providersOf(
+  configs: readonly ProviderConfig[],
+  origin: string,
+  now: () => number,
+): Map<string, Provider> {
+  return new Map(
+    configs.map((config) => [config.id, new Provider(config, `${origin}/callback/${config.id}`, now)]),
+  );
+}

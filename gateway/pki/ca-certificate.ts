@@ -8,7 +8,9 @@ export type AuthorityFailure =
   | 'root-missing'
   | 'root-offline'
   | 'intermediate-missing'
-  | 'intermediate-unfit';
+  | 'intermediate-unfit'
+  /** Of SSH certificates: the next one signs soon anyway. */
+  | 'key-waiting';
 
 /** The authority cannot do what it should. `message` says what to do. */
 export class AuthorityError extends Error {

@@ -4,7 +4,7 @@ import type { KeyOrigin } from '#policy/input';
 
 /** A request the authority will not sign. `message` is fit for the requester. */
 export class IssueError extends Error {
-  readonly code: 'bad-csr' | 'not-permitted' | 'too-many';
+  readonly code: 'bad-csr' | 'bad-key' | 'not-permitted' | 'too-many';
   constructor(code: IssueError['code'], message: string, options?: ErrorOptions) {
     super(message, options);
     this.name = 'IssueError';

@@ -37,6 +37,9 @@ function serve(settings: IssuerSettings): void {
     rotate: (wish) => service.rotate(wish as never),
     request: (wish) => service.request(wish as never),
     install: (wish) => service.install(wish as never),
+    ssh: (wish) => service.ssh(wish as never),
+    sshKeys: () => service.sshKeys(),
+    sshRotate: (wish) => service.sshRotate(wish as never),
   };
   process.on('message', async ({ id, operation, wish }: Question) => {
     try {

@@ -10,6 +10,8 @@ import type { ClientWish, Issued, PublicHalf } from './issued.ts';
 import { IssuingPolicy, type IssuingRules } from './issuing-policy.ts';
 import { RootShare, type SharedRoot } from './root-share.ts';
 import type { KeyAccess, KeyPlace } from './signer/signer.ts';
+import { SshAuthority, type SshAuthorityKey } from './ssh/authority.ts';
+import { type SshApps, type SshIssued, SshIssuing, type SshWish } from './ssh/issuing.ts';
 
 export interface AuthoritySettings {
   readonly id: string;
@@ -24,9 +26,21 @@ export interface AuthoritySettings {
 export interface IssuerSettings {
   readonly authorities: readonly AuthoritySettings[];
   readonly keys: KeySettings;
+  /** Left out where no app has SSH certificates. */
+  readonly ssh?: SshSettings | undefined;
   /** The secret of the installation, where several gateways share a root. */
   readonly shared?: { readonly secret: string } | undefined;
 }
+
+export interface SshSettings {
+  readonly directory: string;
+  readonly apps: SshApps;
+  /** Certificates a second. */
+  readonly perSecond: number;
+}
+
+/** `lead`: milliseconds between the publication of a key and its first signature. */
+export type SshRotation = { readonly lead: number } | 'compromised';
 
 export interface KeySettings {
   readonly place: KeyPlace;
@@ -56,6 +70,9 @@ export interface IssuerOperations {
   request(wish: { authority: string }): Promise<string>;
   install(wish: { authority: string; certificate: string }): Standing;
   upkeep(): Promise<Record<string, Standing>>;
+  ssh(wish: SshWish): Promise<SshIssued>;
+  sshKeys(): readonly SshAuthorityKey[];
+  sshRotate(wish: SshRotation): Promise<readonly SshAuthorityKey[]>;
 }
 
 interface Opened {
@@ -64,12 +81,18 @@ interface Opened {
   readonly policy: IssuingPolicy;
 }
 
+interface OpenedSsh {
+  readonly authority: SshAuthority;
+  readonly issuing: SshIssuing;
+}
+
 const CREDENTIAL = 'sallyport-ca-passphrase';
 
 export class IssuerService implements IssuerOperations {
   readonly #settings: IssuerSettings;
   readonly #now: () => number;
   readonly #opened = new Map<string, Opened>();
+  #openedSsh: OpenedSsh | undefined;
 
   constructor(settings: IssuerSettings, now: () => number) {
     this.#settings = settings;
@@ -93,6 +116,7 @@ export class IssuerService implements IssuerOperations {
       const policy = new IssuingPolicy(rules, (one, shown) => authority.vouchesFor(one, shown), this.#now);
       this.#opened.set(id, { settings, authority, policy });
     }
+    await this.#openSsh();
     return this.#standings();
   }
 
@@ -141,11 +165,42 @@ export class IssuerService implements IssuerOperations {
 
   /** Looks after the intermediates; how those stand that changed. */
   async upkeep(): Promise<Record<string, Standing>> {
+    this.#openedSsh?.authority.tidy();
     const changed: Record<string, Standing> = {};
     for (const [id, { authority }] of this.#opened) {
       if (await authority.upkeep()) changed[id] = standingOf(authority);
     }
     return changed;
+  }
+
+  ssh(wish: SshWish): Promise<SshIssued> {
+    const { authority, issuing } = this.#ssh;
+    return issuing.issue(wish, authority.signer);
+  }
+
+  sshKeys(): readonly SshAuthorityKey[] {
+    return this.#ssh.authority.keys;
+  }
+
+  async sshRotate(wish: SshRotation): Promise<readonly SshAuthorityKey[]> {
+    const { authority } = this.#ssh;
+    await (wish === 'compromised' ? authority.replace() : authority.rotate(wish.lead));
+    return this.sshKeys();
+  }
+
+  async #openSsh(): Promise<void> {
+    const { ssh, keys } = this.#settings;
+    if (ssh === undefined) return;
+    const access = accessOf(keys, ssh.directory);
+    this.#openedSsh = {
+      authority: await SshAuthority.open(ssh.directory, { access, place: keys.place, now: this.#now }),
+      issuing: new SshIssuing(ssh.apps, ssh.perSecond, this.#now),
+    };
+  }
+
+  get #ssh(): OpenedSsh {
+    if (this.#openedSsh === undefined) throw new Error('no app has SSH certificates');
+    return this.#openedSsh;
   }
 
   #get(id: string): Opened {

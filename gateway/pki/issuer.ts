@@ -9,9 +9,11 @@ import type { Log } from '#siem/log';
 import type { RevokedCertificate } from './authority.ts';
 import { AuthorityError } from './ca-certificate.ts';
 import { type Authority, type ClientWish, freshKey, type Issued, IssueError } from './issued.ts';
-import type { IssuerOperations, IssuerSettings, Standing } from './issuer-service.ts';
+import type { IssuerOperations, IssuerSettings, SshRotation, Standing } from './issuer-service.ts';
 import type { SharedRoot } from './root-share.ts';
 import { SignerError } from './signer/signer.ts';
+import type { SshAuthorityKey } from './ssh/authority.ts';
+import type { SshIssued, SshWish } from './ssh/issuing.ts';
 import { Vouching } from './vouching.ts';
 
 /** A TPM or a token may be slow, and many may wait for it; in milliseconds. */
@@ -98,6 +100,21 @@ export class Issuer {
     this.#take(id, await this.#ask('install', { authority: id, certificate }));
   }
 
+  /** An SSH certificate. Rejects with IssueError. */
+  ssh(wish: SshWish): Promise<SshIssued> {
+    return this.#ask('ssh', wish);
+  }
+
+  /** What sshd has to trust for the certificates of this gateway. */
+  sshKeys(): Promise<readonly SshAuthorityKey[]> {
+    return this.#ask('sshKeys', undefined);
+  }
+
+  /** Makes the next key for SSH certificates. Rejects with AuthorityError. */
+  sshRotate(rotation: SshRotation): Promise<readonly SshAuthorityKey[]> {
+    return this.#ask('sshRotate', rotation);
+  }
+
   stop(): void {
     this.#stopped = true;
     this.#child?.disconnect();
@@ -148,8 +165,7 @@ export class Issuer {
     if (changed !== undefined) {
       for (const [authority, standing] of Object.entries(changed)) this.#take(authority, standing);
     }
-    if (failed !== undefined)
-      this.#log.error({ reason: failed.message }, 'an intermediate could not be renewed');
+    if (failed) this.#log.error({ reason: failed.message }, 'an intermediate could not be renewed');
     const waiting = id === undefined ? undefined : this.#waiting.get(id);
     if (id === undefined || waiting === undefined) return;
     this.#waiting.delete(id);
@@ -183,9 +199,8 @@ export class Issuer {
   }
 
   #fail(error: Error): void {
-    const all = [...this.#waiting.values()];
-    this.#waiting.clear();
-    for (const { reject, timer } of all) {
+    for (const [id, { reject, timer }] of this.#waiting) {
+      this.#waiting.delete(id);
       clearTimeout(timer);
       reject(error);
     }

@@ -1,11 +1,10 @@
 // What the issuing process signs, whatever the gateway beside it asks: which names, for how long, by what right, and how
 // many a second. It was told so when it started, and nothing that is asked later can change it.
 import type { X509Certificate } from 'node:crypto';
+import { Allowance, UsedPermissions } from './allowance.ts';
 import { LEAF_LIFE } from './authority-directory.ts';
 import { type ClientWish, certificatesIn, type Grant, IssueError } from './issued.ts';
 
-/** A second's allowance may be saved up for this many seconds: a fleet comes back at once. */
-const BURST = 10;
 /** Tokens that were used are remembered for longer than any lives, in milliseconds. */
 const REMEMBERED = 2 * LEAF_LIFE;
 
@@ -24,10 +23,8 @@ const CLIENT = /^\/(connector|service|gateway)\/([a-z0-9](?:[a-z0-9-]{0,61}[a-z0
 export class IssuingPolicy {
   readonly #rules: IssuingRules;
   readonly #vouchesFor: (certificate: X509Certificate, shown?: X509Certificate) => boolean;
-  readonly #now: () => number;
-  readonly #used = new Map<string, number>();
-  #allowance: number;
-  #filledAt: number;
+  readonly #allowance: Allowance;
+  readonly #used: UsedPermissions;
 
   constructor(
     rules: IssuingRules,
@@ -36,9 +33,8 @@ export class IssuingPolicy {
   ) {
     this.#rules = rules;
     this.#vouchesFor = vouchesFor;
-    this.#now = now;
-    this.#allowance = rules.perSecond * BURST;
-    this.#filledAt = now();
+    this.#allowance = new Allowance(rules.perSecond, now);
+    this.#used = new UsedPermissions(REMEMBERED, now);
   }
 
   /** Throws IssueError. */
@@ -50,14 +46,14 @@ export class IssuingPolicy {
       );
     }
     this.#life(life);
-    this.#take();
+    this.#allowance.take();
   }
 
   /** A gateway of the installation asks for itself. Throws IssueError. */
   peer(uri: string, life: number): void {
     if (this.#kindOf(uri) !== 'gateway') throw refusal(`${JSON.stringify(uri)} is no gateway of ours`);
     this.#life(life);
-    this.#take();
+    this.#allowance.take();
   }
 
   /** Throws IssueError. */
@@ -67,7 +63,7 @@ export class IssuingPolicy {
       throw refusal(`${JSON.stringify(uri)} is no connector or service of ours`);
     }
     this.#life(life);
-    this.#take();
+    this.#allowance.take();
     this.#consume(uri, grant);
   }
 
@@ -88,26 +84,7 @@ export class IssuingPolicy {
       if (present?.subjectAltName === `URI:${uri}` && this.#vouchesFor(present, shown)) return;
       throw refusal('what is to be renewed is not a valid certificate of that name');
     }
-    const now = this.#now();
-    for (const [id, at] of this.#used) {
-      // In the order in which they were used: the first young one ends it.
-      if (at > now - REMEMBERED) break;
-      this.#used.delete(id);
-    }
-    const id = `${grant.kind} ${grant.id}`;
-    if (this.#used.has(id)) throw refusal('this permission was used already');
-    this.#used.set(id, now);
-  }
-
-  #take(): void {
-    const { perSecond } = this.#rules;
-    const now = this.#now();
-    const gained = (Math.max(0, now - this.#filledAt) / 1000) * perSecond;
-    this.#allowance = Math.min(perSecond * BURST, this.#allowance + gained);
-    this.#filledAt = now;
-    if (this.#allowance < 1)
-      throw new IssueError('too-many', 'too many certificates are asked for; try again shortly');
-    this.#allowance -= 1;
+    this.#used.use(`${grant.kind} ${grant.id}`);
   }
 }
 

@@ -45,6 +45,8 @@ export interface PortalParts {
   readonly cli: Hono<Env>;
   /** What lies below /device. */
   readonly devices: Hono<Env>;
+  /** What lies below /ssh. */
+  readonly ssh: Hono<Env>;
   /** What lies below /backchannel-logout. */
   readonly backchannel: Hono<Env>;
   readonly recorder: Recorder;
@@ -89,6 +91,7 @@ export function portalApp(parts: PortalParts): Hono<Env> {
 
   app.route('/cli', parts.cli);
   app.route('/device', parts.devices);
+  app.route('/ssh', parts.ssh);
   app.route('/backchannel-logout', parts.backchannel);
 
   app.get('/', async (c) => {

@@ -1,6 +1,6 @@
 // Files that hold keys and state: written for their owner only, and refused when others could read them.
 import { randomBytes } from 'node:crypto';
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { looseness } from '#siem/private-file';
 
@@ -22,11 +22,11 @@ export function readPrivate(path: string): string {
 }
 
 /** Writes a file whole or not at all, durable when this returns. Mode is 0600 unless told otherwise. */
-export function writeWhole(path: string, content: string, mode = 0o600): void {
+export function writeWhole(path: string, content: string | Uint8Array, mode = 0o600): void {
   const temporary = `${path}.${randomBytes(6).toString('hex')}.new`;
   const file = openSync(temporary, 'wx', mode);
   try {
-    writeSync(file, content);
+    writeFileSync(file, content);
     fsyncSync(file);
   } finally {
     closeSync(file);

@@ -137,6 +137,26 @@ export interface RevokedCertificate {
   readonly at: number;
 }
 
+/** What one gateway signs SSH certificates with, keyed by the gateway's name. */
+export interface SshKeys {
+  /** Public keys, base64. */
+  readonly keys: readonly string[];
+}
+
+/** An SSH certificate that a person has, keyed by its serial number (decimal). */
+export interface SshCertificateRecord {
+  /** Public key of the authority, base64. */
+  readonly authority: string;
+  readonly keyId: string;
+  /** It is good no longer than this session, this person's access and this device. */
+  readonly session: string;
+  readonly person: string;
+  readonly device?: string;
+  /** Epoch milliseconds. */
+  readonly notAfter: number;
+  readonly revoked: boolean;
+}
+
 /** A person's sessions, keyed by `<issuer>#<sub>`, oldest first: found without looking at everybody's. */
 export interface PersonSessions {
   readonly sessions: readonly {
@@ -207,6 +227,8 @@ export interface Collections {
   enrolment: Enrolment;
   connector: EnrolledConnector;
   revokedCertificate: RevokedCertificate;
+  sshKeys: SshKeys;
+  sshCertificate: SshCertificateRecord;
   deviceGrant: DeviceGrant;
   attestationChallenge: AttestationChallenge;
   device: DeviceRecord;

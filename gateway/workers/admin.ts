@@ -34,6 +34,8 @@ const OF_ALL: Readonly<Record<string, Merge>> = {
   'POST /v1/drills': mergedDrill,
   // Each keeps what it accepted.
   'POST /v1/changes': first,
+  // Each signs SSH certificates with keys of its own.
+  'POST /v1/ssh-authority/rotate': first,
 };
 
 /** Listens where the configuration says. */

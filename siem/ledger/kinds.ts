@@ -19,6 +19,7 @@ const CHANGES: ReadonlySet<string> = new Set<EventKind>([
   'authority-changed',
   'certificate-issued',
   'certificate-revoked',
+  'ssh-certificate-issued',
   'session-revoked',
   'access-revoked',
   'gateway-started',

@@ -1,12 +1,15 @@
 // What every place for keys must do, whoever keeps them: one suite for files, PKCS#11 tokens and TPMs.
 import assert from 'node:assert/strict';
-import { createPublicKey, verify } from 'node:crypto';
+import { createPublicKey, generateKeyPairSync, verify } from 'node:crypto';
 import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { sshString } from '#gateway/change/ssh-reader';
 import { makeKey, openKey } from '#gateway/pki/signer/key-file';
 import { type KeyAccess, type KeyPlace, SignerError } from '#gateway/pki/signer/signer';
+import { readSshCertificate, writeSshCertificate } from '#gateway/pki/ssh/certificate';
+import { sshSigner } from '#gateway/pki/ssh/signing-key';
 
 export interface PlaceUnderTest {
   readonly place: KeyPlace;
@@ -56,6 +59,21 @@ export function signerContract(what: string, under: PlaceUnderTest): void {
       const signatures = await Promise.all(texts.map((text) => signer.sign(text)));
       for (const [index, text] of texts.entries()) {
         assert.equal(verify('sha256', text, signer.publicKey, signatures[index] ?? Buffer.alloc(0)), true);
+      }
+    });
+
+    test('signs an SSH certificate that is read as signed by it', async () => {
+      const signer = sshSigner(openKey(path, bed.access));
+      const { publicKey } = generateKeyPairSync('ed25519');
+      const { x = '' } = publicKey.export({ format: 'jwk' });
+      const key = Buffer.concat(['ssh-ed25519', Buffer.from(x, 'base64url')].map(sshString));
+      const body = {
+        ...{ key, serial: 1n, keyId: 'ada', principals: ['deploy'], validAfter: 1, validBefore: 2 },
+        ...{ criticalOptions: {}, extensions: [] },
+      };
+      // A number of a signature may begin with any bit: each form is seen in so many.
+      for (let count = 0; count < 4; count += 1) {
+        assert.deepEqual(readSshCertificate(await writeSshCertificate(body, signer)).authority, signer.blob);
       }
     });
 

@@ -15,12 +15,21 @@ export interface Recorded {
     readonly kind?: string;
     readonly code?: string;
   };
-  readonly user?: { readonly id?: string; readonly name?: string };
+  readonly user?: { readonly id?: string; readonly name?: string; readonly email?: string };
   readonly url?: { readonly path?: string; readonly domain?: string; readonly original?: string };
   readonly http?: { readonly request?: { readonly method?: string } };
   readonly sallyport?: {
     readonly app?: { readonly id: string };
     readonly connector?: { readonly name: string };
+    /** Of SSH. */
+    readonly certificate?: {
+      readonly serial: string;
+      readonly holder: string;
+      readonly principals: readonly string[];
+      readonly key_fingerprint: string;
+      readonly authority: string;
+      readonly not_after: string;
+    };
     readonly decision?: {
       readonly verdict?: string;
       readonly id?: string;

@@ -139,6 +139,65 @@ ${EXITS}
 Example: sallyport ca export --config gateway.yaml --out sallyport-ca.pem
 `;
 
+const SSH_PUBLIC_KEY = `Usage: sallyport ca ssh-public-key --config FILE [--out FILE] [--json]
+
+Prints the keys that sign SSH certificates, of every gateway of the installation, one a line: for sshd's
+TrustedUserCAKeys. They are at https://<portal>/ssh/authority.pub too.
+
+Options:
+${CONFIG}
+  --out FILE        Write them to FILE instead
+  --json            Print {"authorities", "keys"}: the lines, and this gateway's keys with when they sign
+
+${EXITS}
+
+Example: sallyport ca ssh-public-key --config gateway.yaml --out sallyport-user-ca.pub
+`;
+
+const SSH_ROTATE = `Usage: sallyport ca ssh-rotate --config FILE [--after 24h | --compromised]
+
+Makes the next key for SSH certificates. It is published at once and signs later, so that every sshd can trust it by
+then; the key before is published until what it signed has ended, and is destroyed then.
+
+Options:
+${CONFIG}
+  --after DURATION  When the new key begins to sign: 0, 15m, up to 24h (default 24h)
+  --compromised     The new key signs at once, and all others are destroyed and no longer published
+
+${EXITS}
+
+Example: sallyport ca ssh-rotate --config gateway.yaml
+`;
+
+const SSH_KRL = `Usage: sallyport ca ssh-krl --config FILE --out FILE
+
+Writes the SSH certificates that are good no more, of people who signed out or were revoked, as an OpenSSH KRL: for
+sshd's RevokedKeys. It is at https://<portal>/ssh/revoked.krl too.
+
+Options:
+${CONFIG}
+  --out FILE        Where to; replaced whole
+
+${EXITS}
+
+Example: sallyport ca ssh-krl --config gateway.yaml --out revoked.krl
+`;
+
+const SSH_REVOKE = `Usage: sallyport ca ssh-revoke --config FILE --serial NUMBER [--reason TEXT]
+
+Revokes one SSH certificate: it is on the KRL from now on. To take away all of a person's, use
+\`sallyport revoke person\`.
+
+Options:
+${CONFIG}
+  --serial NUMBER   As \`ssh-keygen -L\`, sshd's log and events show it
+  --reason TEXT     Kept in the event
+
+${EXITS}
+
+Example: sallyport ca ssh-revoke --config gateway.yaml --serial 18364758544493064720 --reason 'laptop lost'
+`;
+
 export const subcommands: Readonly<Record<string, string>> = {
   init: INIT,
   show: SHOW,
@@ -149,11 +208,15 @@ export const subcommands: Readonly<Record<string, string>> = {
   revoke: REVOKE,
   crl: CRL,
   export: EXPORT,
+  'ssh-public-key': SSH_PUBLIC_KEY,
+  'ssh-rotate': SSH_ROTATE,
+  'ssh-krl': SSH_KRL,
+  'ssh-revoke': SSH_REVOKE,
 };
 
 export const help: string = `Usage: sallyport ca SUBCOMMAND [options]
 
-Looks after the authorities that vouch for connectors and services.
+Looks after the authorities that vouch for connectors and services, and after the keys that sign SSH certificates.
 
 Subcommands:
   init           Make a root to be kept offline
@@ -165,6 +228,10 @@ Subcommands:
   revoke         Revoke one certificate
   crl            Sign the revocation lists anew, and print them
   export         Print root and intermediates
+  ssh-public-key Print the keys that sign SSH certificates
+  ssh-rotate     Make the next key that signs SSH certificates
+  ssh-krl        Write the SSH certificates that are good no more
+  ssh-revoke     Revoke one SSH certificate
 
 ${EXITS}
 

@@ -97,6 +97,13 @@ const NEEDED = new Set([
     'baseline-removed.model',
     'login-succeeded.subject',
   ],
+  ...['ssh-certificate-issued.subject', 'ssh-certificate-issued.session', 'ssh-certificate-issued.traceId'],
+  ...['ssh-certificate-issued.notAfter'],
+  ...[
+    'ssh-certificate-refused.subject',
+    'ssh-certificate-refused.session',
+    'ssh-certificate-refused.traceId',
+  ],
   ...['token-exchanged.session', 'token-exchanged.traceId', 'token-exchange-refused.traceId'],
   ...['logout.subject', 'session-ended.subject', 'session-revoked.subject', 'input.subject'],
 ]);

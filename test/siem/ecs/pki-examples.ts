@@ -1,7 +1,25 @@
 // Examples of events about authorities and certificates.
 import type { Actor, CertificateRef, EventOf, Peer } from '#siem/event';
 
-type Kind = 'authority-changed' | 'certificate-issued' | 'certificate-revoked';
+type Kind =
+  | 'authority-changed'
+  | 'certificate-issued'
+  | 'certificate-revoked'
+  | 'ssh-certificate-issued'
+  | 'ssh-certificate-refused';
+
+const asked = {
+  subject: {
+    kind: 'user',
+    id: 'https://idp.example#248289761001',
+    name: 'Ada Example',
+    email: 'ada@example.com',
+    groups: [],
+    roles: [],
+  },
+  session: '019cb830-4000-7a00-8000-000000000002',
+  traceId: '4bf92f3577b34da6a3ce929d0e0e4736',
+} as const;
 
 export function pkiExamples(
   by: Actor,
@@ -30,6 +48,27 @@ export function pkiExamples(
       certificate,
       by,
       reason: 'key lost',
+    },
+    'ssh-certificate-issued': {
+      kind: 'ssh-certificate-issued',
+      ...asked,
+      app: 'shell.prod',
+      decisionId: '019cb830-4000-7a00-8000-000000000003',
+      serial: '18364758544493064720',
+      keyId:
+        'ada@example.com session=019cb830-4000-7a00-8000-000000000002 decision=019cb830-4000-7a00-8000-000000000003',
+      principals: ['deploy', 'ada'],
+      key: 'SHA256:9tP0qJZl6p0lJQmDkW2ZzV5m0l8kq0c2mJwq0n8hC1U',
+      authority: 'SHA256:kXw2nUuE2l0Z7r4QyC4m9S0y1yq7z2kT8cQh2bHk3dA',
+      notAfter: 1_772_619_300_000,
+      client,
+    },
+    'ssh-certificate-refused': {
+      kind: 'ssh-certificate-refused',
+      ...asked,
+      code: 'bad-key',
+      reason: 'this public key is not certified: it is a certificate: send the public key itself',
+      client,
     },
   };
 }

@@ -3,15 +3,16 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, connect, createServer, type Server } from 'node:net';
 import { userInfo } from 'node:os';
 import { after, before, describe, test } from 'node:test';
-import { findProgram, requires } from '#test/requires';
+import { requires } from '#test/requires';
 import { type Outcome, ROOT, StoryInstallation } from '../installation.ts';
 import { Part, until } from '../part.ts';
 import { freePorts } from '../ports.ts';
 import { Person } from './person.ts';
+import { newKey, startSshd } from './sshd.ts';
 
 const skip = requires('nginx', 'sshd', 'scp', 'ssh-keygen');
 
@@ -67,7 +68,11 @@ describe('a terminal', { skip }, () => {
         },
       },
     );
-    await startSshd(installation, sshPort);
+    const folder = installation.path('ssh');
+    mkdirSync(folder, { mode: 0o700 });
+    newKey(`${folder}/client`);
+    copyFileSync(`${folder}/client.pub`, `${folder}/authorized_keys`);
+    await startSshd(installation, sshPort, `AuthorizedKeysFile ${folder}/authorized_keys\n`);
     ada = new Person(installation, 'ada');
     ben = new Person(installation, 'ben');
     for (const person of [ada, ben]) assert.equal((await (await person.login()).ended).code, 0);
@@ -181,7 +186,7 @@ describe('a terminal', { skip }, () => {
 
   /** ssh or scp as a person would run them, by the lines that ssh-config prints. */
   async function ssh(person: Person, program: string, ...args: readonly string[]): Promise<Outcome> {
-    const printed = person.run('ssh-config', 'shell.prod');
+    const printed = person.run('ssh-config', '--no-certificate', 'shell.prod');
     await printed.ended;
     const proxy = `env ${person.environment.join(' ')} ${process.execPath} ${ROOT}/bin/sallyport.js`;
     const config = installation.path('ssh_config');
@@ -198,36 +203,4 @@ describe('a terminal', { skip }, () => {
 
 function hash(bytes: Buffer): string {
   return createHash('sha256').update(bytes).digest('hex');
-}
-
-/** A real OpenSSH server on loopback, with keys of its own, that lets in whoever runs the tests. */
-async function startSshd(installation: StoryInstallation, port: number): Promise<void> {
-  const folder = installation.path('ssh');
-  mkdirSync(folder, { mode: 0o700 });
-  const directory = installation.directory;
-  for (const name of ['host', 'client']) {
-    const keygen = new Part(
-      'ssh-keygen',
-      'ssh-keygen',
-      ['-q', '-t', 'ed25519', '-N', '', '-f', `${folder}/${name}`],
-      {
-        cwd: directory,
-        log: `${folder}/keygen.log`,
-      },
-    );
-    assert.equal((await keygen.ended).code, 0, keygen.output);
-  }
-  writeFileSync(`${folder}/authorized_keys`, readFileSync(`${folder}/client.pub`), { mode: 0o600 });
-  // Where a system has never started sshd, the directory it confines itself to is not there yet.
-  if (userInfo().uid === 0 && !existsSync('/run/sshd')) mkdirSync('/run/sshd', { mode: 0o755 });
-  writeFileSync(
-    `${folder}/sshd_config`,
-    `Port ${port}\nListenAddress 127.0.0.1\nHostKey ${folder}/host\nAuthorizedKeysFile ${folder}/authorized_keys\nPidFile none\nStrictModes no\nUsePAM no\nPasswordAuthentication no\nPermitRootLogin prohibit-password\nSubsystem sftp internal-sftp\n`,
-  );
-  const sshd = new Part('sshd', findProgram('sshd') ?? 'sshd', ['-D', '-e', '-f', `${folder}/sshd_config`], {
-    cwd: directory,
-    log: `${folder}/sshd.log`,
-  });
-  installation.atEnd(() => sshd.stop());
-  await sshd.said(/Server listening/);
 }

@@ -1,0 +1,3 @@
+// What was typed does not make a command of `sallyport ca`.
+
+export class UsageError extends Error {}

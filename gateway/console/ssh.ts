@@ -1,0 +1,62 @@
+// What the admin API offers for SSH certificates: the keys that sign them, and taking one away.
+import { type Context, Hono } from 'hono';
+import { z } from 'zod';
+import { AuthorityError } from '#gateway/pki/ca-certificate';
+import { SignerError } from '#gateway/pki/signer/signer';
+import type { SshDesk } from '#gateway/pki/ssh/desk';
+import { type AdminEnv, actorOf } from './door.ts';
+
+/** A key is published for at most so long before it signs, in milliseconds. */
+const LONGEST_LEAD = 30 * 86_400_000;
+
+const rotationBody = z.union([
+  z.strictObject({ compromised: z.literal(true), by: z.string().optional() }),
+  z.strictObject({ lead: z.int().min(0).max(LONGEST_LEAD), by: z.string().optional() }),
+]);
+const revocationBody = z.strictObject({
+  serial: z.string().regex(/^[1-9][0-9]{0,19}$/),
+  reason: z.string().min(1).max(500).optional(),
+  /** Whoever asks is known already. */
+  by: z.string().optional(),
+});
+
+export function sshAdmin(desk: SshDesk | undefined): Hono<AdminEnv> {
+  const app = new Hono<AdminEnv>();
+  app.onError((error, c) => {
+    const known = error instanceof AuthorityError || error instanceof SignerError;
+    return c.json({ error: known ? error.code : 'unavailable', message: error.message }, known ? 409 : 503);
+  });
+  const offered = (
+    c: Context<AdminEnv>,
+    work: (desk: SshDesk) => Promise<Response>,
+  ): Promise<Response> | Response =>
+    desk === undefined
+      ? c.json({ error: 'no-ssh', message: 'no app of this gateway has the key `ssh`' }, 404)
+      : work(desk);
+  app.get('/ssh-authority', (c) =>
+    offered(c, async (one) => c.json({ authorities: await one.authorities(), keys: await one.keys() })),
+  );
+  app.post('/ssh-authority/rotate', (c) =>
+    offered(c, async (one) => {
+      const body = rotationBody.safeParse(await c.req.json().catch(() => undefined));
+      if (!body.success) return c.json({ error: 'bad-request', message: z.prettifyError(body.error) }, 400);
+      const rotation = 'lead' in body.data ? { lead: body.data.lead } : 'compromised';
+      return c.json({ keys: await one.rotate(rotation, actorOf(c)) });
+    }),
+  );
+  app.get('/ssh-authority/krl', (c) =>
+    offered(c, async (one) => c.json({ krl: (await one.krl()).toString('base64') })),
+  );
+  app.post('/ssh-revocations', (c) =>
+    offered(c, async (one) => {
+      const body = revocationBody.safeParse(await c.req.json().catch(() => undefined));
+      if (!body.success) return c.json({ error: 'bad-request', message: z.prettifyError(body.error) }, 400);
+      const { serial, reason } = body.data;
+      const holder = await one.revoke(serial, actorOf(c), reason);
+      if (holder !== undefined) return c.json({ holder });
+      const message = `no SSH certificate with the serial number ${serial} was issued here, or it has ended`;
+      return c.json({ error: 'unknown-certificate', message }, 404);
+    }),
+  );
+  return app;
+}

@@ -1,0 +1,310 @@
+// What SSH certificates the issuing process writes and what it does not, whoever asks; and the keys that sign them, which
+// turn with both published.
+import assert from 'node:assert/strict';
+import { generateKeyPairSync } from 'node:crypto';
+import { chmodSync, globSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, test } from 'node:test';
+import { sshString } from '#gateway/change/ssh-reader';
+import { gatewaySchema } from '#gateway/config';
+import { Issuer } from '#gateway/pki/issuer';
+import { SshAuthority } from '#gateway/pki/ssh/authority';
+import { readSshCertificate, type SshCertificate } from '#gateway/pki/ssh/certificate';
+import { type SshConfig, sshSchema } from '#gateway/pki/ssh/config';
+import { type SshIssued, SshIssuing, type SshWish } from '#gateway/pki/ssh/issuing';
+import { readKeyLine } from '#gateway/pki/ssh/public-key';
+import { createLog } from '#siem/log';
+import { hostileKeys } from '#test/story/terminal/hostile-keys';
+
+const MINUTE = 60_000;
+const DAY = 86_400_000;
+const place = mkdtempSync(join(tmpdir(), 'sallyport-ssh-issuing-'));
+after(() => rmSync(place, { recursive: true, force: true }));
+
+let time = Date.parse('2026-03-04T10:00:00Z');
+const now = (): number => time;
+const authority = await SshAuthority.open(join(place, 'own'), { now });
+const { x = '' } = generateKeyPairSync('ed25519').publicKey.export({ format: 'jwk' });
+const blob = Buffer.concat(['ssh-ed25519', Buffer.from(x, 'base64url')].map(sshString));
+
+const ssh = (more: object = {}): SshConfig => sshSchema.parse({ principals: ['deploy'], ...more });
+const APPS = {
+  shell: ssh({ sources: ['10.0.4.0/24', '10.0.5.7'], command: '/bin/date' }),
+  own: ssh({ principals: ['{user}'], domain: 'example.com', life: '1h', extensions: [] }),
+  both: ssh({ principals: ['deploy', '{user}'], domain: 'example.com' }),
+};
+let asked = 0;
+function wish(more: Partial<SshWish> = {}): SshWish {
+  asked += 1;
+  return {
+    ...{
+      app: 'shell',
+      key: blob.toString('base64'),
+      person: { id: 'https://id#1', email: 'ada@example.com' },
+    },
+    ...{ session: 's-1', decision: `d-${asked}`, until: time + DAY },
+    ...more,
+  };
+}
+
+function issuing(perSecond = 1000): SshIssuing {
+  return new SshIssuing(APPS, perSecond, now);
+}
+
+async function given(more: Partial<SshWish> = {}): Promise<SshCertificate> {
+  return certificateOf(await issuing().issue(wish(more), authority.signer));
+}
+
+function certificateOf({ certificate }: SshIssued): SshCertificate {
+  return readSshCertificate(Buffer.from(certificate.split(' ')[1] ?? '', 'base64'));
+}
+
+describe('what is issued', () => {
+  test('says who, as whom, from where, and for how long', async () => {
+    const read = await given({ decision: 'd-said' });
+    const { serial, ...rest } = read;
+    assert.ok(serial > 0n);
+    assert.deepEqual(rest, {
+      ...{
+        key: blob,
+        kind: 'user',
+        keyId: 'ada@example.com session=s-1 decision=d-said',
+        principals: ['deploy'],
+      },
+      ...{ validAfter: time / 1000 - 60, validBefore: time / 1000 + 900, extensions: ['permit-pty'] },
+      criticalOptions: { 'source-address': '10.0.4.0/24,10.0.5.7', 'force-command': '/bin/date' },
+      authority: authority.signer.blob,
+    });
+  });
+
+  test('never outlives what allows it', async () => {
+    assert.equal((await given({ until: time + 90_500 })).validBefore, time / 1000 + 90);
+    for (const until of [time, time + 999, time - 1, Number.NaN, Number.NEGATIVE_INFINITY]) {
+      await assert.rejects(given({ until }), { code: 'not-permitted' }, String(until));
+    }
+    assert.equal((await given({ until: Number.POSITIVE_INFINITY })).validBefore, time / 1000 + 900);
+  });
+
+  test('opens a person’s own account, and nobody else’s', async () => {
+    const own = async (email: string | undefined): Promise<readonly string[]> => {
+      const { principals } = await given({ app: 'own', person: { id: 'https://id#1', email } });
+      return principals;
+    };
+    assert.deepEqual(await own('ada@example.com'), ['ada']);
+    assert.deepEqual(await own('Ada.Ferrara@Example.com'), ['ada.ferrara']);
+    for (const email of [
+      ...[
+        undefined,
+        '',
+        'ada',
+        '@example.com',
+        'ada@evil.example',
+        'ada@example.com.evil',
+        'ada@evil@x.example',
+      ],
+      // Accounts of others, however they are written.
+      ...['root@example.com', 'ROOT@example.com', 'deploy@example.com', 'Deploy@EXAMPLE.com'],
+      ...[
+        'a,root@example.com',
+        'a root@example.com',
+        'a\nroot@example.com',
+        'a\0@example.com',
+        '*@example.com',
+      ],
+      ...[
+        '-a@example.com',
+        '0@example.com',
+        'é@example.com',
+        `${'a'.repeat(32)}@example.com`,
+        'a@b@example.com',
+      ],
+    ]) {
+      await assert.rejects(
+        own(email),
+        { code: 'not-permitted', message: /no account is yours/ },
+        String(email),
+      );
+    }
+    const both = async (email: string): Promise<readonly string[]> =>
+      (await given({ app: 'both', person: { id: 'https://id#1', email } })).principals;
+    assert.deepEqual(await both('ada@example.com'), ['deploy', 'ada']);
+    assert.deepEqual(await both('root@example.com'), ['deploy']);
+  });
+
+  test('has a key id that fits a log, whoever it is of', async () => {
+    for (const [id, said] of [
+      ['https://id.example#a b', 'https://id.example#a%20b'],
+      ['x"\n\0\\%é', 'x%22%0a%00%5c%25%c3%a9'],
+      ['a'.repeat(5000), 'a'.repeat(128)],
+    ] as const) {
+      const { keyId } = await given({ person: { id } });
+      assert.ok(keyId.startsWith(`${said} session=`), keyId);
+      assert.ok(keyId.length < 512);
+    }
+    const worst = 'é'.repeat(200);
+    await assert.rejects(given({ person: { id: worst }, session: worst, decision: worst }), RangeError);
+  });
+
+  test('is one for a decision, and so many a second', async () => {
+    const one = issuing();
+    await one.issue(wish({ decision: 'once' }), authority.signer);
+    const again = one.issue(wish({ decision: 'once' }), authority.signer);
+    await assert.rejects(again, { code: 'not-permitted', message: /used already/ });
+    const slow = issuing(1);
+    const all = await Promise.allSettled(
+      Array.from({ length: 50 }, () => slow.issue(wish(), authority.signer)),
+    );
+    assert.equal(all.filter(({ status }) => status === 'fulfilled').length, 10);
+    assert.equal(all.filter((one) => one.status === 'rejected' && one.reason.code === 'too-many').length, 40);
+  });
+
+  test('is for the apps of the configuration', async () => {
+    for (const app of ['', 'Shell', '__proto__', 'constructor', 'toString']) {
+      await assert.rejects(given({ app }), { code: 'not-permitted' }, app);
+    }
+  });
+
+  test('is for no hostile key, and each is told apart', async () => {
+    const good = `ssh-ed25519 ${blob.toString('base64')} ada`;
+    const { certificate } = await issuing().issue(wish(), authority.signer);
+    assert.equal(readKeyLine(good).type, 'ssh-ed25519');
+    for (const [name, line] of hostileKeys(good, certificate)) {
+      assert.throws(
+        () => readKeyLine(line),
+        { name: 'IssueError', code: 'bad-key', message: /is not certified: / },
+        name,
+      );
+      const text = line.split(' ')[1] ?? '';
+      const key = Buffer.from(text, 'base64');
+      // Where the line is at fault and the key in it is not, the key alone may be certified.
+      if (key.equals(blob) || key.toString('base64') !== text) continue;
+      await assert.rejects(given({ key: key.toString('base64') }), { code: 'bad-key' }, name);
+    }
+  });
+});
+
+describe('the configuration', () => {
+  test('names accounts, addresses and durations, and nothing else', () => {
+    for (const [more, problem] of [
+      [{ principals: [] }, /principals/],
+      ...['', 'a,b', 'a b', 'a\n', '*', '-a', '{other}'].map(
+        (one) => [{ principals: [one] }, /names of accounts/] as const,
+      ),
+      [{ principals: ['{user}'] }, /needs the key `domain`/],
+      [{ life: '25h' }, /duration/],
+      [{ life: '10s' }, /duration/],
+      [{ extensions: ['permit-everything'] }, /permit/],
+      [{ extensions: ['no-touch-required'] }, /permit/],
+      ...['10.0.0.0/33', '10.0.0/8', '::/129', 'host', '', '10.0.0.0/8,0.0.0.0/0', '!10.0.0.1'].map(
+        (one) => [{ sources: [one] }, /an address or a network/] as const,
+      ),
+      [{ command: 'a\nb' }, /one line/],
+      [{ other: 1 }, /other/],
+    ] as const) {
+      const { success, error } = sshSchema.safeParse({ principals: ['deploy'], ...more });
+      assert.equal(success, false, JSON.stringify(more));
+      assert.match(String(error), problem);
+    }
+  });
+
+  test('is of TCP apps alone', () => {
+    const document = {
+      ...{ version: 1, policy: 'p', portal: 'https://access.example.com' },
+      identity: {
+        providers: [{ id: 'corp', name: 'Corp', issuer: 'https://id.example.com', clientId: 'c' }],
+      },
+    };
+    const app = { id: 'shell', name: 'Shell', connectors: ['rack-1'], ssh: { principals: ['deploy'] } };
+    assert.ok(gatewaySchema.safeParse({ ...document, apps: [{ ...app, protocol: 'tcp' }] }).success);
+    const http = gatewaySchema.safeParse({ ...document, apps: [{ ...app, host: 'shell.example.com' }] });
+    assert.match(String(http.error), /only a tcp app can be sshd/);
+  });
+});
+
+describe('the keys', () => {
+  const files = (name: string): string[] => globSync('user-*.key', { cwd: join(place, name) }).sort();
+
+  test('turn: the next is published before it signs, the one before until what it signed has ended', async () => {
+    const ring = await SshAuthority.open(join(place, 'turning'), { now });
+    const first = ring.signer.blob;
+    await ring.rotate(DAY);
+    await assert.rejects(ring.rotate(0), { name: 'AuthorityError', code: 'key-waiting' });
+    assert.deepEqual(
+      ring.keys.map(({ signsFrom }) => signsFrom),
+      [time, time + DAY],
+    );
+    time += DAY - 1;
+    assert.deepEqual(ring.signer.blob, first);
+    time += 1;
+    const second = ring.signer.blob;
+    assert.notDeepEqual(second, first);
+    time += DAY;
+    assert.equal(ring.tidy(), false);
+    assert.equal(ring.keys.length, 2);
+    time += 1;
+    assert.equal(ring.tidy(), true);
+    assert.deepEqual(
+      ring.keys.map((key) => key.blob),
+      [second.toString('base64')],
+    );
+    assert.equal(files('turning').length, 1);
+    const again = await SshAuthority.open(join(place, 'turning'), { now });
+    assert.deepEqual(again.signer.blob, second);
+  });
+
+  test('one that was lost is replaced at once, and nothing of it stays', async () => {
+    const ring = await SshAuthority.open(join(place, 'lost'), { now });
+    await ring.rotate(DAY);
+    const before = ring.keys.map(({ blob: one }) => one);
+    time += 1;
+    await ring.replace();
+    assert.equal(ring.keys.length, 1);
+    assert.ok(!before.includes(ring.signer.blob.toString('base64')));
+    assert.equal(files('lost').length, 1);
+  });
+
+  test('a clock that was set back is no reason to sign with none', async () => {
+    const ring = await SshAuthority.open(join(place, 'back'), { now });
+    const before = ring.signer.blob;
+    time -= 10 * MINUTE;
+    assert.deepEqual(ring.signer.blob, before);
+    time += 10 * MINUTE;
+  });
+
+  test('are in files that nobody else can read, sealed', async () => {
+    const [file = ''] = files('own');
+    const path = join(place, 'own', file);
+    assert.equal(statSync(path).mode & 0o777, 0o600);
+    assert.doesNotMatch(readFileSync(path, 'utf8'), /PRIVATE|MIG[HTI]AgEAMBMGByqGSM49/);
+    chmodSync(path, 0o640);
+    await assert.rejects(SshAuthority.open(join(place, 'own'), { now }), { code: 'loose-mode' });
+    chmodSync(path, 0o600);
+  });
+});
+
+test('the issuing process alone has the keys', async () => {
+  const log = createLog({ service: { name: 'test', version: '0', node: 'test' }, level: 'fatal' });
+  const directory = join(place, 'process');
+  const ssh = { directory, apps: APPS, perSecond: 1000 };
+  const issuer = new Issuer({ authorities: [], keys: { place: 'file' }, ssh }, log);
+  after(() => issuer.stop());
+  await issuer.open(Date.now);
+  const until = Date.now() + DAY;
+  const issued = await issuer.ssh(wish({ until }));
+  const [key] = await issuer.sshKeys();
+  assert.equal(key?.blob, issued.authority);
+  assert.deepEqual(certificateOf(issued).principals, ['deploy']);
+  await assert.rejects(issuer.ssh(wish({ until, app: 'other' })), {
+    name: 'IssueError',
+    code: 'not-permitted',
+  });
+  await assert.rejects(issuer.ssh(wish({ until, key: 'AAAA' })), { name: 'IssueError', code: 'bad-key' });
+  const one = wish({ until });
+  const all = await Promise.allSettled(Array.from({ length: 50 }, () => issuer.ssh(one)));
+  assert.equal(all.filter(({ status }) => status === 'fulfilled').length, 1, '50 uses of one decision');
+  assert.equal((await issuer.sshRotate({ lead: DAY })).length, 2);
+  await assert.rejects(issuer.sshRotate({ lead: DAY }), { name: 'AuthorityError', code: 'key-waiting' });
+  const again = await issuer.ssh(wish({ until }));
+  assert.equal(again.authority, issued.authority, 'the next key does not sign yet');
+});
