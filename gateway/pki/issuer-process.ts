@@ -2,6 +2,7 @@
 // its own, and ends with that gateway.
 import process from 'node:process';
 import { IssuerService, type IssuerSettings } from './issuer-service.ts';
+import { told } from './told-error.ts';
 
 /** How often intermediates are looked after, in milliseconds. */
 const UPKEEP_INTERVAL = 3_600_000;
@@ -16,12 +17,6 @@ type Operations = Readonly<Record<string, ((wish: unknown) => unknown) | undefin
 
 function answer(message: object): void {
   process.send?.(message, undefined, undefined, () => undefined);
-}
-
-/** An error as the other side rebuilds it: no stack, and never a cause, which might hold more than its message. */
-function plain(error: unknown): { name: string; code: string | undefined; message: string } {
-  const { name, message, code } = error as Error & { code?: string };
-  return { name, message, code };
 }
 
 function serve(settings: IssuerSettings): void {
@@ -47,7 +42,7 @@ function serve(settings: IssuerSettings): void {
       if (work === undefined) throw new Error(`there is no operation ${operation}`);
       answer({ id, value: await work(wish) });
     } catch (error) {
-      answer({ id, error: plain(error) });
+      answer({ id, error: told(error) });
     }
   });
   setInterval(() => {
@@ -55,7 +50,7 @@ function serve(settings: IssuerSettings): void {
       (changed) => {
         if (Object.keys(changed).length > 0) answer({ changed });
       },
-      (error: unknown) => answer({ failed: plain(error) }),
+      (error: unknown) => answer({ failed: told(error) }),
     );
   }, UPKEEP_INTERVAL);
 }

@@ -3,17 +3,14 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import type { X509Certificate } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
-import { StateError } from '#gateway/state/error';
-import { LooseModeError } from '#gateway/state/private-files';
 import type { Log } from '#siem/log';
 import type { RevokedCertificate } from './authority.ts';
-import { AuthorityError } from './ca-certificate.ts';
-import { type Authority, type ClientWish, freshKey, type Issued, IssueError } from './issued.ts';
+import { type Authority, type ClientWish, freshKey, type Issued } from './issued.ts';
 import type { IssuerOperations, IssuerSettings, SshRotation, Standing } from './issuer-service.ts';
 import type { SharedRoot } from './root-share.ts';
-import { SignerError } from './signer/signer.ts';
 import type { SshAuthorityKey } from './ssh/authority.ts';
 import type { SshIssued, SshWish } from './ssh/issuing.ts';
+import { rebuilt, type ToldError } from './told-error.ts';
 import { Vouching } from './vouching.ts';
 
 /** A TPM or a token may be slow, and many may wait for it; in milliseconds. */
@@ -36,7 +33,7 @@ interface Waiting {
 interface Reply {
   readonly id?: number;
   readonly value?: unknown;
-  readonly error?: { readonly name: string; readonly code?: string; readonly message: string };
+  readonly error?: ToldError;
   readonly changed?: Record<string, Standing>;
   readonly failed?: { readonly message: string };
 }
@@ -291,14 +288,4 @@ export class IssuedElsewhere implements Authority {
     const spki = publicKey.export({ type: 'spki', format: 'der' }).toString('base64');
     return { authority: this.#id, spki };
   }
-}
-
-/** The error of the other process as ours, so that whoever asked can tell what to do. */
-function rebuilt({ name, code, message }: NonNullable<Reply['error']>): Error {
-  if (name === 'IssueError') return new IssueError(code as IssueError['code'], message);
-  if (name === 'SignerError') return new SignerError(code as SignerError['code'], message);
-  if (name === 'AuthorityError') return new AuthorityError(code as AuthorityError['code'], message);
-  if (code === 'loose-mode') return new LooseModeError(message);
-  if (code === 'state-conflict' || code === 'state-sealed') return new StateError(code, message);
-  return new Error(message);
 }

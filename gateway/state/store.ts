@@ -10,6 +10,7 @@ import type {
   DeviceRecord,
   DeviceRevocation,
 } from '#gateway/attest/records';
+import type { RevokedCertificate, SshCertificateRecord, SshKeys } from '#gateway/pki/records';
 import type { KeyOrigin, Login, Subject } from '#policy/input';
 import type { Count } from './counts.ts';
 
@@ -126,34 +127,6 @@ export interface EnrolledConnector {
   readonly enrolledAt: number;
   /** Certificates still in life, newest last. */
   readonly certificates: readonly IssuedCertificate[];
-  readonly revoked: boolean;
-}
-
-/** A certificate of ours that is no longer good, keyed by its serial number (hex, upper case). */
-export interface RevokedCertificate {
-  /** Key id of the intermediate that issued it, hex. */
-  readonly issuer: string;
-  /** Epoch milliseconds. */
-  readonly at: number;
-}
-
-/** What one gateway signs SSH certificates with, keyed by the gateway's name. */
-export interface SshKeys {
-  /** Public keys, base64. */
-  readonly keys: readonly string[];
-}
-
-/** An SSH certificate that a person has, keyed by its serial number (decimal). */
-export interface SshCertificateRecord {
-  /** Public key of the authority, base64. */
-  readonly authority: string;
-  readonly keyId: string;
-  /** It is good no longer than this session, this person's access and this device. */
-  readonly session: string;
-  readonly person: string;
-  readonly device?: string;
-  /** Epoch milliseconds. */
-  readonly notAfter: number;
   readonly revoked: boolean;
 }
 

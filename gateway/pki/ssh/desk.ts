@@ -2,12 +2,13 @@
 // its person or its device: the revocation list is worked out from those each time it is asked for.
 import type { Revocations } from '#gateway/access/revocations';
 import type { LiveSession, Sessions } from '#gateway/identity/sessions';
-import type { SshCertificateRecord, Store } from '#gateway/state/store';
+import type { Store } from '#gateway/state/store';
 import type { Actor, Peer } from '#siem/event';
 import type { Log } from '#siem/log';
 import type { Recorder } from '#siem/recorder';
 import type { Issuer } from '../issuer.ts';
 import type { SshRotation } from '../issuer-service.ts';
+import type { SshCertificateRecord } from '../records.ts';
 import type { SshAuthorityKey } from './authority.ts';
 import type { SshIssued } from './issuing.ts';
 import { writeKrl } from './krl.ts';

@@ -5,9 +5,9 @@ import { existsSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
+import { pem } from '#connectors/wire/der-writer';
 import { openAuthority } from '#gateway/pki/authority';
 import { AuthorityDirectory } from '#gateway/pki/authority-directory';
-import { pem } from '#connectors/wire/der-writer';
 import { readRequest, type SigningRequest } from '#gateway/pki/signing-request';
 import {
   certify,

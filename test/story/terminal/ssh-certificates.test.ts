@@ -49,7 +49,14 @@ test('SSH certificates', { skip: requires(...NEEDS) }, async (t) => {
     });
     const [event] = issued();
     const own = event?.sallyport;
-    const { serial, holder, principals, key, authority, not_after: notAfter } = own?.certificate ?? {};
+    const {
+      serial,
+      holder,
+      principals,
+      key_fingerprint: key,
+      authority,
+      not_after: notAfter,
+    } = own?.certificate ?? {};
     const [, from = '', to = ''] = /Valid: from (\S+) to (\S+)/.exec(listed) ?? [];
     assert.deepEqual(
       {
