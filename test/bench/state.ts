@@ -1,4 +1,4 @@
-// What the shared state costs: requests a second on one embedded gateway, and on one and two that share Redis; looking a
+// What the shared state costs: requests a second on one embedded gateway, on one and two that share Redis, and on two workers; looking a
 // session up; and the memory of a hundred thousand sessions in use.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Leases } from '#gateway/identity/leases';
@@ -8,6 +8,7 @@ import { redisServer, type Scope } from '#test/contract/redis';
 import { onServer } from '#test/fault/state/documents';
 import { Fleet } from '#test/fault/state/fleet';
 import type { FleetGateway } from '#test/fault/state/fleet-gateway';
+import { twoWorkers } from '#test/fault/state/workers';
 import type { BenchOptions, BenchReport } from './report.ts';
 
 const CLIENTS = 24;
@@ -36,15 +37,17 @@ async function rate(gateways: readonly FleetGateway[], cookie: string): Promise<
   return Math.round(answers / SECONDS);
 }
 
-async function fleetRate(count: number, shared: boolean): Promise<number> {
+async function gateways(scope: Scope, count: number): Promise<Fleet> {
+  const { port } = await redisServer(scope);
+  return Fleet.start(scope, { gateways: count, state: () => onServer(port) });
+}
+
+/** Of the fleet that `start` gives. */
+async function fleetRate(start: (scope: Scope) => Promise<Fleet>): Promise<number> {
   const steps: (() => Promise<void>)[] = [];
   const scope: Scope = { after: (step) => void steps.push(step) };
   try {
-    const redis = shared ? await redisServer(scope) : undefined;
-    const fleet = await Fleet.start(scope, {
-      gateways: count,
-      ...(redis === undefined ? {} : { state: () => onServer(redis.port) }),
-    });
+    const fleet = await start(scope);
     const { cookie } = await fleet.signIn();
     return await rate(fleet.gateways, cookie);
   } finally {
@@ -98,15 +101,18 @@ export async function run({ progress }: BenchOptions): Promise<BenchReport> {
   const { megabytes, microseconds } = await lookups();
   await sleep(500);
   progress('embedded …');
-  const embedded = await fleetRate(1, false);
+  const embedded = await fleetRate((scope) => Fleet.start(scope));
   progress('one gateway on Redis …');
-  const one = await fleetRate(1, true);
+  const one = await fleetRate((scope) => gateways(scope, 1));
   progress('two gateways on Redis …');
-  const two = await fleetRate(2, true);
+  const two = await fleetRate((scope) => gateways(scope, 2));
+  progress('one gateway of two workers …');
+  const workers = await fleetRate(async (scope) => (await twoWorkers(scope)).fleet);
   const figures = {
     rps_embedded: embedded,
     rps_redis_1: one,
     rps_redis_2: two,
+    rps_workers_2: workers,
     session_lookup_us: Math.round(microseconds * 100) / 100,
     sessions_100k_mb: Math.round(megabytes),
   };
@@ -115,6 +121,7 @@ export async function run({ progress }: BenchOptions): Promise<BenchReport> {
     `  embedded             ${embedded}`,
     `  1 gateway on Redis   ${one}`,
     `  2 gateways on Redis  ${two}`,
+    `  1 of 2 workers       ${workers}`,
     `a session found by its cookie: ${figures.session_lookup_us} us`,
     `100,000 sessions in use: ${figures.sessions_100k_mb} MB`,
   ].join('\n');
