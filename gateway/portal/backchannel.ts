@@ -57,11 +57,13 @@ export function backchannelApp(parts: BackchannelParts): Hono<Env> {
       return refuse('the token does not verify');
     }
     const id = `${provider.config.id} ${wish.token}`;
-    if (!(await store.create('spentToken', id, { at: now() }, wish.expiresAt))) return refuse('it was used');
+    if ((await store.get('spentToken', id)) !== undefined) return refuse('it was used');
     const by = { kind: 'gateway', id: `provider:${provider.config.id}`, name: provider.config.name } as const;
     for (const session of await meant(wish.subject, wish.session, provider.config.id)) {
       await revoke.revoke({ kind: 'session', id: session }, by, 'signed out at the identity provider');
     }
+    // Only now: a provider that was answered with a failure sends it again.
+    await store.put('spentToken', id, { at: now() }, wish.expiresAt);
     return c.body(null, 200);
   });
   return app;

@@ -95,12 +95,14 @@ export interface SentinelsOptions {
   readonly through?: (port: number) => Promise<number>;
   /** More of every server. */
   readonly args?: readonly string[];
+  /** Milliseconds without an answer after which a Sentinel holds the primary for gone; a second if left out. */
+  readonly patience?: number;
 }
 
-/** A primary with two replicas, watched by three Sentinels that give it a second. */
+/** A primary with two replicas, watched by three Sentinels. */
 export async function sentinels(
   scope: Scope,
-  { through = async (port) => port, args = [] }: SentinelsOptions = {},
+  { through = async (port) => port, args = [], patience = 1_000 }: SentinelsOptions = {},
 ): Promise<Sentinels> {
   const directory = directoryFor(scope);
   const ports = await freePorts(6);
@@ -130,7 +132,7 @@ export async function sentinels(
       [
         `port ${port}`,
         `sentinel monitor ${name} 127.0.0.1 ${seen} 2`,
-        `sentinel down-after-milliseconds ${name} 1000`,
+        `sentinel down-after-milliseconds ${name} ${patience}`,
         `sentinel failover-timeout ${name} 4000`,
         `sentinel parallel-syncs ${name} 2`,
         '',

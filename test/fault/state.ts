@@ -46,7 +46,7 @@ const FAULTS: Readonly<Record<string, Fault>> = {
 const UNTRIED = 'that it can be tried';
 
 /** Milliseconds after which a fault has not held, whatever it is waiting for. */
-const PATIENCE = 240_000;
+const PATIENCE = 330_000;
 
 export async function run({ progress }: FaultOptions): Promise<FaultReport> {
   const chosen = process.env[CHOICE]?.split(',') ?? Object.keys(FAULTS);
@@ -137,8 +137,8 @@ async function triedApart(name: string): Promise<Finding> {
     const { faults: _count, held: _held, minutes: _minutes, ...own } = figures;
     return { ...(faults?.[name] as Finding), figures: own };
   } catch {
-    const measured =
-      signal === 'SIGKILL' ? `not over after ${PATIENCE / 1_000} s` : `ended with ${code ?? signal}`;
-    return { required: UNTRIED, measured, held: false };
+    if (signal === 'SIGKILL')
+      return { required: `that it is over in ${PATIENCE / 1_000} s`, measured: 'it was not', held: false };
+    return { required: UNTRIED, measured: `ended with ${code ?? signal}`, held: false };
   }
 }

@@ -39,6 +39,8 @@ async function history(scope: Scope, seed: number): Promise<History> {
   const lines: Line[] = [];
   // Everybody reaches the first primary through a line that can be cut; where it was replaced, nobody needs that line.
   const watched = await sentinels(scope, {
+    // The line is in this process, which has its hands full while gateways start.
+    patience: 4_000,
     through: async (port) => {
       const line = await proxy(scope, port);
       lines.push(line);

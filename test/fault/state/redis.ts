@@ -127,6 +127,8 @@ export const primaryHung = (scope: Scope): Promise<Finding> => failover(scope, '
 export async function splitBrain(scope: Scope): Promise<Finding> {
   const middle: { cut(): void }[] = [];
   const watched = await sentinels(scope, {
+    // The line is in this process, which has its hands full while gateways start.
+    patience: 4_000,
     through: async (port) => {
       const line = await proxy(scope, port);
       middle.push(line);
