@@ -1,4 +1,4 @@
-// What the issuing process signs and what it does not, whoever asks; and the process itself, which comes back.
+// The issuing process: it signs for one that has no key, comes back when it dies, and opens no key that others can read.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
@@ -7,11 +7,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { openAuthority } from '#gateway/pki/authority';
 import type { ClientWish } from '#gateway/pki/issued';
 import { Issuer } from '#gateway/pki/issuer';
 import type { IssuerSettings } from '#gateway/pki/issuer-service';
-import { IssuingPolicy } from '#gateway/pki/issuing-policy';
 import { createLog } from '#siem/log';
 import { requestFor } from './signing-request.ts';
 
@@ -29,109 +27,6 @@ const token = (): ClientWish['grant'] => {
 const wish = (more: Partial<ClientWish> = {}): ClientWish => ({
   ...{ csr: '', uri: CONNECTOR, life: HOUR, grant: token() },
   ...more,
-});
-
-describe('the policy', () => {
-  const policy = (rules: Partial<typeof RULES> = {}): IssuingPolicy =>
-    new IssuingPolicy({ ...RULES, perSecond: 1000, ...rules }, () => true, Date.now);
-  const refused = { name: 'IssueError', code: 'not-permitted' };
-
-  test('knows the names of our own servers, and no other', () => {
-    policy().server(['gw.example'], HOUR);
-    for (const names of [
-      [],
-      ['evil.example'],
-      ['gw.example', 'evil.example'],
-      ['GW.example'],
-      ['*.example'],
-    ]) {
-      assert.throws(() => policy().server(names, HOUR), refused, names.join());
-    }
-  });
-
-  test('knows connectors and services of our trust domain, and no other', () => {
-    policy().client(wish());
-    policy().client(wish({ uri: 'spiffe://sallyport.internal/service/billing' }));
-    for (const uri of [
-      'spiffe://sallyport.internal/gateway/edge-1',
-      'spiffe://sallyport.internal/admin/root',
-      'spiffe://sallyport.internal/connector/',
-      'spiffe://sallyport.internal/connector/a/b',
-      'spiffe://sallyport.internal/connector/A',
-      'spiffe://sallyport.internal/connector/a\0',
-      'spiffe://sallyport.internal/connector/a\n',
-      'spiffe://sallyport.internal.evil/connector/a',
-      'spiffe://evil/connector/a',
-      'https://sallyport.internal/connector/a',
-      '',
-    ]) {
-      assert.throws(() => policy().client(wish({ uri })), refused, JSON.stringify(uri));
-    }
-    policy().peer('spiffe://sallyport.internal/gateway/edge-1', HOUR);
-    assert.throws(() => policy().peer(CONNECTOR, HOUR), refused);
-  });
-
-  test('lets nothing live for more than a day', () => {
-    for (const life of [24 * HOUR + 1, 0, -1, Number.NaN, Number.POSITIVE_INFINITY]) {
-      assert.throws(() => policy().client(wish({ life })), refused, String(life));
-      assert.throws(() => policy().server(['gw.example'], life), refused, String(life));
-    }
-  });
-
-  test('gives one certificate for one permission', () => {
-    const one = policy();
-    const grant = token();
-    one.client(wish({ grant }));
-    assert.throws(() => one.client(wish({ grant })), { ...refused, message: /used already/ });
-    assert.throws(() => one.client(wish({ grant, uri: CONNECTOR.replace('rack', 'room') })), refused);
-  });
-
-  test('renews what it vouches for, under the same name', async () => {
-    const authority = await openAuthority(join(place, 'renewal'), 'Test', Date.now);
-    const csr = await requestFor();
-    const { certificate } = await authority.issueClient(wish({ csr }));
-    const vouching = new IssuingPolicy(
-      { ...RULES, perSecond: 1000 },
-      (one, shown) => authority.vouchesFor(one, shown),
-      Date.now,
-    );
-    vouching.client(wish({ grant: { kind: 'renewal', certificate } }));
-    const elsewhere = await openAuthority(join(place, 'elsewhere'), 'Test', Date.now);
-    const foreign = (await elsewhere.issueClient(wish({ csr }))).certificate;
-    for (const [text, uri] of [
-      [certificate, CONNECTOR.replace('rack', 'room')],
-      [foreign, CONNECTOR],
-      ['', CONNECTOR],
-      ['-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n', CONNECTOR],
-    ] as const) {
-      const grant = { kind: 'renewal', certificate: text } as const;
-      assert.throws(() => vouching.client(wish({ grant, uri })), refused);
-    }
-  });
-
-  test('signs so many a second, and saves up for ten', () => {
-    let time = 0;
-    const slow = new IssuingPolicy(
-      RULES,
-      () => true,
-      () => time,
-    );
-    const spent = (): number => {
-      for (let count = 0; ; count += 1) {
-        try {
-          slow.client(wish());
-        } catch (error) {
-          assert.equal((error as { code: string }).code, 'too-many');
-          return count;
-        }
-      }
-    };
-    assert.equal(spent(), 20);
-    time += 1500;
-    assert.equal(spent(), 3);
-    time += 60_000;
-    assert.equal(spent(), 20);
-  });
 });
 
 describe('the process', () => {
