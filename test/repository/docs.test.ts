@@ -129,7 +129,8 @@ suite('examples marked `sh run` run, from top to bottom of their page', () => {
     test(page, async () => {
       const shown = runnable
         .filter((fence) => fence.page === page)
-        .map(({ text }) => text.replace(/^\$ /gm, ''));
+        // What is shown to be refused must be: bash itself goes on after a `!` that did not hold.
+        .map(({ text }) => text.replace(/^\$ /gm, '').replace(/^! .*$/gm, '$& || exit 9'));
       const script = await onFreePorts(shown.join('\n'));
       // What an example writes lands here; what it reads are the repository's own files.
       const place = mkdtempSync(join(tmpdir(), 'sallyport-docs-'));
