@@ -11,6 +11,7 @@ import { run as documents } from './documents.ts';
 import { run as frames } from './frames.ts';
 import { run as http } from './http.ts';
 import { run as paths } from './paths.ts';
+import { run as ssh } from './ssh.ts';
 import { run as tokens } from './tokens.ts';
 
 const SEED = 0x5a11;
@@ -18,7 +19,7 @@ const SEED = 0x5a11;
 const SECONDS = 400;
 
 const corpora: Readonly<Record<string, (options: FuzzOptions) => Promise<FuzzFigures>>> = {
-  ...{ http, paths, frames, tokens, certificates, attest, documents, admin },
+  ...{ http, paths, frames, tokens, certificates, ssh, attest, documents, admin },
 };
 
 test('every corpus of this folder is tried, and no other', () => {

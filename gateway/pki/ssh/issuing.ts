@@ -13,6 +13,8 @@ import { fingerprintOf } from './signing-key.ts';
 const BACKDATE = 60_000;
 /** Decisions are used at once; they are remembered for this long, in milliseconds. */
 const REMEMBERED = 48 * 3_600_000;
+/** Characters of a person, a session or a decision in a key id. */
+const LONGEST_NAME = 128;
 const ACCOUNT = /^[a-z_][a-z0-9_.-]{0,30}$/;
 
 /** Apps for which certificates are written, by their ids. */
@@ -78,7 +80,7 @@ export class SshIssuing {
     this.#used.use(decision);
     const body = {
       ...{ key: blob, serial: randomBytes(8).readBigUInt64BE() | 1n, principals },
-      keyId: `${printable(person.email ?? person.id)} session=${printable(session)} decision=${printable(decision)}`,
+      keyId: `${printable(person.email || person.id)} session=${printable(session)} decision=${printable(decision)}`,
       validAfter: Math.floor((now - BACKDATE) / 1000),
       validBefore: validBefore / 1000,
       criticalOptions: {
@@ -116,14 +118,16 @@ export class SshIssuing {
   }
 }
 
-/** As it can stand in a log between quotes; what cannot is written like in a URL. */
+/** As it can stand in a log between quotes, within 128 characters; what cannot is written like in a URL. */
 function printable(text: string): string {
-  return [...Buffer.from(text.slice(0, 128))]
-    .map((byte) => {
-      const plain = byte > 0x20 && byte < 0x7f && byte !== 0x22 && byte !== 0x25 && byte !== 0x5c;
-      return plain ? String.fromCharCode(byte) : `%${byte.toString(16).padStart(2, '0')}`;
-    })
-    .join('');
+  let written = '';
+  for (const byte of Buffer.from(text.slice(0, LONGEST_NAME))) {
+    const plain = byte > 0x20 && byte < 0x7f && byte !== 0x22 && byte !== 0x25 && byte !== 0x5c;
+    const next = plain ? String.fromCharCode(byte) : `%${byte.toString(16).padStart(2, '0')}`;
+    if (written.length + next.length > LONGEST_NAME) break;
+    written += next;
+  }
+  return written;
 }
 
 function refusal(message: string): IssueError {

@@ -11,6 +11,7 @@ export const COUNTS: Readonly<Record<string, Counts>> = {
   frames: { change: 50_000, night: 1_000_000 },
   tokens: { change: 20_000, night: 500_000 },
   certificates: { change: 20_000, night: 500_000 },
+  ssh: { change: 20_000, night: 500_000 },
   attest: { change: 20_000, night: 500_000 },
   documents: { change: 10_000, night: 200_000 },
   admin: { change: 10_000, night: 200_000 },
