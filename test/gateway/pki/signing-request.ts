@@ -1,4 +1,6 @@
 // PKCS#10 requests, as whoever wants a certificate sends one.
+// The container of extensions inside @peculiar/x509 wants this polyfill to be there first.
+import 'reflect-metadata';
 import { Pkcs10CertificateRequestGenerator } from '@peculiar/x509';
 import { newKeys } from '#test/gateway/identity/service-certificates';
 
