@@ -95,8 +95,11 @@ function checkOnly(config: ConnectorConfig): number {
   const certificate = enrolled(config) ? 'has an identity' : 'not enrolled yet';
   const machine = machineEnrolled(config) ? '; attests' : '; its TPM is not enrolled yet';
   const identity = certificate + (config.attestation === undefined ? '' : machine);
-  const apps = Object.keys(config.apps);
-  process.stdout.write(`configuration is good (${apps.length} apps: ${apps.join(', ')}; ${identity})\n`);
+  const [apps, clusters] = [Object.keys(config.apps), Object.keys(config.clusters)];
+  const asked = clusters.length === 0 ? '' : `; asks ${clusters.join(', ')} about tokens`;
+  process.stdout.write(
+    `configuration is good (${apps.length} apps: ${apps.join(', ')}${asked}; ${identity})\n`,
+  );
   return EXIT.ok;
 }
 
