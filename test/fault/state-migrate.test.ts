@@ -4,7 +4,8 @@ import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { REDIS_NEEDS, redisServer } from '#test/contract/redis';
+import { openEmbeddedStore } from '#gateway/state/embedded';
+import { ask, REDIS_NEEDS, redisServer } from '#test/contract/redis';
 import { requires } from '#test/requires';
 import { until } from '#test/story/part';
 import { onServer } from './state/documents.ts';
@@ -12,7 +13,7 @@ import { Fleet } from './state/fleet.ts';
 
 test('an embedded state moves to Redis, and back-ups bring it back', {
   skip: requires(...REDIS_NEEDS),
-  timeout: 120_000,
+  timeout: 240_000,
 }, async (t) => {
   const { port } = await redisServer(t);
   const fleet = await Fleet.start(t);
@@ -27,8 +28,27 @@ test('an embedded state moves to Redis, and back-ups bring it back', {
   await gateway.part.stop();
   const file = join(gateway.directory, 'gateway.yaml');
   writeFileSync(file, readFileSync(file, 'utf8').replace('state: ./state', `state: ${onServer(port)}`));
+  // Killed half-way: nobody starts on that, or takes it for a back-up, and it is run again.
+  const many = openEmbeddedStore(join(gateway.directory, 'state'), Date.now);
+  for (let i = 0; i < 800; i += 1) await many.put('door', `door-${i}`, { session: 's', host: 'h' });
+  await many.close();
+  const half = fleet.run('migrate-half', gateway.directory, [
+    ...['state', 'migrate', '--config', 'gateway.yaml'],
+  ]);
+  await until('doors are copied', async () => Number(await ask(port, 'ZCARD', 'sallyport:{door}')) > 0);
+  await half.kill();
+  const started = await gateway.command('gateway');
+  assert.equal(started.code, 1);
+  assert.match(started.output, /not whole: `sallyport state migrate` has not come to its end/);
+  const partial = await gateway.command('state', 'backup', '--out', 'half.backup');
+  assert.match(partial.output, /not whole/);
+  // What that left there, and what ended since, is not taken up.
+  const fewer = openEmbeddedStore(join(gateway.directory, 'state'), Date.now);
+  for (let i = 0; i < 800; i += 1) await fewer.remove('door', `door-${i}`);
+  await fewer.close();
   const moved = await gateway.command('state', 'migrate');
   assert.equal(moved.code, 0, moved.output);
+  assert.equal(await ask(port, 'ZCARD', 'sallyport:{door}'), 2, 'ada’s, at the portal and at the app');
   const again = await gateway.command('state', 'migrate');
   assert.match(again.output, /1 sessions and 1 connectors in Redis already/);
   await gateway.start();

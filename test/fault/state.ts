@@ -16,6 +16,7 @@ import { clock, diskFull, unexpected } from './state/machine.ts';
 import { primaryHung, primaryKilled, redisDown, splitBrain } from './state/redis.ts';
 import { revokedConnector, revokeStreams } from './state/revocation.ts';
 import { sessionsInUse } from './state/sessions.ts';
+import { upgraded } from './state/upgrade.ts';
 
 type Fault = (scope: Scope) => Promise<Finding>;
 
@@ -37,6 +38,7 @@ const FAULTS: Readonly<Record<string, Fault>> = {
   'unexpected-error': unexpected,
   'certificates-expired': expired,
   'connector-certificate-expired': connectorExpired,
+  upgrade: upgraded,
   sessions: sessionsInUse,
   history: historyHolds,
   crowd,
