@@ -1,5 +1,5 @@
-// What the shared state costs: requests a second on one embedded gateway, on one and two that share Redis, and on two workers; looking a
-// session up; and the memory of a hundred thousand sessions in use.
+// What the shared state costs: requests a second on one embedded gateway, on one and two that share Redis, and on two
+// workers; looking a session up; and the memory of a hundred thousand sessions in use.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Leases } from '#gateway/identity/leases';
 import { Sessions } from '#gateway/identity/sessions';

@@ -23,7 +23,7 @@ type Fault = (scope: Scope) => Promise<Finding>;
 /** Names the faults that are to be tried, separated by commas; all if it is not set. */
 const CHOICE = 'SALLYPORT_FAULTS';
 
-const FAULTS: Readonly<Record<string, Fault>> = {
+export const FAULTS: Readonly<Record<string, Fault>> = {
   'redis-down': redisDown,
   'redis-primary-killed': primaryKilled,
   'redis-primary-hung': primaryHung,
