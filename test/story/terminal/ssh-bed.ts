@@ -21,7 +21,7 @@ function appsFor(account: string): string {
     `  - { id: ${id}, name: ${id}, protocol: tcp, connectors: [rack-1]${ssh} }\n`;
   return [
     app('shell.prod', `, ssh: { principals: [${account}], sources: [127.0.0.1] }`),
-    app('shell.wrong', ', ssh: { principals: [somebody-else, "{user}"], domain: example.com, life: 5m }'),
+    app('shell.wrong', ', ssh: { principals: [somebody-else, "{user}"], domain: example.com, life: 15m }'),
     app('shell.away', `, ssh: { principals: [${account}], sources: [192.0.2.0/24, "2001:db8::/32"] }`),
     app('shell.secret', `, ssh: { principals: [${account}] }`),
     app('shell.nobody', ', ssh: { principals: ["{user}"], domain: elsewhere.example }'),
@@ -31,6 +31,8 @@ function appsFor(account: string): string {
 
 /** Those that engineers may reach. */
 const SSH_APPS = ['shell.prod', 'shell.wrong', 'shell.away', 'shell.nobody', 'plain'];
+/** Those of them whose rule does not limit the session. */
+const ORDINARY = SSH_APPS.filter((id) => id !== 'shell.wrong');
 
 export interface SshBed {
   readonly installation: StoryInstallation;
@@ -72,7 +74,8 @@ export async function startSshBed(scope: Scope): Promise<SshBed> {
       edit('policy.yaml', (text) =>
         text
           .replace('mirror, spare]', `mirror, spare, ${all.join(', ')}]`)
-          .concat(`  - { id: engineers-ssh, allow: [${SSH_APPS.join(', ')}], who: engineering }\n`)
+          .concat(`  - { id: engineers-ssh, allow: [${ORDINARY.join(', ')}], who: engineering }\n`)
+          .concat('  - { id: engineers-brief, allow: shell.wrong, who: engineering, maxSession: 5m }\n')
           .concat('  - { id: finance-secret, allow: shell.secret, who: finance, when: { mfa: 1m } }\n'),
       );
     },

@@ -110,6 +110,10 @@ test('SSH certificates', { skip: requires(...NEEDS) }, async (t) => {
       }
       const wrong = issued().find((event) => event.sallyport?.app?.id === 'shell.wrong');
       assert.deepEqual(wrong?.sallyport?.certificate?.principals, ['somebody-else', 'ada']);
+      const [login] = recorded('login-succeeded').filter(({ user }) => user?.email === 'ada@example.com');
+      const after =
+        Date.parse(wrong?.sallyport?.certificate?.not_after ?? '') - Date.parse(login?.['@timestamp'] ?? '');
+      assert.ok(after > 0 && after <= 5 * 60_000, `no longer than the rule's maxSession: ${after} ms`);
 
       newKey(at('foreign-ca'));
       newKey(at('foreign'));
