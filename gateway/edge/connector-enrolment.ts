@@ -107,7 +107,10 @@ export async function renew(
 ): Promise<void> {
   const client = clientOf(request);
   const body = await readJson(request, renewBody);
-  if (body === undefined) return send(response, 400, 'bad-request', 'Expected JSON with "csr".');
+  if (body === undefined) {
+    await handlers.refused({ kind: 'connector-enrolment-refused', code: 'bad-request', client });
+    return send(response, 400, 'bad-request', 'Expected JSON with "csr".');
+  }
   try {
     const proof = proofIn(body.proof);
     const present = proof === undefined ? undefined : body.certificate;
