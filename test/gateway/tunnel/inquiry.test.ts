@@ -3,7 +3,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { OpenRequest } from '#connectors/wire/open';
 import { IGNORE, type Stream, type StreamHandler } from '#connectors/wire/stream';
+import { bridge } from '#gateway/relay/bridge';
 import type { Question } from '#gateway/tunnel/inquiry';
+import type { Tunnel } from '#gateway/tunnel/tunnel';
 import { bed } from './bed.ts';
 
 const question = (more: Partial<Question> = {}): Question => ({
@@ -13,15 +15,19 @@ const question = (more: Partial<Question> = {}): Question => ({
 });
 const nobody = 'http://127.0.0.1:1';
 /** Says back what it was asked. */
-const echo = (stream: Stream, { request }: OpenRequest): StreamHandler => ({
-  ...IGNORE,
-  onData(piece, fin) {
-    stream.consume(piece.length);
-    if (!fin) return;
-    stream.head(200, '', [], false);
-    stream.end(Buffer.from(`${request?.method} ${request?.path} ${piece}`));
-  },
-});
+const echo = (stream: Stream, { request }: OpenRequest): StreamHandler => {
+  let body = '';
+  return {
+    ...IGNORE,
+    onData(piece, fin) {
+      stream.consume(piece.length);
+      body += piece.toString();
+      if (!fin) return;
+      stream.head(200, '', [], false);
+      stream.end(Buffer.from(`${request?.method} ${request?.path} ${body}`));
+    },
+  };
+};
 const resets = (stream: Stream): StreamHandler => {
   queueMicrotask(() => stream.reset('app-error', 'the API answered 403'));
   return IGNORE;
@@ -42,6 +48,18 @@ test('by another connector when the first fails', async (t) => {
   });
   await connect('b', echo);
   for (let i = 0; i < 4; i++) assert.equal((await tunnels.ask(question())).ok, true);
+});
+
+test('through another gateway, where only that one has a connector', async (t) => {
+  const there = await bed(t, nobody, { connectors: 0 });
+  await there.connect('a', echo);
+  const here = await bed(t, nobody, { connectors: 0 });
+  await here.connect('gateway', (stream, request, fin) => {
+    const tunnel = there.tunnels.own({ app: 'app', certificate: undefined });
+    return bridge(stream, request, fin, tunnel as Tunnel);
+  });
+  const answered = await here.tunnels.ask(question({ body: Buffer.from('{"a":1}') }));
+  assert.deepEqual(answered, { ok: true, status: 200, body: Buffer.from('POST /q {"a":1}') });
 });
 
 test('without a connector, and when one is lost in the middle, there is no answer', async (t) => {
