@@ -85,3 +85,22 @@ export const issuer: z.ZodType<string> = z
   .refine((text) => URL.canParse(text) && new URL(text).protocol === 'https:', {
     error: 'expected an https URL, exactly as the provider publishes its issuer',
   });
+
+/** Says of each value that was there before that it is; `pathOf` its index. */
+export function refuseRepeats(
+  values: readonly string[],
+  pathOf: (index: number) => (string | number)[],
+  context: z.RefinementCtx,
+): void {
+  const seen = new Set<string>();
+  for (const [index, value] of values.entries()) {
+    if (seen.has(value)) {
+      context.addIssue({
+        code: 'custom',
+        path: pathOf(index),
+        message: `"${value}" is used twice; it must be unique`,
+      });
+    }
+    seen.add(value);
+  }
+}

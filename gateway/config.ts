@@ -6,7 +6,12 @@ import { type ChangesConfig, changesSchema, resolveChangesPaths } from '#gateway
 import { type AdminConfig, adminSchema, resolveAdminPaths } from '#gateway/console/config';
 import type { ConnectionLimits } from '#gateway/edge/limits';
 import { type ProviderConfig, providerSchema } from '#gateway/identity/provider-config';
-import { resolveServicesPaths, type ServicesConfig, servicesSchema } from '#gateway/identity/services-config';
+import {
+  refuseOwn,
+  resolveServicesPaths,
+  type ServicesConfig,
+  servicesSchema,
+} from '#gateway/identity/services-config';
 import type { StrangerLimits } from '#gateway/inspect/strangers';
 import {
   type AppAssertion,
@@ -32,6 +37,7 @@ import {
   type ListenAddress,
   loopback,
   origin,
+  refuseRepeats,
   size,
 } from './config-values.ts';
 
@@ -230,6 +236,7 @@ const checked = shape.superRefine((config, context) => {
     (index) => ['apps', index - 1, 'host'],
     context,
   );
+  refuseOwn(config.connectors.trustDomain, config.services, context);
   const { name, state, workers } = config as Partial<typeof config>;
   const crowded = workersProblem(name ?? '', state?.kind ?? 'redis', workers?.count ?? 1);
   if (crowded !== undefined)
@@ -251,24 +258,6 @@ export const gatewaySchema: z.ZodType<GatewayConfig> = checked.transform(({ stat
   state: state.directory,
   store: state,
 }));
-
-function refuseRepeats(
-  values: readonly string[],
-  pathOf: (index: number) => (string | number)[],
-  context: z.RefinementCtx,
-): void {
-  const seen = new Set<string>();
-  for (const [index, value] of values.entries()) {
-    if (seen.has(value)) {
-      context.addIssue({
-        code: 'custom',
-        path: pathOf(index),
-        message: `"${value}" is used twice; it must be unique`,
-      });
-    }
-    seen.add(value);
-  }
-}
 
 /** The configuration with every path made absolute, from the directory of its document. */
 export function resolvePaths(config: GatewayConfig, base: string): GatewayConfig {

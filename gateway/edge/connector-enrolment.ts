@@ -7,11 +7,11 @@ import { decodeEnrolRequest, decodeKeyProof } from '#connectors/wire/evidence-de
 import type { KeyProofs } from '#gateway/attest/key-proof';
 import { AttestationRefusal } from '#gateway/attest/reasons';
 import type { Refused } from '#gateway/inspect/strangers';
-import { EnrolmentError, isService } from '#gateway/pki/enrolment';
-import { type Authority, certificatesIn, IssueError } from '#gateway/pki/issued';
+import { EnrolmentError, type IssuedTo, isService } from '#gateway/pki/enrolment';
+import { certificatesIn, IssueError } from '#gateway/pki/issued';
 import { readRequest } from '#gateway/pki/signing-request';
 import type { ConnectorRefused } from '#siem/connector-event';
-import type { Peer, SallyportEvent } from '#siem/event';
+import type { CertificateRef, Peer, SallyportEvent } from '#siem/event';
 import {
   type CertificateParts,
   clientOf,
@@ -85,16 +85,8 @@ export async function enrol(
     return send(response, 400, 'bad-request', 'Expected JSON with "token" and "csr".');
   }
   try {
-    const { desk, record, authority } = handlers;
-    const { name, key, ...issued } = await desk.enrol(body.token, body.csr, proofIn(body.proof));
-    const { certificate, serial, notAfter } = issued;
-    const what = { certificate: { serial, notAfter, key }, client };
-    await record(
-      isService(name)
-        ? { kind: 'certificate-issued', use: 'service', holder: name, grant: 'enrolment', ...what }
-        : { kind: 'connector-enrolled', connector: { name }, ...what },
-    );
-    sendCertificate(response, certificate, authority, name);
+    const issued = await handlers.desk.enrol(body.token, body.csr, proofIn(body.proof));
+    await give(response, handlers, issued, { grant: 'enrolment', client });
   } catch (error) {
     await refuse(response, error, client, handlers);
   }
@@ -119,21 +111,8 @@ export async function renew(
         ? await proven(request, response, handlers, 'Renewal needs the certificate to be renewed.', true)
         : await holding(present, body.csr, request, response, handlers);
     if (known === undefined) return;
-    const { desk, record, authority } = handlers;
-    const { name, key, ...issued } = await desk.renew(
-      known.name,
-      body.csr,
-      present ?? shownBy(request),
-      proof,
-    );
-    const { certificate, serial, notAfter } = issued;
-    const what = { certificate: { serial, notAfter, key }, client };
-    await record(
-      isService(name)
-        ? { kind: 'certificate-issued', use: 'service', holder: name, grant: 'renewal', ...what }
-        : { kind: 'connector-renewed', connector: { name }, replaces: known.certificate, ...what },
-    );
-    sendCertificate(response, certificate, authority, name);
+    const issued = await handlers.desk.renew(known.name, body.csr, present ?? shownBy(request), proof);
+    await give(response, handlers, issued, { grant: 'renewal', client, replaces: known.certificate });
   } catch (error) {
     await refuse(response, error, client, handlers);
   }
@@ -216,12 +195,20 @@ async function refuse(
   send(response, STATUS[code] ?? 403, code, words);
 }
 
-function sendCertificate(
+/** Records what was issued, and answers with it. */
+async function give(
   response: ServerResponse,
-  certificate: string,
-  authority: Authority,
-  name: string,
-): void {
+  { record, authority }: EnrolmentHandlers,
+  { name, key, certificate, serial, notAfter }: IssuedTo,
+  how: { readonly grant: 'enrolment' | 'renewal'; readonly client: Peer; readonly replaces?: CertificateRef },
+): Promise<void> {
+  const { grant, client, replaces } = how;
+  const issued = { certificate: { serial, notAfter, key }, client };
+  const connector = { name };
+  if (isService(name))
+    await record({ kind: 'certificate-issued', use: 'service', holder: name, grant, ...issued });
+  else if (grant === 'enrolment') await record({ kind: 'connector-enrolled', connector, ...issued });
+  else await record({ kind: 'connector-renewed', connector, replaces, ...issued });
   response.writeHead(201, { ...API_HEADERS, 'Content-Type': 'application/json' });
   response.end(JSON.stringify({ certificate, chain: authority.bundle, name }));
 }

@@ -129,6 +129,17 @@ function refuseTwice(
   }
 }
 
+/** Whoever is to vouch for names of our own trust domain too could make any of our services up. `own`: its name. */
+export function refuseOwn(own: string, services: ServicesConfig | undefined, context: z.RefinementCtx): void {
+  const message = `"${own}" is connectors.trustDomain, for which this installation alone vouches`;
+  const refuse = (...path: (string | number)[]): void =>
+    context.addIssue({ code: 'custom', path: ['services', ...path], message });
+  for (const [index, { name }] of (services?.trustDomains ?? []).entries())
+    if (name === own) refuse('trustDomains', index, 'name');
+  for (const [index, { trustDomain }] of (services?.issuers ?? []).entries())
+    if (trustDomain === own) refuse('issuers', index, 'trustDomain');
+}
+
 /** With every path made absolute. */
 export function resolveServicesPaths(config: ServicesConfig, at: (path: string) => string): ServicesConfig {
   return {

@@ -206,6 +206,15 @@ describe('state', () => {
   });
 });
 
+test('nobody else may vouch for the trust domain of our own services', () => {
+  const domains = '  trustDomains:\n    - { name: sallyport.internal, bundle: ./other.pem }\n';
+  assert.match(problems(`${GOOD}services:\n${domains}`).join('\n'), /this installation alone vouches/);
+  const issuer =
+    '{ name: spire, issuer: "https://spire.example", audiences: [x], keys: ./k.json, trustDomain: sallyport.internal }';
+  const issuers = `${GOOD}services:\n  issuers:\n    - ${issuer}\n`;
+  assert.match(problems(issuers).join('\n'), /this installation alone vouches/);
+});
+
 describe('the review of tokens', () => {
   const issuer = (name: string, review: string): string =>
     `    - { name: ${name}, issuer: "https://${name}.example", audiences: [x], keys: ./k.json, review: ${review} }\n`;
