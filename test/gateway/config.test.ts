@@ -245,7 +245,16 @@ test('editors get a schema that knows every key', () => {
 
 test('the pages that explain the configuration name every key', () => {
   const read = (name: string): string => readFileSync(join(import.meta.dirname, '../../docs', name), 'utf8');
-  const pages = ['gateway.md', 'state.md', 'assertion.md', 'services.md', 'changes.md', 'admin.md', 'pki.md'];
+  const pages = [
+    'gateway.md',
+    'state.md',
+    'assertion.md',
+    'services.md',
+    'changes.md',
+    'admin.md',
+    'pki.md',
+    'ssh.md',
+  ];
   const page = pages.map(read).join('');
   const keys = new Set<string>();
   const root = jsonSchema(gatewaySchema) as { readonly definitions: Record<string, unknown> };
