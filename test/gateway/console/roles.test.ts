@@ -1,26 +1,14 @@
 // Who may ask the admin API for what: every role at every address, with real signatures; accounts for emergencies; and
 // the record of every question, before it is answered.
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, beforeEach, suite, type TestContext, test } from 'node:test';
-import { sshSign } from '#bin/ssh-keygen';
-import type { GatewayConfig } from '#gateway/config';
-import { adminApp } from '#gateway/console/admin';
-import { openAdmins } from '#gateway/console/admins';
+import { after, beforeEach, suite, test } from 'node:test';
 import { adminSchema } from '#gateway/console/config';
 import { ROLES, ROUTES, RouteTableError, requireRoles } from '#gateway/console/roles';
-import { ADMIN_NAMESPACE, textToSign } from '#gateway/console/signed-request';
-import { StateError } from '#gateway/state/error';
-import { openStore } from '#gateway/state/open';
-import type { Store } from '#gateway/state/store';
-import type { SallyportEvent } from '#siem/event';
-import { REDIS_NEEDS, redisServer } from '#test/contract/redis';
 import { requires } from '#test/requires';
-import { ChangeBed, publicKey } from '../change/bed.ts';
+import { AdminBed, type Wish } from './admin-bed.ts';
 
-const GATEWAY = 'access.example.com/edge-1';
 const HOUR = 3_600_000;
 
 test('an address without roles, and roles without an address, are found', () => {
@@ -41,119 +29,14 @@ test('the page for admins shows the table', () => {
   assert.deepEqual(Object.fromEntries(shown), ROUTES);
 });
 
-/** What a store is for one gateway, forgotten with it. */
-function memory(): Pick<Store, 'update'> {
-  const kept = new Map<string, unknown>();
-  return {
-    update: async (_kind, key, change) => {
-      const next = change(kept.get(key) as never);
-      if (next !== undefined) kept.set(key, next.value);
-      return next !== undefined;
-    },
-  };
-}
-
 suite('admins', { skip: requires('ssh-keygen') }, () => {
-  const bed = new ChangeBed();
-  const state = mkdtempSync(join(tmpdir(), 'sallyport-admin-'));
-  after(() => {
-    bed.close();
-    rmSync(state, { recursive: true, force: true });
-  });
-  let now = Date.UTC(2026, 2, 4);
-  const keys = new Map(
-    [...ROLES, 'nobody', 'glass', 'glass-2', 'stranger'].map((name) => [name, bed.key(name)]),
-  );
-  const listed = [...keys].filter(([name]) => name !== 'stranger');
-  const signers = bed.write('admins', listed.map(([name, key]) => `${name} ${publicKey(key)}\n`).join(''));
-  const admin = adminSchema.parse({
-    signers,
-    roles: Object.fromEntries(ROLES.map((role) => [role, [role]])),
-    breakGlass: { accounts: ['glass', 'glass-2'], lasts: '1h' },
-  });
-  const events: SallyportEvent[] = [];
-  let full = false;
-  const recorder = {
-    record: async (event: SallyportEvent) => {
-      if (full) throw new Error('the outbox is full');
-      events.push(event);
-      return `event-${events.length}`;
-    },
-  };
+  const bed = new AdminBed();
+  after(() => bed.close());
   beforeEach(() => {
-    events.length = 0;
+    bed.events.length = 0;
   });
-  const app = appOf({ admin });
-
-  function appOf(
-    more: Partial<GatewayConfig>,
-    store: Pick<Store, 'update'> = memory(),
-  ): ReturnType<typeof adminApp> {
-    const config = {
-      state,
-      portal: 'https://access.example.com:8443',
-      name: 'edge-1',
-      ...more,
-    } as GatewayConfig;
-    const admins = openAdmins({
-      config,
-      signed: () => undefined,
-      store,
-      recorder: recorder as never,
-      now: () => now,
-    });
-    const parts = {
-      ...{ admins, recorder, changes: undefined, connectorNames: new Set() },
-      sessions: { list: async () => [] },
-      devices: {
-        list: async () => [],
-        baselines: async () => [],
-        approveBaseline: async () => undefined,
-        removeBaseline: async () => undefined,
-      },
-      status: () => ({}),
-      reloadPolicy: async () => [],
-    };
-    return adminApp(parts as never);
-  }
-
-  interface Wish {
-    readonly body?: string;
-    readonly gateway?: string;
-    readonly namespace?: string;
-    readonly at?: number;
-    readonly nonce?: string;
-    /** What is sent in the place of what was signed. */
-    readonly sent?: { readonly path?: string; readonly body?: string };
-    /** Another gateway than the one of these tests. */
-    readonly to?: ReturnType<typeof adminApp>;
-    readonly round?: string;
-  }
-  let nonces = 0;
-  async function ask(
-    who: string,
-    route: string,
-    wish: Wish = {},
-  ): Promise<{ status: number; code: unknown }> {
-    const [method = '', path = ''] = route.replace(/:[a-z]+/, 'x').split(' ');
-    const body = wish.body ?? (method === 'GET' ? '' : '{}');
-    const at = new Date(wish.at ?? now).toISOString();
-    nonces += 1;
-    const nonce = wish.nonce ?? `n${nonces}`;
-    const text = textToSign({ gateway: wish.gateway ?? GATEWAY, method, target: path, body, at, nonce });
-    const armour = sshSign(keys.get(who) ?? '', wish.namespace ?? ADMIN_NAMESPACE, text);
-    const signature = armour.trim().split('\n').slice(1, -1).join('');
-    const sent = wish.sent?.body ?? body;
-    const reply = await (wish.to ?? app).request(wish.sent?.path ?? path, {
-      method,
-      headers: {
-        ...{ 'sallyport-signature': signature, 'sallyport-signed-at': at, 'sallyport-nonce': nonce },
-        ...(wish.round === undefined ? {} : { 'sallyport-round': wish.round }),
-      },
-      ...(method === 'GET' ? {} : { body: sent }),
-    });
-    return { status: reply.status, code: ((await reply.json()) as { error?: unknown }).error };
-  }
+  const { admin, app, events } = bed;
+  const ask = bed.ask.bind(bed);
 
   test('every role at every address: what the table says, and a record of each', async (t) => {
     let allowed = 0;
@@ -200,8 +83,8 @@ suite('admins', { skip: requires('ssh-keygen') }, () => {
       { sent: { body: '{"kind":"person"}' } },
       'POST /v1/revocations',
     );
-    await is('signature-old', 'viewer', { at: now - 61_000 });
-    await is('signature-old', 'viewer', { at: now + 61_000 });
+    await is('signature-old', 'viewer', { at: bed.now - 61_000 });
+    await is('signature-old', 'viewer', { at: bed.now + 61_000 });
     assert.equal((await ask('viewer', route, { nonce: 'same' })).status, 200);
     await is('signature-replayed', 'viewer', { nonce: 'same' });
     const refused = events.filter((event) => event.kind === 'admin-action' && event.verdict === 'refused');
@@ -215,81 +98,11 @@ suite('admins', { skip: requires('ssh-keygen') }, () => {
     assert.equal(replies.filter(({ status }) => status === 200).length, 1);
   });
 
-  const STORES: Readonly<
-    Record<string, readonly [skip: string | false, open: (t: TestContext) => Promise<Store>]>
-  > = {
-    'an embedded state': [
-      false,
-      (t) => openStore({ kind: 'embedded', directory: directoryFor(t) }, () => now),
-    ],
-    Redis: [
-      requires(...REDIS_NEEDS),
-      async (t) => {
-        const { port } = await redisServer(t);
-        const directory = directoryFor(t);
-        const file = join(directory, 'secret');
-        writeFileSync(file, 'a secret of more than thirty-two characters', { mode: 0o600 });
-        const redis = { server: { host: '127.0.0.1', port }, database: 0, prefix: 'sallyport' };
-        return openStore({ kind: 'redis', directory, secret: { file }, redis }, () => now);
-      },
-    ],
-  };
-
-  function directoryFor(t: TestContext): string {
-    const directory = mkdtempSync(join(tmpdir(), 'sallyport-admin-state-'));
-    t.after(() => rmSync(directory, { recursive: true, force: true }));
-    return directory;
-  }
-
-  for (const [name, [skip, open]] of Object.entries(STORES)) {
-    test(`with ${name} a request is answered once by all workers together, whoever was started again`, {
-      skip,
-    }, async (t) => {
-      const store = await open(t);
-      t.after(() => store.close());
-      const worker = (): ReturnType<typeof adminApp> =>
-        appOf({ admin, state: join(state, 'worker-1'), worker: { of: 'edge-1' } }, store);
-      const [one, other] = [worker(), worker()];
-      const status = 'GET /v1/status';
-      const asked = async (to: typeof app, nonce: string, round?: string): Promise<unknown> =>
-        (await ask('viewer', status, { to, nonce, ...(round === undefined ? {} : { round }) })).code;
-      assert.equal(await asked(one, 'a'), undefined);
-      assert.equal(await asked(other, 'a'), 'signature-replayed', 'at another worker');
-      assert.equal(await asked(worker(), 'a'), 'signature-replayed', 'at one that was started again');
-      // What a supervisor asks of all workers is one request.
-      assert.equal(await asked(one, 'b', 'round-1'), undefined);
-      assert.equal(await asked(other, 'b', 'round-1'), undefined);
-      assert.equal(await asked(worker(), 'b', 'round-2'), 'signature-replayed');
-      const single = appOf({ admin }, store);
-      assert.equal(await asked(single, 'c', 'round-1'), undefined);
-      assert.equal(await asked(single, 'c', 'round-1'), 'signature-replayed', 'nobody else has rounds');
-      // As long as its signature is good it is not forgotten.
-      now += 59_000;
-      const late = await ask('viewer', status, { to: one, nonce: 'a', at: now - 59_000 });
-      assert.equal(late.code, 'signature-replayed');
-    });
-  }
-
-  test('while the state does not answer only accounts for emergencies are answered, and once', async () => {
-    const store = { update: () => Promise.reject(new StateError('state-unreachable', 'gone')) };
-    const cut = appOf({ admin, state: mkdtempSync(join(state, 'cut-')) }, store);
-    assert.deepEqual(await ask('viewer', 'GET /v1/status', { to: cut }), {
-      status: 503,
-      code: 'state-unreachable',
-    });
-    assert.equal(events.at(-1)?.kind, 'admin-action');
-    const opening = { to: cut, nonce: 'open', body: '{"reason":"no Redis"}' };
-    assert.equal((await ask('glass', 'POST /v1/break-glass', opening)).status, 200);
-    assert.equal((await ask('glass', 'GET /v1/status', { to: cut, nonce: 'one' })).status, 200);
-    const again = await ask('glass', 'GET /v1/status', { to: cut, nonce: 'one' });
-    assert.equal(again.code, 'signature-replayed');
-  });
-
   test('what cannot be recorded is not done', async () => {
-    full = true;
+    bed.full = true;
     assert.equal((await ask('viewer', 'GET /v1/status')).status, 503);
     assert.equal((await ask('nobody', 'GET /v1/sessions')).status, 503);
-    full = false;
+    bed.full = false;
     assert.deepEqual(events, []);
   });
 
@@ -306,16 +119,16 @@ suite('admins', { skip: requires('ssh-keygen') }, () => {
     assert.ok(opened?.kind === 'break-glass-opened');
     assert.deepEqual(
       [opened.account, opened.reason, opened.until],
-      ['glass-2', 'nobody can be reached', now + HOUR],
+      ['glass-2', 'nobody can be reached', bed.now + HOUR],
     );
     assert.equal((await ask('glass-2', 'GET /v1/sessions')).status, 200);
     assert.equal((await ask('glass-2', 'POST /v1/policy/reload')).status, 200);
     const actions = events.filter((event) => event.kind === 'admin-action' && event.verdict === 'allowed');
     assert.ok(actions.every((event) => event.kind === 'admin-action' && event.breakGlass));
     assert.equal((await ask('glass-2', 'POST /v1/break-glass', { body: reason })).code, 'break-glass-spent');
-    now += HOUR;
+    bed.now += HOUR;
     assert.equal((await ask('glass-2', 'GET /v1/sessions')).code, 'break-glass-spent');
-    const again = appOf({ admin });
+    const again = bed.appOf({ admin });
     assert.ok(again, 'a gateway that starts again reads what was opened');
     assert.equal((await ask('glass-2', 'POST /v1/break-glass', { body: reason })).code, 'break-glass-spent');
     assert.equal(
@@ -334,7 +147,7 @@ suite('admins', { skip: requires('ssh-keygen') }, () => {
   });
 
   test('without `admin`, whoever may open the socket is its owner, by their own word', async () => {
-    const reply = await appOf({}).request('/v1/status', { headers: { 'sallyport-operator': 'root' } });
+    const reply = await bed.appOf({}).request('/v1/status', { headers: { 'sallyport-operator': 'root' } });
     assert.equal(reply.status, 200);
     const [action] = events;
     assert.ok(action?.kind === 'admin-action');
@@ -348,9 +161,14 @@ suite('admins', { skip: requires('ssh-keygen') }, () => {
 
   test('a list that lacks somebody who has a role is refused', () => {
     const roles = { ...admin.roles, viewer: ['eve@example.com'] };
-    assert.throws(() => appOf({ admin: { ...admin, roles } }), /has no key of eve@example\.com/);
+    assert.throws(() => bed.appOf({ admin: { ...admin, roles } }), /has no key of eve@example\.com/);
     assert.throws(
-      () => adminSchema.parse({ signers, roles: { viewer: ['glass'] }, breakGlass: { accounts: ['glass'] } }),
+      () =>
+        adminSchema.parse({
+          signers: bed.signers,
+          roles: { viewer: ['glass'] },
+          breakGlass: { accounts: ['glass'] },
+        }),
       /glass has a role as well/,
     );
   });

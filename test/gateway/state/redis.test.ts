@@ -7,39 +7,14 @@ import { describe, test } from 'node:test';
 import { openAuthority } from '#gateway/pki/authority';
 import type { RedisConfig } from '#gateway/state/config';
 import { StateError } from '#gateway/state/error';
-import { openStore } from '#gateway/state/open';
-import { warningsOf } from '#gateway/state/redis-condition';
-import type { Store } from '#gateway/state/store';
 import { ask, REDIS_NEEDS, redisCluster, redisServer, type Scope, sentinels } from '#test/contract/redis';
 import { storeContract } from '#test/contract/store';
 import { requires } from '#test/requires';
 import { until } from '#test/story/part';
 import { freePorts } from '#test/story/ports';
+import { at, open, secretFile } from './redis-bed.ts';
 
 const skip = requires(...REDIS_NEEDS);
-const SECRET = 'a secret of more than thirty-two characters';
-
-/** A secret's file, gone with the scope. */
-function secretFile(scope: Scope, text: string): { file: string } {
-  const directory = mkdtempSync(join(tmpdir(), 'sallyport-secret-'));
-  scope.after(async () => rmSync(directory, { recursive: true, force: true }));
-  const file = join(directory, 'secret');
-  writeFileSync(file, `${text}\n`, { mode: 0o600 });
-  return { file };
-}
-
-function open(
-  scope: Scope,
-  redis: Partial<RedisConfig>,
-  { now = Date.now, secret = SECRET }: { now?: () => number; secret?: string } = {},
-): Promise<Store> {
-  const config = { database: 0, prefix: 'sallyport', ...redis };
-  const file = secretFile(scope, secret);
-  return openStore({ kind: 'redis', directory: '', secret: file, redis: config }, now);
-}
-
-const at = (port: number): { host: string; port: number } => ({ host: '127.0.0.1', port });
-
 /** Arguments for a server with the ACL user that the page on state tells people to make. */
 function aclUser(password: string): string[] {
   return `--${aclLine()}`.split(' ').map((word) => word.replace('PASSWORD', password));
@@ -195,67 +170,6 @@ describe('Redis', { skip }, () => {
     );
   });
 
-  test('with another password is told of in words, without the password', async (t) => {
-    const { port } = await redisServer(t, { args: ['--requirepass', 'right'] });
-    await assert.rejects(
-      open(t, { server: at(port), password: secretFile(t, 'wrong-one') }),
-      (error: Error) => {
-        assert.match(error.message, /no Redis at 127\.0\.0\.1:\d+: WRONGPASS/);
-        return !error.message.includes('wrong-one');
-      },
-    );
-    await assert.rejects(open(t, { server: at(port) }), /NOAUTH/);
-  });
-
-  test('that is a replica is refused with the name of its primary', async (t) => {
-    const primary = await redisServer(t);
-    const { port } = await redisServer(t, { args: ['--replicaof', '127.0.0.1', String(primary.port)] });
-    await assert.rejects(
-      open(t, { server: at(port) }),
-      (error) =>
-        error instanceof StateError &&
-        error.code === 'state-unfit' &&
-        error.message.includes(`name its primary (127.0.0.1:${primary.port})`),
-    );
-  });
-
-  test('that would drop records when its memory is full, and one whose clock is another, are warned of', async (t) => {
-    const { port } = await redisServer(t, { args: ['--maxmemory-policy', 'volatile-ttl'] });
-    const store = await open(t, { server: at(port) }, { now: () => Date.now() + 300_000 });
-    t.after(() => store.close());
-    const [drops = '', clock = '', ...more] = store.warnings();
-    assert.match(drops, /revocations too \(maxmemory-policy volatile-ttl\): set maxmemory-policy noeviction/);
-    assert.match(clock, /the clock here is (299|300) s ahead of that of Redis/);
-    assert.deepEqual(more, []);
-    assert.throws(() => warningsOf('redis_version:6.0.16\r\n', 0), /6\.0\.16 is too old: 6\.2 or later/);
-  });
-
-  test('whose memory is full keeps what it has, acknowledges nothing more, and says why', async (t) => {
-    const { port } = await redisServer(t);
-    const store = await open(t, { server: at(port) });
-    t.after(() => store.close());
-    assert.deepEqual(store.warnings(), []);
-    await store.put('revocation', 'device:a', { at: 1, by: 'ops' });
-    await ask(port, 'CONFIG', 'SET', 'maxmemory', '1');
-    await assert.rejects(store.put('revocation', 'device:b', { at: 1, by: 'ops' }), /Redis refused: OOM/);
-    assert.equal((await store.get('revocation', 'device:a'))?.by, 'ops');
-    await until('it says so', () => store.warnings()[0]?.includes('OOM'));
-    const silent = store.confirmedAt();
-    await ask(port, 'CONFIG', 'SET', 'maxmemory', '0');
-    await until('it works again by itself', () => store.confirmedAt() > silent);
-    assert.deepEqual(store.warnings(), []);
-  });
-
-  test('that is not there is named', async (t) => {
-    await assert.rejects(
-      open(t, { server: at(1) }),
-      (error) =>
-        error instanceof StateError &&
-        error.code === 'state-unreachable' &&
-        error.message.includes('no Redis at 127.0.0.1:1'),
-    );
-  });
-
   test('that hangs becomes an error soon, and is used again when it wakes', async (t) => {
     const { port, part } = await redisServer(t);
     const store = await open(t, { server: at(port) });
@@ -292,13 +206,5 @@ describe('Redis', { skip }, () => {
     );
     await until('the news', () => heard.includes('heard'));
     assert.ok(!heard.includes('lost'));
-  });
-
-  test('without the replicas that were asked for acknowledges no write, and speaks for nobody', async (t) => {
-    const { port } = await redisServer(t);
-    await assert.rejects(
-      open(t, { server: at(port), replicas: 1 }),
-      (error) => error instanceof StateError && error.code === 'state-unacknowledged',
-    );
   });
 });
