@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import {
   bits,
   context,
+  ecdsaSignature,
   element,
   identifier,
   integer,
@@ -106,6 +107,11 @@ test('the other types', () => {
   assert.equal(hex(context(2, Buffer.from('ab'))), '82026162');
   assert.equal(hex(context(3, yes, true)), 'a3030101ff');
   assert.equal(hex(element(0xa0)), 'a000');
+});
+
+test('an ECDSA signature is two integers', () => {
+  const signature = Buffer.from('0102030480000001', 'hex');
+  assert.equal(hex(ecdsaSignature(signature)), '300d02040102030402050080000001');
 });
 
 test('PEM has lines of 64 characters', () => {

@@ -53,6 +53,17 @@ describe('a leaf', () => {
     }
   });
 
+  test('that has ended was vouched for, and another authority’s was not', async () => {
+    const [one, other] = [fresh(), fresh()];
+    const [authority, elsewhere] = [await one.open(), await other.open()];
+    const { certificate } = await authority.issueServer(['a.example'], HOUR);
+    const leaf = new X509Certificate(certificate);
+    one.clock.time = START + 2 * HOUR;
+    assert.equal(authority.vouchesFor(leaf), false);
+    assert.equal(authority.vouchedFor(leaf), true);
+    assert.equal(elsewhere.vouchedFor(leaf), false);
+  });
+
   test('says that its key is in a TPM only where that was proven', async () => {
     const authority = await fresh().open();
     const csr = await requestFor();

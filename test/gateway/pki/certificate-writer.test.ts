@@ -56,6 +56,8 @@ describe('names', () => {
     ] as const) {
       assert.equal((await leaf(['a.example'], 'n'.repeat(length))).subject, `CN=${'n'.repeat(kept)}`);
     }
+    // Of version 3, which is written as 2.
+    assert.equal((await leaf(['a.example'])).raw.includes(Buffer.from('a003020102', 'hex')), true);
     assert.equal((await leaf(['a.example'])).issuer, 'O=Sallyport\nCN=Test');
   });
 });
@@ -151,6 +153,8 @@ test('a list without entries has none, and one with entries has each with its ti
   assert.equal(empty.includes('260304100007Z'), false);
   assert.equal(one.includes(`${entry}\x17\x0d260304100007Z`), true);
   for (const list of [empty, one]) {
+    // Version 2, which is written as 1, and then the algorithm.
+    assert.ok(list.includes(Buffer.from('020101300a06082a8648ce3d040302', 'hex').toString('latin1')));
     assert.ok(list.includes('\x17\x0d260304100000Z\x17\x0d260304100001Z'));
     // The number of the list: an extension of one integer.
     assert.ok(list.includes(Buffer.from('0603551d140403020105', 'hex').toString('latin1')));

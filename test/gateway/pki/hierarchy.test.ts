@@ -57,6 +57,9 @@ describe('an authority', { skip: requires('openssl') }, () => {
     const [intermediate = ''] = authority.intermediates;
     const root = new X509Certificate(authority.certificate);
     assert.equal(new X509Certificate(intermediate).verify(root.publicKey), true);
+    // The constraints of its names are critical: who does not know them must refuse it.
+    const critical = Buffer.from('0603551d1e0101ff', 'hex');
+    assert.equal(new X509Certificate(intermediate).raw.includes(critical), true);
     for (const file of globSync('*', { cwd: directory })) {
       assert.doesNotMatch(readFileSync(join(directory, file), 'utf8'), /PRIVATE KEY/, file);
     }

@@ -83,6 +83,28 @@ describe('the policy', () => {
     assert.throws(() => one.client(wish({ grant, uri: CONNECTOR.replace('rack', 'room') })), refused);
   });
 
+  test('counts what servers and gateways ask for too, and lets them live no longer', () => {
+    const gateway = 'spiffe://sallyport.internal/gateway/edge-1';
+    for (const ask of [
+      (one: IssuingPolicy) => one.server(['gw.example'], HOUR),
+      (one: IssuingPolicy) => one.peer(gateway, HOUR),
+    ]) {
+      const one = policy({ perSecond: 1 });
+      for (let count = 0; count < 10; count += 1) ask(one);
+      assert.throws(() => ask(one), { code: 'too-many' });
+    }
+    assert.throws(() => policy().peer(gateway, 25 * HOUR), refused);
+  });
+
+  test('knows no client where there is no trust domain, nor of another one as long', () => {
+    const none = new IssuingPolicy({ servers: [], perSecond: 1000 }, () => true, Date.now);
+    for (const uri of ['spiffe:///connector/a', 'spiffe://undefined/connector/a', CONNECTOR]) {
+      assert.throws(() => none.client(wish({ uri })), refused, uri);
+    }
+    const uri = CONNECTOR.replace('sallyport', 'tallyport');
+    assert.throws(() => policy().client(wish({ uri })), refused);
+  });
+
   test('remembers a permission for two days, as long as nothing that gives one lives', () => {
     const clock = { time: 1_000 };
     const one = new IssuingPolicy(
@@ -123,7 +145,7 @@ describe('the policy', () => {
       ['-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n', CONNECTOR],
     ] as const) {
       const grant = { kind: 'renewal', certificate: text } as const;
-      assert.throws(() => vouching.client(wish({ grant, uri })), refused);
+      assert.throws(() => vouching.client(wish({ grant, uri })), { ...refused, message: /to be renewed is/ });
     }
   });
 

@@ -14,6 +14,7 @@ import { RootShare } from '#gateway/pki/root-share';
 import { openEmbeddedStore } from '#gateway/state/embedded';
 import type { Store } from '#gateway/state/store';
 import { createLog } from '#siem/log';
+import { earlierAuthority } from './earlier-authority.ts';
 import { requestFor } from './signing-request.ts';
 
 const HOUR = 3_600_000;
@@ -225,6 +226,13 @@ describe('a root that gateways share', () => {
     const before = readFileSync(join(second, 'root.key'), 'utf8');
     share(directoryAt(second)).adopt(await share(directoryAt(first)).offer());
     assert.equal(readFileSync(join(second, 'root.key'), 'utf8'), before);
+  });
+
+  test('comes to a gateway of an earlier version without losing the CA that its clients know', async () => {
+    const [first, second] = [fresh(), fresh()];
+    const { certificate } = await earlierAuthority(second, START);
+    share(directoryAt(second)).adopt(await share(directoryAt(first)).offer());
+    assert.equal(directoryAt(second).before, certificate);
   });
 
   test('without its key, because that is kept offline, leaves no key of another root behind', async () => {
