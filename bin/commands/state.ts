@@ -35,7 +35,8 @@ Example: sallyport state backup --config gateway.yaml --out state.backup
 const RESTORE_HELP = `Usage: sallyport state restore --config FILE --in FILE
 
 Puts back every record of a backup that has not ended; a record that is there is replaced. A file that is no good
-changes nothing. If it breaks off, run it again: until it has come to its end no gateway starts on that state. Sessions that were revoked after the backup live again: revoke them once more.
+changes nothing. If it breaks off, run it again: until it has come to its end no gateway starts on that state. Sessions
+that were revoked after the backup live again: revoke them once more.
 
 Exit codes: 0 restored, 1 refused or the state cannot be used, 2 wrong usage.
 
