@@ -42,7 +42,15 @@ export const named: readonly Named[] = [
   { file: 'gateway/pki/root-share.ts', tests: pki('revoking') },
   { file: 'gateway/pki/signing-request.ts', tests: pki('pki') },
   { file: 'gateway/pki/vouching.ts', tests: pki('pki', 'authority') },
-  { file: 'gateway/pki/enrolment.ts', tests: pki('pki', 'authority') },
+  {
+    file: 'gateway/pki/enrolment.ts',
+    tests: [
+      ...pki('pki', 'authority'),
+      'gateway/edge/connectors-listener.test.ts',
+      'gateway/access/revoke.test.ts',
+      'gateway/attest/key-proof.test.ts',
+    ],
+  },
 ];
 
 /** Enough of the random comparisons to find what is there to find, and no time spent on making an example small. */
