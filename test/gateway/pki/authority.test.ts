@@ -62,6 +62,10 @@ describe('a leaf', () => {
     assert.equal(authority.vouchesFor(leaf), false);
     assert.equal(authority.vouchedFor(leaf), true);
     assert.equal(elsewhere.vouchedFor(leaf), false);
+    // Nor is one of the right names whose signature does not hold.
+    const forged = Buffer.from(leaf.raw);
+    forged[forged.length - 1] = (forged.at(-1) ?? 0) ^ 1;
+    assert.equal(authority.vouchedFor(new X509Certificate(forged)), false);
   });
 
   test('says that its key is in a TPM only where that was proven', async () => {
