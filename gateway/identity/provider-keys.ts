@@ -6,6 +6,8 @@ import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTVerifyGetKey } f
 const MAX_AGE = 5 * 60_000;
 /** At least this long lies between two looks for unknown keys, in milliseconds. */
 const PAUSE = 30_000;
+/** A look that failed counts for this long, in milliseconds: while a provider is away, each forged token would be another. */
+const RETRY = 1_000;
 
 export class ProviderKeys {
   readonly #load: () => Promise<JSONWebKeySet>;
@@ -28,10 +30,21 @@ export class ProviderKeys {
       const unknown = error instanceof errors.JWKSNoMatchingKey;
       if (!unknown || this.#now() - this.#lookedAt < PAUSE) throw error;
       this.#lookedAt = this.#now();
-      this.#loading = undefined;
-      return (await this.#keys())(header, token);
+      return (await this.#look())(header, token);
     }
   };
+
+  /** For newer keys; while there are none to be had, those that are known stay good for their time. */
+  #look(): Promise<JWTVerifyGetKey> {
+    const [known, knownAt] = [this.#loading, this.#loadedAt];
+    this.#loading = undefined;
+    const newer = this.#keys();
+    newer.catch(() => {
+      this.#loading = known;
+      this.#loadedAt = knownAt;
+    });
+    return newer;
+  }
 
   #keys(): Promise<JWTVerifyGetKey> {
     if (this.#loading === undefined) {
@@ -39,7 +52,7 @@ export class ProviderKeys {
       this.#loading = loading;
       this.#loadedAt = this.#now();
       loading.catch(() => {
-        if (this.#loading === loading) this.#loading = undefined;
+        if (this.#loading === loading) this.#loadedAt = this.#now() - MAX_AGE + RETRY;
       });
     }
     return this.#loading;
