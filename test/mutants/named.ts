@@ -45,7 +45,7 @@ export const named: readonly Named[] = [
   {
     file: 'gateway/pki/enrolment.ts',
     tests: [
-      ...pki('pki', 'authority'),
+      ...pki('held-certificates', 'pki', 'authority'),
       'gateway/edge/connectors-listener.test.ts',
       'gateway/access/revoke.test.ts',
       'gateway/attest/key-proof.test.ts',
