@@ -118,8 +118,8 @@ export function machinesOf({
     const { facts: device } = await standings.of(session, input.network.address);
     const found = device === undefined ? {} : { device };
     if (carrier?.key === undefined || !rulings.asksConnector(input.target.app)) return found;
-    const { connector: name, key, address, inTpm = false } = carrier;
-    return { ...found, connector: await connectorStandings.of({ name, key, address, inTpm }) };
+    const { connector: name, key, address } = carrier;
+    return { ...found, connector: await connectorStandings.of({ name, key, address }) };
   };
 }
 

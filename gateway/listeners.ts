@@ -167,8 +167,7 @@ export async function connectorServer(
       const own = servedBy(config).filter((one) => one.connectors.includes(name));
       const apps = new Set(own.map(({ id }) => id));
       const { serial, notAfter } = certificate;
-      const inTpm = certificate.key === 'tpm';
-      tunnels.accept(ws, { connector: name, apps, address: client.address, serial, notAfter, key, inTpm });
+      tunnels.accept(ws, { connector: name, apps, address: client.address, serial, notAfter, key });
     },
   });
   tickets.attend(server, 'connectors');

@@ -35,19 +35,18 @@ export class ConnectorStandings {
     this.#recent.clear();
   }
 
-  /** The name and where its key is alone, of one that has not attested or may not any more. */
+  /** The name alone, of one that has not attested or may not any more. */
   async of(connector: CarryingConnector): Promise<Connector> {
-    const { name, key, inTpm: hardwareKey } = connector;
+    const { name, key } = connector;
     const appraisal = await this.#recent.get(`${key} ${name}`, () => this.#parts.posture(connector));
     if (appraisal === undefined || appraisal.expiresAt <= this.#parts.now()) {
       this.#missed(connector);
-      return { name, hardwareKey };
+      return { name };
     }
     if (this.#last.size >= MAX_REMEMBERED) this.#last.clear();
     this.#last.set(key, appraisal);
     const { id: device, ...posture } = appraisal.facts;
-    // What its machine has attested is another key: that of the tunnels is the certificate's.
-    return { name, device, ...posture, hardwareKey };
+    return { name, device, ...posture };
   }
 
   #missed(connector: CarryingConnector): void {

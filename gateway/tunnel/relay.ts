@@ -92,8 +92,6 @@ export interface TunnelPeer {
   readonly notAfter?: number | undefined;
   /** SHA-256 of the client certificate's SubjectPublicKeyInfo, hex; absent for another gateway. */
   readonly key?: string;
-  /** The certificate says that its key is in a TPM; absent for another gateway. */
-  readonly inTpm?: boolean;
   /** It is another gateway, which relays to tunnels of its own: used when there is no tunnel here. */
   readonly relay?: boolean;
 }
@@ -110,7 +108,6 @@ export interface CarryingConnector {
   readonly address: string;
   /** As in `TunnelPeer`. */
   readonly key: string;
-  readonly inTpm: boolean;
 }
 
 /** A connected tunnel, after its hello. */

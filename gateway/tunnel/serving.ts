@@ -50,8 +50,8 @@ export class Serving {
   get peers(): CarryingConnector[] {
     const found = new Map<string, CarryingConnector>();
     for (const { session, peer } of this.#routes.flatMap(({ tunnels }) => tunnels)) {
-      const { connector: name, key, address, inTpm = false } = peer;
-      if (session.ready && key !== undefined) found.set(key, { name, key, address, inTpm });
+      const { connector: name, key, address } = peer;
+      if (session.ready && key !== undefined) found.set(key, { name, key, address });
     }
     return [...found.values()];
   }

@@ -61,7 +61,7 @@ function bed(machines: Readonly<Record<string, Posture | undefined>>) {
     clock: () => clock,
   });
   const serving = (): CarryingConnector[] =>
-    Object.keys(machines).map((key) => ({ name: `rack-${key}`, key, address: '192.0.2.7', inTpm: true }));
+    Object.keys(machines).map((key) => ({ name: `rack-${key}`, key, address: '192.0.2.7' }));
   const ways = new Ways(new Rulings(() => policy), { serving }, standings);
   return {
     asked,
@@ -170,7 +170,7 @@ test('a store that does not answer decides nothing, and is asked again', async (
   });
   const ways = new Ways(
     new Rulings(() => loading.policy),
-    { serving: () => [{ name: 'rack', key: 'k', address: '192.0.2.7', inTpm: true }] },
+    { serving: () => [{ name: 'rack', key: 'k', address: '192.0.2.7' }] },
     standings,
   );
   await assert.rejects(async () => ways.rule(session, request('vault')), /the store is gone/);

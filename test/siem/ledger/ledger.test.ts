@@ -42,7 +42,7 @@ describe('what is logged', () => {
     const part = await startPart(state);
     t.after(() => part.close());
     const changes = (Object.keys(examples) as EventKind[]).filter(isChange);
-    assert.equal(changes.length, 25);
+    assert.equal(changes.length, 26);
     for (const [index, kind] of changes.entries()) {
       const id = await part.recorder.record(examples[kind]);
       assert.equal(sizeOf(state, 'changes'), index + 1);
