@@ -99,7 +99,11 @@ export async function renew(
 ): Promise<void> {
   const client = clientOf(request);
   const body = await readJson(request, renewBody);
+  const shown = (): Promise<KnownConnector | undefined> =>
+    proven(request, response, handlers, 'Renewal needs the certificate to be renewed.', true);
   if (body === undefined) {
+    // Who is no connector of ours hears nothing of what is wrong with the request.
+    if ((await shown()) === undefined) return;
     await handlers.refused({ kind: 'connector-enrolment-refused', code: 'bad-request', client });
     return send(response, 400, 'bad-request', 'Expected JSON with "csr".');
   }
@@ -107,9 +111,7 @@ export async function renew(
     const proof = proofIn(body.proof);
     const present = proof === undefined ? undefined : body.certificate;
     const known =
-      present === undefined
-        ? await proven(request, response, handlers, 'Renewal needs the certificate to be renewed.', true)
-        : await holding(present, body.csr, request, response, handlers);
+      present === undefined ? await shown() : await holding(present, body.csr, request, response, handlers);
     if (known === undefined) return;
     const issued = await handlers.desk.renew(known.name, body.csr, present ?? shownBy(request), proof);
     await give(response, handlers, issued, { grant: 'renewal', client, replaces: known.certificate });

@@ -130,7 +130,7 @@ test('a connector that is not who it says becomes no tunnel', { skip: requires(.
         ['/v1/enrol', 'not JSON', 400, 'bad-request'],
         ['/v1/enrol', '{"token":"x"}', 400, 'bad-request'],
         ['/v1/enrol', `{"token":"${'x'.repeat(70_000)}","csr":""}`, 400, 'bad-request'],
-        ['/v1/renew', '{}', 400, 'bad-request'],
+        ['/v1/renew', '{}', 401, 'certificate-missing'],
       ] as const) {
         const before = installation.events().length;
         const dispatcher = installation.dispatcher(authority.certificate);
