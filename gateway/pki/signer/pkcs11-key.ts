@@ -37,8 +37,21 @@ function tokenOf({ pkcs11 }: KeyAccess): Pkcs11Access {
   throw new SignerError('key-place-missing', 'the key is in a PKCS#11 token: say which with pki.pkcs11');
 }
 
-/** What the tool wrote to its standard output. The PIN goes by the environment, which only this user can read. */
-async function run(token: Pkcs11Access, args: readonly string[], input?: Buffer): Promise<Buffer> {
+/** The last use of each token: SoftHSM for one hides its tokens from whoever comes while another one is opening them. */
+const lastUse = new WeakMap<Pkcs11Access, Promise<unknown>>();
+
+/** What the tool wrote to its standard output, one use of a token after the other. */
+function run(token: Pkcs11Access, args: readonly string[], input?: Buffer): Promise<Buffer> {
+  const used = (lastUse.get(token) ?? Promise.resolve()).then(() => use(token, args, input));
+  lastUse.set(
+    token,
+    used.catch(() => undefined),
+  );
+  return used;
+}
+
+/** The PIN goes by the environment, which only this user can read. */
+async function use(token: Pkcs11Access, args: readonly string[], input?: Buffer): Promise<Buffer> {
   const common = ['--module', token.module, '--token-label', token.token, '--pin', 'env:SALLYPORT_PIN'];
   const child = spawn(TOOL, [...common, ...args], {
     env: { ...process.env, SALLYPORT_PIN: token.pin() },
