@@ -1,5 +1,5 @@
 // What the admin API offers for authorities and their certificates.
-import { Hono } from 'hono';
+import { type ErrorHandler, Hono } from 'hono';
 import { z } from 'zod';
 import type { AuthorityOffice } from '#gateway/pki/authority-office';
 import { AuthorityError } from '#gateway/pki/ca-certificate';
@@ -14,12 +14,15 @@ const revocationBody = z.strictObject({
   by: z.string().optional(),
 });
 
+/** The answer where an authority or its key cannot do what was asked. */
+export const authorityTrouble: ErrorHandler<AdminEnv> = (error, c) => {
+  const known = error instanceof AuthorityError || error instanceof SignerError;
+  return c.json({ error: known ? error.code : 'unavailable', message: error.message }, known ? 409 : 503);
+};
+
 export function authorityAdmin(office: AuthorityOffice): Hono<AdminEnv> {
   const app = new Hono<AdminEnv>();
-  app.onError((error, c) => {
-    const known = error instanceof AuthorityError || error instanceof SignerError;
-    return c.json({ error: known ? error.code : 'unavailable', message: error.message }, known ? 409 : 503);
-  });
+  app.onError(authorityTrouble);
   app.get('/authorities', (c) => c.json({ authorities: office.reports }));
   app.use('/authorities/:id/*', async (c, next) => {
     if (office.report(c.req.param('id')) !== undefined) return next();

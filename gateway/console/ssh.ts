@@ -1,9 +1,8 @@
 // What the admin API offers for SSH certificates: the keys that sign them, and taking one away.
 import { type Context, Hono } from 'hono';
 import { z } from 'zod';
-import { AuthorityError } from '#gateway/pki/ca-certificate';
-import { SignerError } from '#gateway/pki/signer/signer';
 import type { SshDesk } from '#gateway/pki/ssh/desk';
+import { authorityTrouble } from './authorities.ts';
 import { type AdminEnv, actorOf } from './door.ts';
 
 /** A key is published for at most so long before it signs, in milliseconds. */
@@ -22,10 +21,7 @@ const revocationBody = z.strictObject({
 
 export function sshAdmin(desk: SshDesk | undefined): Hono<AdminEnv> {
   const app = new Hono<AdminEnv>();
-  app.onError((error, c) => {
-    const known = error instanceof AuthorityError || error instanceof SignerError;
-    return c.json({ error: known ? error.code : 'unavailable', message: error.message }, known ? 409 : 503);
-  });
+  app.onError(authorityTrouble);
   const offered = (
     c: Context<AdminEnv>,
     work: (desk: SshDesk) => Promise<Response>,

@@ -5,25 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { openAuthority } from '#gateway/pki/authority';
-import type { ClientWish } from '#gateway/pki/issued';
 import { IssuingPolicy } from '#gateway/pki/issuing-policy';
 import { requestFor } from './signing-request.ts';
+import { CONNECTOR, RULES, token, wish } from './wishes.ts';
 
 const HOUR = 3_600_000;
 const place = mkdtempSync(join(tmpdir(), 'sallyport-issuing-policy-'));
 after(() => rmSync(place, { recursive: true, force: true }));
-
-const RULES = { servers: ['gw.example'], trustDomain: 'sallyport.internal', perSecond: 2 };
-const CONNECTOR = 'spiffe://sallyport.internal/connector/rack-1';
-let used = 0;
-const token = (): ClientWish['grant'] => {
-  used += 1;
-  return { kind: 'enrolment', id: String(used) };
-};
-const wish = (more: Partial<ClientWish> = {}): ClientWish => ({
-  ...{ csr: '', uri: CONNECTOR, life: HOUR, grant: token() },
-  ...more,
-});
 
 describe('the policy', () => {
   const policy = (rules: Partial<typeof RULES> = {}): IssuingPolicy =>

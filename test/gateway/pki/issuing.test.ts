@@ -7,27 +7,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ClientWish } from '#gateway/pki/issued';
 import { Issuer } from '#gateway/pki/issuer';
 import type { IssuerSettings } from '#gateway/pki/issuer-service';
 import { createLog } from '#siem/log';
 import { requestFor } from './signing-request.ts';
+import { RULES, token, wish } from './wishes.ts';
 
 const HOUR = 3_600_000;
 const place = mkdtempSync(join(tmpdir(), 'sallyport-issuing-'));
 after(() => rmSync(place, { recursive: true, force: true }));
-
-const RULES = { servers: ['gw.example'], trustDomain: 'sallyport.internal', perSecond: 2 };
-const CONNECTOR = 'spiffe://sallyport.internal/connector/rack-1';
-let used = 0;
-const token = (): ClientWish['grant'] => {
-  used += 1;
-  return { kind: 'enrolment', id: String(used) };
-};
-const wish = (more: Partial<ClientWish> = {}): ClientWish => ({
-  ...{ csr: '', uri: CONNECTOR, life: HOUR, grant: token() },
-  ...more,
-});
 
 describe('the process', () => {
   const log = createLog({ service: { name: 'test', version: '0', node: 'test' }, level: 'fatal' });
