@@ -21,8 +21,9 @@ export async function answerChecks(verify: Verify, at: { host: string; port: num
     return EXIT.no;
   }
   const { port } = server.address() as AddressInfo;
+  const stopped = Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')]);
   process.stdout.write(`checking assertions on ${at.host}:${port}\n`);
-  await Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')]);
+  await stopped;
   server.close();
   server.closeAllConnections();
   return EXIT.ok;

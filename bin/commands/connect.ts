@@ -44,15 +44,16 @@ export async function run(argv: readonly string[]): Promise<number> {
     const connect = () => connectTo(app, credentials, agent, device);
     const onRefused = (error: Error): void => void explainRefusal('connect', error);
     const { address, server } = await forward({ ...listen, connect, onRefused });
+    const stopped = new Promise<void>((resolve) => {
+      for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
+    });
     const at = { app, address: address.address, port: address.port };
     process.stdout.write(
       parsed.values.json
         ? `${JSON.stringify(at)}\n`
         : `${app} is at ${at.address}:${at.port}. Ctrl-C ends it.\n`,
     );
-    await new Promise<void>((resolve) => {
-      for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
-    });
+    await stopped;
     server.close();
     return EXIT.ok;
   } catch (error) {

@@ -97,8 +97,10 @@ async function serve({ config, ...configuration }: GatewayDocument, json: boolea
   const gateway = await started(() => start(config, configuration));
   if (gateway === undefined) return EXIT.no;
   const leftovers = shipLeftovers(config, [config.state], around(config));
+  // Before it is said to be ready: whoever reads that may stop it at once.
+  const stopped = untilStopped(gateway);
   tell(config, gateway, json);
-  const code = await untilStopped(gateway);
+  const code = await stopped;
   await leftovers.stop();
   return code;
 }
@@ -108,8 +110,9 @@ async function work(): Promise<number> {
   const { config, configuration, seat } = await takeSeat();
   const gateway = await started(() => start(config, configuration, seat));
   if (gateway === undefined) return EXIT.no;
+  const stopped = untilStopped(gateway);
   sayReady({ health: gateway.addresses.health, developmentCa: gateway.developmentCa });
-  return untilStopped(gateway);
+  return stopped;
 }
 
 async function serveAll(document: GatewayDocument, count: number, json: boolean): Promise<number> {
@@ -117,12 +120,13 @@ async function serveAll(document: GatewayDocument, count: number, json: boolean)
   const options = { config, configuration, count, launch, ...around(config) };
   const supervisor = await started(() => supervise(options));
   if (supervisor === undefined) return EXIT.no;
-  tell(config, supervisor, json);
-  return new Promise((resolve, reject) => {
+  const stopped = new Promise<number>((resolve, reject) => {
     process.on('SIGHUP', () => supervisor.reload());
     for (const signal of ['SIGTERM', 'SIGINT'] as const)
       process.on(signal, () => void supervisor.stop(signal, GRACE).then(resolve, reject));
   });
+  tell(config, supervisor, json);
+  return stopped;
 }
 
 /** In a process group of its own: a terminal's Ctrl-C reaches a worker once, and from its supervisor. */

@@ -30,7 +30,7 @@ import { eventsIn, faultsOf, type Recorded } from './record.ts';
 /** What stories on an installation need; for `requires`. */
 export const NEEDS = ['nginx'] as const;
 export const ROOT: string = join(import.meta.dirname, '../..');
-const LAUNCHER = join(ROOT, 'bin/sallyport.js');
+export const LAUNCHER: string = join(ROOT, 'bin/sallyport.js');
 
 const BY_THE_CLOCK: ReadonlySet<string> = new Set(['heartbeat', 'ledger-checkpoint']);
 

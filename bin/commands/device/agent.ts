@@ -33,12 +33,13 @@ export async function run(argv: readonly string[]): Promise<number> {
     };
     const options = { device, agent, eventLog, now: Date.now, random: Math.random, onResult, onFailure };
     const running = await startAgent({ ...options, token: () => ownToken(device.portal) }, Number(port));
+    const stopped = untilStopped(running);
     process.stdout.write(
       json
         ? `${JSON.stringify({ device: device.device, port: running.port })}\n`
         : `Keeping ${device.name} attested at ${device.portal}; browsers are answered on port ${running.port}.\n`,
     );
-    return await untilStopped(running);
+    return await stopped;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') {
       process.stderr.write(`sallyport device agent: port ${port} is taken: is an agent running already?\n`);

@@ -17,7 +17,9 @@ export async function upgraded(scope: Scope): Promise<Finding> {
   const fleet = await Fleet.start(scope, { connectors: [] });
   const [gateway] = fleet.gateways;
   if (gateway === undefined) throw new Error('there is no gateway');
-  await gateway.part.stop();
+  // Its file is whole only once it was closed in order; killed, part of it is still in the log beside it.
+  const { code: closed } = await gateway.part.stop();
+  if (closed !== 0) throw new Error(`the gateway did not stop in order: ${closed}\n${gateway.part.output}`);
   const cookie = newSecret();
   const file = join(gateway.directory, 'state/state.sqlite');
   replaced(file, firstVersion(cookie));
