@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, beforeEach, describe, test } from 'node:test';
+import type { KeyProof } from '#connectors/wire/evidence';
 import { EnrolmentDesk } from '#gateway/pki/enrolment';
 import type { Authority, ClientWish, Issued } from '#gateway/pki/issued';
 import { type EmbeddedStore, openEmbeddedStore } from '#gateway/state/embedded';
@@ -103,6 +104,12 @@ describe('certificates that are held', () => {
     assert.equal(await desk.revoke('nobody'), false);
     await enrol('berlin-1');
     assert.deepEqual(await held(), ['berlin-1 0A5'], 'a new token admits it again');
+  });
+
+  test('nothing is issued for the word of a TPM where nobody can check it', async () => {
+    const { token } = await desk.createToken('berlin-1', HOUR, 'ops');
+    await assert.rejects(desk.enrol(token, 'csr', {} as KeyProof), { code: 'ek-chain-untrusted' });
+    assert.equal(issued, 0);
   });
 
   test('beyond sixty-four of one name the oldest is admitted no more', async () => {

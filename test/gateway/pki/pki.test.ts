@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { type Authority, type Issued, IssueError, openAuthority } from '#gateway/pki/authority';
-import { connectorOf, EnrolmentDesk, EnrolmentError } from '#gateway/pki/enrolment';
+import { connectorOf, EnrolmentDesk, EnrolmentError, serviceName, serviceOf } from '#gateway/pki/enrolment';
 import { type EmbeddedStore, openEmbeddedStore } from '#gateway/state/embedded';
 import { requires } from '#test/requires';
 import { requestFor as request } from './signing-request.ts';
@@ -206,6 +206,27 @@ describe('enrolment', () => {
       'URI:spiffe://test.internal/connector/a, URI:spiffe://test.internal/connector/b',
       'URI:spiffe://test.internal/connector/UPPER',
       'URI:spiffe://test.internal/service/berlin-1',
+    ]) {
+      assert.equal(name(san), undefined, String(san));
+    }
+  });
+
+  test('and a service only in the form of one', () => {
+    const name = (san: string | undefined): string | undefined => serviceOf(san, 'test.internal');
+    assert.equal(name('URI:spiffe://test.internal/service/billing'), serviceName('billing'));
+    for (const san of [
+      undefined,
+      '',
+      'DNS:billing',
+      'DNS:spiffe://test.internal/service/billing',
+      'URI:spiffe://other.internal/service/billing',
+      'URI:spiffe://test.internal.evil/service/billing',
+      'URI:spiffe://test.internal/service/',
+      'URI:spiffe://test.internal/service/a/b',
+      'URI:spiffe://test.internal/service/a, URI:spiffe://test.internal/service/b',
+      'URI:spiffe://test.internal/service/UPPER',
+      'URI:spiffe://test.internal/connector/billing',
+      'URI:spiffe://test.internal/billing',
     ]) {
       assert.equal(name(san), undefined, String(san));
     }
