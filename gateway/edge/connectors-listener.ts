@@ -28,6 +28,7 @@ import {
   send,
 } from './connector-enrolment.ts';
 import { Crowd } from './crowd.ts';
+import { hangUp } from './hang-up.ts';
 import {
   CHECK_INTERVAL,
   type ConnectionLimits,
@@ -70,7 +71,7 @@ export function connectorsListener(
     connectionsCheckingInterval: CHECK_INTERVAL,
     maxHeaderSize: MAX_HEADER,
   });
-  const crowd = new Crowd(limits);
+  const crowd = new Crowd(limits, () => performance.now());
   crowd.attend(server);
   const sockets = new WebSocketServer({
     noServer: true,
@@ -81,7 +82,7 @@ export function connectorsListener(
   });
   server.on('request', (request, response) => {
     const { socket } = request;
-    crowd.engage(socket);
+    if (!crowd.engage(socket)) return void socket.destroy();
     response.once('close', () => crowd.rest(socket));
     route(request, response, handlers).catch((error: unknown) => {
       if (error instanceof TooMany) send(response, 429, error.code, error.message, error.retryAfter);
@@ -89,6 +90,8 @@ export function connectorsListener(
     });
   });
   server.on('upgrade', (request, socket, head) => {
+    // Behind a request that is not answered yet: whatever was written now would pass for that one's answer.
+    if (crowd.busy(socket)) return void socket.destroy();
     if (request.url === RELAY_PATH) {
       const gateway = identifyGateway(request, handlers);
       if (gateway === undefined) return turnAway(socket, '403 Forbidden');
@@ -115,7 +118,7 @@ export function connectorsListener(
 
 /** A dial that is refused costs a fleet's return nothing but this: it is tried again after a pause of its own choice. */
 function turnAway(socket: Duplex, status: string): void {
-  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+  hangUp(socket, `HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
 }
 
 async function route(

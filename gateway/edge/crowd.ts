@@ -1,9 +1,10 @@
 // The connections of a listener, counted by address. When there are too many, the one that has waited longest without
-// a request gives way to the newcomer: slow strangers push each other out, and nobody who asks for something.
+// a request gives way to the newcomer: slow strangers push each other out, and nobody who asks for something. And nobody
+// waits for ever, or has more under way on one connection than is answered.
 import type { Socket } from 'node:net';
 import type { Server } from 'node:tls';
 import { canonicalAddress, networkOf } from './address.ts';
-import type { ConnectionLimits } from './limits.ts';
+import { CHECK_INTERVAL, type ConnectionLimits, PIPELINED, WAIT } from './limits.ts';
 
 interface Guest {
   readonly group: Group;
@@ -11,6 +12,8 @@ interface Guest {
   socket: Socket;
   /** Requests under way. */
   busy: number;
+  /** When it began to wait. */
+  since: number;
   gone: boolean;
 }
 
@@ -23,6 +26,7 @@ interface Group {
 
 export class Crowd {
   readonly #limits: ConnectionLimits;
+  readonly #clock: () => number;
   readonly #groups = new Map<string, Group>();
   readonly #waiting = new Set<Guest>();
   readonly #byPort = new Map<string, Guest>();
@@ -31,15 +35,17 @@ export class Crowd {
   /** Connections closed or refused because there were too many. */
   shed = 0;
 
-  constructor(limits: ConnectionLimits) {
+  /** `clock`: monotonic milliseconds. */
+  constructor(limits: ConnectionLimits, clock: () => number) {
     this.#limits = limits;
+    this.#clock = clock;
   }
 
   get size(): number {
     return this.#count;
   }
 
-  /** Watches over all connections of `server`. */
+  /** Watches over all connections of `server` until it closes. */
   attend(server: Server): void {
     server.on('connection', (socket) => this.#enter(socket));
     server.on('secureConnection', (socket) => {
@@ -48,16 +54,32 @@ export class Crowd {
       guest.socket = socket;
       this.#bySocket.set(socket, guest);
     });
+    const timer = setInterval(() => this.look(), CHECK_INTERVAL).unref();
+    server.once('close', () => clearInterval(timer));
   }
 
-  /** A request came on this connection: until `rest` it is not the one to give way. */
-  engage(socket: object): void {
+  /** Closes what has waited for too long. Node's own timer begins anew with every byte, also with those of no request. */
+  look(): void {
+    const latest = this.#clock() - WAIT;
+    for (const guest of this.#waiting) {
+      if (guest.since > latest) return;
+      this.#close(guest);
+    }
+  }
+
+  /**
+   * A request came on this connection: until `rest` it is not the one to give way. False if it is not to be taken, because
+   * too many before it are unanswered, or the connection is gone.
+   */
+  engage(socket: object): boolean {
     const guest = this.#bySocket.get(socket);
-    if (guest === undefined) return;
+    if (guest === undefined) return true;
+    if (guest.gone || guest.busy >= PIPELINED) return false;
     guest.busy += 1;
-    if (guest.busy > 1) return;
+    if (guest.busy > 1) return true;
     guest.group.waiting.delete(guest);
     this.#waiting.delete(guest);
+    return true;
   }
 
   /** Whether a request of this connection is still to be answered. */
@@ -86,7 +108,7 @@ export class Crowd {
       return;
     }
     this.#groups.set(name, group);
-    const guest: Guest = { group, socket, busy: 0, gone: false };
+    const guest: Guest = { group, socket, busy: 0, since: 0, gone: false };
     const port = portOf(socket);
     group.count += 1;
     this.#count += 1;
@@ -99,6 +121,7 @@ export class Crowd {
   }
 
   #wait(guest: Guest): void {
+    guest.since = this.#clock();
     guest.group.waiting.add(guest);
     this.#waiting.add(guest);
   }
@@ -108,9 +131,13 @@ export class Crowd {
     const [longest] = waiting;
     if (longest === undefined) return false;
     this.shed += 1;
-    this.#leave(longest);
-    longest.socket.destroy();
+    this.#close(longest);
     return true;
+  }
+
+  #close(guest: Guest): void {
+    this.#leave(guest);
+    guest.socket.destroy();
   }
 
   #leave(guest: Guest): void {
@@ -125,7 +152,7 @@ export class Crowd {
   }
 }
 
-/** What tells two connections to one listener apart. */
-function portOf({ remoteAddress, remotePort }: Socket): string {
-  return `${remoteAddress} ${remotePort}`;
+/** What tells two connections to one listener apart; it may have several doors. */
+function portOf({ localPort, remoteAddress, remotePort }: Socket): string {
+  return `${localPort} ${remoteAddress} ${remotePort}`;
 }

@@ -1,6 +1,7 @@
 // One request and the means to answer it, whether it is plain HTTP or asks for an upgrade.
 import { type IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { hangUp } from './hang-up.ts';
 
 /** One request as Node parsed it. For an upgrade `response` writes to the raw socket until it is spliced. */
 export interface Exchange {
@@ -17,6 +18,6 @@ export function upgradeExchange(request: IncomingMessage, socket: Duplex, head: 
   const response = new ServerResponse(request);
   response.shouldKeepAlive = false;
   response.assignSocket(request.socket);
-  response.once('finish', () => socket.end());
+  response.once('finish', () => hangUp(socket));
   return { request, response, upgradeHead: head };
 }

@@ -8,12 +8,18 @@ export const HEADERS_TIMEOUT = 7_000;
 export const CHECK_INTERVAL = 1_000;
 /** Milliseconds in which a request's body arrives; a longer one is a stream and has to keep moving. */
 export const REQUEST_TIMEOUT = 30_000;
-/** Bytes a second, on average, by which a streamed body counts as moving. */
+/** Bytes a second, on average over REQUEST_TIMEOUT, by which a streamed body counts as moving. */
 export const BODY_RATE = 512;
 /** Milliseconds a client may take to read an answer of our own. */
 export const ANSWER_TIMEOUT = 30_000;
 /** Milliseconds an unused connection is kept. */
 export const KEEP_ALIVE = 60_000;
+/** Milliseconds a connection may go without a request, whatever else is said on it: unused, and then a request's head. */
+export const WAIT: number = KEEP_ALIVE + HEADERS_TIMEOUT + CHECK_INTERVAL;
+/** Milliseconds left to the other end for a last answer, and to close its side, after we closed ours. */
+export const LINGER = 2_000;
+/** Requests of one connection under way at once: whoever sends more ahead of their answers has us keep what it likes. */
+export const PIPELINED = 32;
 
 export const HEADER_BYTES: number = 16 * 1024;
 export const MAX_HEADERS = 100;

@@ -6,8 +6,8 @@ import type { SecureContextOptions } from 'node:tls';
 import { OWN_HEADERS } from '#gateway/portal/page';
 import { Crowd } from './crowd.ts';
 import { type Exchange, upgradeExchange } from './exchange.ts';
+import { hangUp } from './hang-up.ts';
 import {
-  ANSWER_TIMEOUT,
   CHECK_INTERVAL,
   type ConnectionLimits,
   HANDSHAKE_TIMEOUT,
@@ -58,48 +58,49 @@ export function peopleListener(
   });
   // The front counts headers itself: Node would cut the list silently and decide on a part.
   server.maxHeadersCount = 0;
-  const crowd = new Crowd(limits);
+  const clock = (): number => performance.now();
+  const crowd = new Crowd(limits, clock);
   crowd.attend(server);
-  const bodies = new SlowBodies(({ socket }) => handlers.unparsable(socket, 'ERR_HTTP_REQUEST_TIMEOUT'));
+  new Vanished({ clock }).attend(server);
+  const refused = new WeakSet<Duplex>();
+  const refuse = (socket: Duplex, code: string): void => {
+    refused.add(socket);
+    handlers.unparsable(socket, code);
+  };
+  // Whatever was written now would pass for the answer to a request before.
+  const cut = (socket: Duplex, code: string): void => {
+    socket.destroy();
+    refuse(socket, code);
+  };
+  const bodies = new SlowBodies(({ socket }) => refuse(socket, 'ERR_HTTP_REQUEST_TIMEOUT'));
   bodies.attend(server);
-  new Vanished({ clock: () => performance.now() }).attend(server);
 
-  const begin = (request: IncomingMessage, response: ServerResponse): void => {
+  const begin = (request: IncomingMessage, response: ServerResponse, expectContinue = false): void => {
     const { socket } = request;
-    crowd.engage(socket);
+    // The rest of a request that was refused already is none.
+    if (refused.has(socket)) return;
+    if (!crowd.engage(socket)) {
+      cut(socket, 'ERR_HTTP_TOO_MANY_PIPELINED');
+      return;
+    }
     response.once('close', () => crowd.rest(socket));
     bodies.watch(request);
+    handlers.take({ request, response, ...(expectContinue ? { expectContinue } : {}) });
   };
-  server.on('request', (request, response) => {
-    begin(request, response);
-    handlers.take({ request, response });
-  });
-  server.on('checkContinue', (request, response) => {
-    begin(request, response);
-    handlers.take({ request, response, expectContinue: true });
-  });
-  server.on('checkExpectation', (request, response) => {
-    begin(request, response);
-    handlers.take({ request, response });
-  });
+  server.on('request', begin);
+  server.on('checkContinue', (request, response) => begin(request, response, true));
+  server.on('checkExpectation', begin);
   // An upgraded connection counts as busy to its end.
   server.on('upgrade', (request, socket, head) => {
-    // Behind a request that is not answered yet: whatever was written now would pass for that one's answer.
-    if (crowd.busy(socket)) {
-      socket.destroy();
-      return handlers.unparsable(socket, 'ERR_HTTP_UPGRADE_PIPELINED');
-    }
-    crowd.engage(socket);
+    if (refused.has(socket)) return;
+    if (crowd.busy(socket) || !crowd.engage(socket)) return cut(socket, 'ERR_HTTP_UPGRADE_PIPELINED');
     handlers.take(upgradeExchange(request, socket, head));
   });
-  server.on('connect', (_request, socket) => handlers.unparsable(socket, 'CONNECT'));
-  const refused = new WeakSet<Duplex>();
+  server.on('connect', (_request, socket) => refuse(socket, 'CONNECT'));
   server.on('clientError', ({ code = '' }: NodeJS.ErrnoException, socket) => {
     // A connection that broke off asked for nothing; and one refusal is enough, whatever else is sent down the line.
-    const answered = refused.has(socket) || !isViolation(code);
-    refused.add(socket);
-    if (answered) socket.destroy();
-    else handlers.unparsable(socket, code);
+    if (refused.has(socket) || !isViolation(code)) socket.destroy();
+    else refuse(socket, code);
   });
   return server;
 }
@@ -128,10 +129,8 @@ function answering(socket: Duplex & { readonly _httpMessage?: ServerResponse | n
 /** Answers a connection whose bytes are no request, and ends it. Returns what to record. */
 export function refuseBare(socket: Duplex, code: string): 'timeout' | 'header-size' | 'method' | 'parse' {
   const [status, refusal] = BARE[code] ?? ['400 Bad Request', 'parse'];
-  if (socket.writable && !answering(socket)) {
-    socket.end(`HTTP/1.1 ${status}\r\n${BARE_HEADERS}Connection: close\r\nContent-Length: 0\r\n\r\n`);
-    const cut = setTimeout(() => socket.destroy(), ANSWER_TIMEOUT).unref();
-    socket.once('close', () => clearTimeout(cut));
-  } else socket.destroy();
+  if (socket.writable && !answering(socket))
+    hangUp(socket, `HTTP/1.1 ${status}\r\n${BARE_HEADERS}Connection: close\r\nContent-Length: 0\r\n\r\n`);
+  else socket.destroy();
   return refusal;
 }

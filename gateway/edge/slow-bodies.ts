@@ -1,14 +1,14 @@
-// Request bodies that trickle: after their time they must keep moving, or the connection ends. What the app is slow
-// to take is not held against the client.
+// Request bodies that trickle: after their time they must keep moving, or the connection ends; what came fast before is no
+// credit. What the app is slow to take is not held against the client.
 import type { IncomingMessage } from 'node:http';
 import type { Server } from 'node:tls';
 import { BODY_RATE, CHECK_INTERVAL, REQUEST_TIMEOUT } from './limits.ts';
 
 interface Watched {
   readonly request: IncomingMessage;
-  /** Of the connection when the head was there. */
-  readonly bytesBefore: number;
-  /** Milliseconds for which bytes were wanted. */
+  /** Of the connection when it was last found moving. */
+  bytesBefore: number;
+  /** Milliseconds since then for which bytes were wanted. */
   wanted: number;
 }
 
@@ -36,17 +36,22 @@ export class SlowBodies {
   /** `passed`: milliseconds since the last look. */
   look(passed: number): void {
     for (const one of this.#watched) {
-      const { request, bytesBefore } = one;
+      const { request } = one;
       if (request.complete || request.destroyed) {
         this.#watched.delete(one);
         continue;
       }
       if (request.readableFlowing !== true) continue;
       one.wanted += passed;
-      const rate = (request.socket.bytesRead - bytesBefore) / (one.wanted / 1000);
-      if (one.wanted <= REQUEST_TIMEOUT || rate >= BODY_RATE) continue;
-      this.#watched.delete(one);
-      this.#onSlow(request);
+      if (one.wanted <= REQUEST_TIMEOUT) continue;
+      const { bytesRead } = request.socket;
+      if (bytesRead - one.bytesBefore >= (BODY_RATE * one.wanted) / 1000) {
+        one.bytesBefore = bytesRead;
+        one.wanted = 0;
+      } else {
+        this.#watched.delete(one);
+        this.#onSlow(request);
+      }
     }
   }
 }

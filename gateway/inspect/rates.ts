@@ -1,6 +1,7 @@
 // Rates that policy sets on what it allows: counted in the store, so that all gateways of an installation count
 // together. A count that cannot be had is a deny.
 import type { Ruling } from '#gateway/access/ruling';
+import { networkOf } from '#gateway/edge/address';
 import { hashSecret } from '#gateway/identity/cookies';
 import type { Store } from '#gateway/state/store';
 import type { Decision, Obligations, RateKey } from '#policy/decision';
@@ -40,13 +41,16 @@ function keyOf(rate: Rate, { rule }: Decision, input: AccessRequest): string {
   return hashSecret(JSON.stringify([rule?.id, rate.requests, rate.per, ...parts]));
 }
 
-/** Somebody without a device, or a stream without a path, is counted with all others like that. */
+/**
+ * Somebody without a device, or a stream without a path, is counted with all others like that. Of IPv6 a network of 64 bits
+ * is one address: whoever has one has all of it.
+ */
 const COUNTED: Readonly<Record<RateKey, (input: AccessRequest) => readonly (string | undefined)[]>> = {
   user: ({ subject }) => ['user', subject.id],
   device: ({ device }) => ['device', device?.id],
   app: ({ target }) => ['app', target.app],
   route: ({ target }) => ['route', target.app, target.method, target.path],
-  address: ({ network }) => ['address', network.address],
+  address: ({ network }) => ['address', networkOf(network.address)],
 };
 
 function exceeded(

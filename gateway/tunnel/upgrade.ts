@@ -6,6 +6,7 @@ import { HeadError, type ResetCode } from '#connectors/wire/error';
 import type { ResponseHead } from '#connectors/wire/head';
 import { Splice, type SpliceEnd } from '#connectors/wire/splice';
 import type { Stream, StreamHandler } from '#connectors/wire/stream';
+import { hangUp } from '#gateway/edge/hang-up';
 import { Answer } from './answer.ts';
 import type { Choose } from './exchange.ts';
 import { failureOf } from './failure.ts';
@@ -118,7 +119,7 @@ export class Upgrade implements StreamHandler, Relay {
     const res = new ServerResponse(this.#req);
     res.shouldKeepAlive = false;
     res.assignSocket(this.#socket as Parameters<ServerResponse['assignSocket']>[0]);
-    res.on('finish', () => this.#socket.end());
+    res.on('finish', () => hangUp(this.#socket));
     const answer = new Answer(this.#method, res, this.#options, this.#turn);
     stream.end();
     this.#answer = answer;

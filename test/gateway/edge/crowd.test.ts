@@ -20,9 +20,13 @@ class FakeSocket extends EventEmitter {
   }
 }
 
-function hall(connections: number, perAddress: number): { crowd: Crowd; come(address: string): FakeSocket } {
+function hall(
+  connections: number,
+  perAddress: number,
+  clock = () => 0,
+): { crowd: Crowd; come(address: string): FakeSocket } {
   const server = new EventEmitter();
-  const crowd = new Crowd({ connections, perAddress });
+  const crowd = new Crowd({ connections, perAddress }, clock);
   crowd.attend(server as Server);
   let port = 1024;
   const come = (address: string): FakeSocket => {
@@ -92,6 +96,45 @@ test('a connection that rests waits anew; pipelined requests count until the las
   crowd.rest(one);
   const four = come('192.0.2.1');
   assert.deepEqual(gone([one, three, four]), [1], 'the third came before the first began to rest');
+});
+
+test('whoever waits for too long is sent away, whatever it says meanwhile; what is under way never is', () => {
+  let now = 0;
+  const { crowd, come } = hall(100, 100, () => now);
+  const sockets = ['192.0.2.1', '192.0.2.2', '192.0.2.3'].map(come);
+  const [silent, busy, rested] = sockets as [FakeSocket, FakeSocket, FakeSocket];
+  crowd.engage(busy);
+  crowd.engage(rested);
+  now = 40_000;
+  crowd.rest(rested);
+  sockets.push(come('192.0.2.4'));
+  const look = (at: number): number[] => {
+    now = at;
+    crowd.look();
+    return gone(sockets);
+  };
+  assert.deepEqual(look(67_999), []);
+  assert.deepEqual(look(68_000), [0]);
+  assert.deepEqual(look(107_999), [0]);
+  assert.deepEqual(look(108_000), [0, 2, 3]);
+  assert.deepEqual(look(3_600_000), [0, 2, 3]);
+  crowd.rest(busy);
+  assert.deepEqual(look(3_668_000), [0, 1, 2, 3]);
+  assert.equal(crowd.size, 0);
+  assert.equal(silent.destroyed, true);
+});
+
+test('no more is taken of a connection than it may have under way, and nothing of one that is gone', () => {
+  const { crowd, come } = hall(100, 100);
+  const [one, other] = [come('192.0.2.1'), come('192.0.2.1')];
+  const taken = Array.from({ length: 40 }, () => crowd.engage(one)).filter(Boolean).length;
+  assert.equal(taken, 32);
+  assert.equal(crowd.engage(other), true);
+  crowd.rest(one);
+  assert.deepEqual([crowd.engage(one), crowd.engage(one)], [true, false]);
+  one.destroy();
+  crowd.rest(one);
+  assert.equal(crowd.engage(one), false);
 });
 
 test('whoever leaves is forgotten', () => {

@@ -53,6 +53,16 @@ test('a body that keeps moving may take as long as it likes', () => {
   assert.deepEqual(cut, []);
 });
 
+test('what came fast at first is no credit for standing still', () => {
+  const one = body();
+  const { pass, cut } = watch(one);
+  one.socket.bytesRead += 100_000_000;
+  pass(31);
+  assert.deepEqual(cut, []);
+  pass(31);
+  assert.deepEqual(cut, [one]);
+});
+
 test('time in which nobody reads is not the client’s', () => {
   const one = body();
   one.readableFlowing = false;

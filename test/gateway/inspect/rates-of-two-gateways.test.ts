@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Rulings } from '#gateway/access/ruling';
 import type { LiveSession } from '#gateway/identity/sessions';
 import { Rates } from '#gateway/inspect/rates';
@@ -14,26 +15,29 @@ import type { Store } from '#gateway/state/store';
 import type { RateKey } from '#policy/decision';
 import type { AccessRequest } from '#policy/input';
 import { loadPolicy } from '#policy/load';
-import { REDIS_NEEDS, redisServer } from '#test/contract/redis';
+import { REDIS_NEEDS, type RedisServer, redisServer } from '#test/contract/redis';
 import { requires } from '#test/requires';
+import { until } from '#test/story/part';
 
 const LIMIT = 4;
 const skip = requires(...REDIS_NEEDS);
 
 /** The stores of two gateways of one installation. */
-async function twoStores(t: TestContext): Promise<[Store, Store]> {
+async function twoStores(
+  t: TestContext,
+): Promise<{ readonly stores: readonly [Store, Store]; readonly redis: RedisServer }> {
   const directory = mkdtempSync(join(tmpdir(), 'sallyport-rates-'));
   t.after(() => rmSync(directory, { recursive: true, force: true }));
   const file = join(directory, 'secret');
   writeFileSync(file, 'a secret of more than thirty-two characters\n', { mode: 0o600 });
-  const { port } = await redisServer({ after: (step) => t.after(step) });
+  const server = await redisServer({ after: (step) => t.after(step) });
   const open = async (): Promise<Store> => {
-    const redis = { database: 0, prefix: 'sallyport', server: { host: '127.0.0.1', port } };
+    const redis = { database: 0, prefix: 'sallyport', server: { host: '127.0.0.1', port: server.port } };
     const store = await openStore({ kind: 'redis', directory, secret: { file }, redis }, Date.now);
     t.after(() => store.close());
     return store;
   };
-  return [await open(), await open()];
+  return { stores: [await open(), await open()], redis: server };
 }
 
 interface Asker {
@@ -57,16 +61,31 @@ const KEYS: readonly (readonly [key: RateKey, same: Partial<Asker>])[] = [
   ['address', { address: ADA.address }],
 ];
 
-function policyOf(by: RateKey): string {
+function policyOf(by: RateKey, per = '1h'): string {
   return `version: 1
 zone: UTC
 apps: [wiki, vault]
 rules:
-  - { id: all, allow: [wiki, vault], who: everyone, rate: { limit: ${LIMIT}/1h, by: [${by}] } }
+  - { id: all, allow: [wiki, vault], who: everyone, rate: { limit: ${LIMIT}/${per}, by: [${by}] } }
 `;
 }
 
+interface Answer {
+  readonly verdict: string;
+  readonly retryAfter: number | undefined;
+}
+
+/** The answer of a gateway with that policy: 'allow', or why not. */
 function gatewayOn(store: Store, text: string): (asker: Asker) => Promise<string> {
+  const ask = answersOf(store, text);
+  return async (asker) => {
+    const { verdict, retryAfter } = await ask(asker);
+    if (verdict === 'rate-limited') assert.ok((retryAfter ?? 0) > 3500, String(retryAfter));
+    return verdict;
+  };
+}
+
+function answersOf(store: Store, text: string): (asker: Asker) => Promise<Answer> {
   const loaded = loadPolicy(text, 'policy.yaml');
   assert.ok(loaded.ok, JSON.stringify(loaded));
   const rulings = new Rulings(() => loaded.policy);
@@ -80,13 +99,13 @@ function gatewayOn(store: Store, text: string): (asker: Asker) => Promise<string
       network: { address },
     };
     const { decision, retryAfter } = await rates.keep(rulings.rule(session, input), input);
-    if (decision.reason === 'rate-limited') assert.ok((retryAfter ?? 0) > 3500, String(retryAfter));
-    return decision.verdict === 'allow' ? 'allow' : decision.reason;
+    return { verdict: decision.verdict === 'allow' ? 'allow' : decision.reason, retryAfter };
   };
 }
 
 test('a rate in a policy is one rate over two gateways', { skip }, async (t) => {
-  const [store, another] = await twoStores(t);
+  const { stores, redis } = await twoStores(t);
+  const [store, another] = stores;
   for (const [by, same] of KEYS) {
     await t.test(`by ${by}`, async () => {
       const [one, two] = [gatewayOn(store, policyOf(by)), gatewayOn(another, policyOf(by))];
@@ -105,10 +124,51 @@ test('a rate in a policy is one rate over two gateways', { skip }, async (t) => 
     const answers = await Promise.all(Array.from({ length: 40 }, (_, i) => gateways[i % 2]?.(cleo)));
     assert.equal(answers.filter((answer) => answer === 'allow').length, LIMIT);
   });
+
+  await t.test('a network of IPv6 is one address, at both', async () => {
+    const text = policyOf('address');
+    const gateways = [gatewayOn(store, text), gatewayOn(another, text)];
+    const answers: (string | undefined)[] = [];
+    for (let i = 1; i <= LIMIT * 2; i += 1) {
+      answers.push(await gateways[i % 2]?.({ ...ADA, address: `2001:db8:0:7:${i}::${i}` }));
+    }
+    assert.deepEqual(answers, [...Array(LIMIT).fill('allow'), ...Array(LIMIT).fill('rate-limited')]);
+    assert.equal(await gateways[0]?.({ ...ADA, address: '2001:db8:0:8::1' }), 'allow');
+  });
+
+  await t.test('begins anew for both when the time that was named is over', async () => {
+    const text = policyOf('user', '3s');
+    const gateways = [answersOf(store, text), answersOf(another, text)];
+    const dora = { ...ADA, user: 'dora' };
+    const askAll = async (): Promise<Answer[]> =>
+      (await Promise.all(Array.from({ length: 20 }, (_, i) => gateways[i % 2]?.(dora)))).flatMap(
+        (one) => one ?? [],
+      );
+    for (let round = 0; round < 2; round += 1) {
+      const answers = await askAll();
+      const refused = answers.filter(({ verdict }) => verdict === 'rate-limited');
+      assert.equal(refused.length, answers.length - LIMIT);
+      const waits = refused.map(({ retryAfter = 0 }) => retryAfter);
+      assert.ok(Math.min(...waits) >= 1 && Math.max(...waits) <= 3, String(waits));
+      await sleep(Math.max(...waits) * 1000);
+    }
+  });
+
+  await t.test('without the store nothing that has a rate is allowed, and with it all goes on', async () => {
+    const text = policyOf('user');
+    const gateways = [gatewayOn(store, text), gatewayOn(another, text)];
+    const emil = { ...ADA, user: 'emil' };
+    const both = (): Promise<string[]> => Promise.all(gateways.map((gateway) => gateway(emil)));
+    assert.deepEqual(await both(), ['allow', 'allow']);
+    await redis.part.kill();
+    assert.deepEqual(await both(), ['error', 'error']);
+    await redisServer({ after: (step) => t.after(step) }, { port: redis.port });
+    await until('the stores are back', async () => (await both()).every((answer) => answer !== 'error'));
+  });
 });
 
 test('what strangers begin is counted over two gateways', { skip }, async (t) => {
-  const stores = await twoStores(t);
+  const { stores } = await twoStores(t);
   const gateways = stores.map(
     (store) =>
       new Strangers({

@@ -76,6 +76,7 @@ describe('what is counted together', () => {
     [['app'], { user: 'ben', address: '192.0.2.9' }, { app: 'vault' }],
     [['route'], { user: 'ben' }, { path: '/x' }],
     [['address'], { user: 'ben' }, { address: '192.0.2.9' }],
+    [['address'], { user: 'ben' }, { address: '2001:db8::1' }],
     [['user', 'route'], { address: '192.0.2.9' }, { path: '/x' }],
     [['user', 'route'], { device: 'laptop' }, { user: 'ben' }],
   ];
