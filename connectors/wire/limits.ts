@@ -61,7 +61,7 @@ export const DEFAULT_LIMITS: Limits = {
   maxWindow: 512 * KiB,
   streams: 16_384,
   replaceAt: LAST_STREAM - 4_000_000,
-  minInFlight: 256 * KiB,
+  minInFlight: 128 * KiB,
   maxInFlight: 16 * MiB,
   ackEvery: 32 * KiB,
   maxBacklog: 24 * MiB,

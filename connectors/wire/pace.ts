@@ -1,5 +1,5 @@
-// How many bytes a tunnel may have in flight: about twice what the line holds, so that a small request never waits
-// behind more than that. Capping only the local send buffer would do nothing, the queue would stand in the network.
+// How many bytes a tunnel may have in flight: what the line holds and a little more, so that a small request hardly waits
+// behind bulk. Capping only the local send buffer would do nothing, the queue would stand in the network.
 import type { Limits } from './limits.ts';
 
 /**
@@ -11,35 +11,49 @@ const QUIET = 64 * 1024;
 const TRIPS = 3;
 /** Milliseconds that are always allowed for a trip: turns of the event loops at both ends, which a ping does not meet. */
 const TURNS = 3;
-/** Milliseconds that one rate sample takes at least. */
-const RATE_INTERVAL = 10;
-/** Share of the best rate kept at each sample: a rate once seen is forgotten within a second or two. */
-const RATE_DECAY = 0.97;
+/** Milliseconds that bulk may wait for bulk: without any the line would idle each time that an event loop is late. */
+const QUEUE = 8;
+/** The same as a share of the trip, where that is more: over a long line one is late by more. */
+const QUEUE_SHARE = 1 / 4;
+/** How much of what a sample asks for is done: its effect is seen only a trip later. */
+const STEP = 1 / 2;
 
+/**
+ * The control law is that of FAST TCP (Wei, Jin, Low, Hegde: FAST TCP, IEEE/ACM Transactions on Networking 14(6), 2006):
+ * a trip under load that takes longer than one without by more than `QUEUE` says that less may be in flight. It holds for
+ * any number of tunnels on one line, since each of them is told by the queue that all make.
+ */
 export class Pace {
   readonly #min: number;
   readonly #max: number;
+  /** What a peer may leave unacknowledged, so that it is in flight without being on the line. */
+  readonly #unseen: number;
   readonly #clock: () => number;
   #sent = 0;
   #acked = 0;
   #cap: number;
+  /** No queue was seen yet: what is in flight doubles each trip. */
+  #starting = true;
+  /** Most bytes in flight since the last measurement. */
+  #peak = 0;
   /** Waits for the line to run down. */
   #ping: (() => void) | undefined;
   /** When the ping that is out was sent; -1 while none is. */
   #pingedAt = -1;
   readonly #trips: number[] = [];
   #rtt: number | undefined;
-  /** Bytes per millisecond. */
+  /** The byte that is timed, when it was sent, and what had arrived then; -1 while none is. */
+  #timed = -1;
+  #timedAt = 0;
+  #timedFrom = 0;
+  /** Bytes per millisecond of the last sample. */
   #rate = 0;
-  #sampleAt = 0;
-  /** Acknowledged before the sample, and what is when it ends. */
-  #sampleFrom = 0;
-  #sampleTo = 0;
 
   /** `clock`: monotonic milliseconds. */
   constructor(limits: Limits, clock: () => number) {
     this.#min = limits.minInFlight;
     this.#max = limits.maxInFlight;
+    this.#unseen = limits.ackEvery;
     this.#cap = limits.minInFlight;
     this.#clock = clock;
   }
@@ -62,6 +76,13 @@ export class Pace {
 
   sent(bytes: number): void {
     this.#sent += bytes;
+    const inFlight = this.#sent - this.#acked;
+    if (inFlight > this.#peak) this.#peak = inFlight;
+    // Only a tunnel that is full says what one more byte would meet.
+    if (this.#timed !== -1 || inFlight < this.#cap) return;
+    this.#timed = this.#sent;
+    this.#timedAt = this.#clock();
+    this.#timedFrom = this.#acked;
   }
 
   /** False: more was acknowledged than sent. */
@@ -69,28 +90,39 @@ export class Pace {
     this.#acked += bytes;
     if (this.#acked > this.#sent) return false;
     this.#pingWhenQuiet();
-    this.#sample();
+    if (this.#timed === -1) return true;
+    if (this.#acked >= this.#timed) {
+      this.#timed = -1;
+      this.#sample(this.#acked - this.#timedFrom, Math.max(1, this.#clock() - this.#timedAt));
+    } else if (this.#sent - this.#acked < this.#unseen) {
+      // It may be acknowledged only with what is sent after a pause.
+      this.#timed = -1;
+    }
     return true;
   }
 
-  /**
-   * A sample lasts until all that was in flight at its beginning has arrived. On a line that is shared, bytes come in
-   * clumps: over less than that, a clump at the line's rate would count as ours.
-   */
-  #sample(): void {
-    const now = this.#clock();
-    const elapsed = now - this.#sampleAt;
-    if (this.#acked < this.#sampleTo || elapsed < RATE_INTERVAL) return;
-    this.#rate = Math.max(this.#rate * RATE_DECAY, (this.#acked - this.#sampleFrom) / elapsed);
-    this.#sampleAt = now;
-    this.#sampleFrom = this.#acked;
-    this.#sampleTo = this.#sent;
-    const wanted = 2 * this.#rate * this.trip;
-    this.#cap = Math.min(this.#max, Math.max(this.#min, wanted));
+  /** Of a full tunnel: so many bytes arrived in the milliseconds in which one of them went there and was acknowledged. */
+  #sample(bytes: number, elapsed: number): void {
+    const rtt = this.#rtt;
+    if (rtt === undefined) return;
+    const target = rtt + Math.max(QUEUE, rtt * QUEUE_SHARE);
+    if (elapsed > target) this.#starting = false;
+    // The better of two: one that an event loop was late for says nothing about the line.
+    const rate = bytes / elapsed;
+    const wanted = Math.max(rate, this.#rate) * target + this.#unseen;
+    this.#rate = rate;
+    const cap = this.#starting ? Math.max(this.#cap, 2 * bytes) : this.#cap + STEP * (wanted - this.#cap);
+    this.#cap = Math.min(this.#max, Math.max(this.#min, cap));
   }
 
   /** Measures the round trip: lets the line run down and has `ping` send one. Ends with `ponged`. */
   measure(ping: () => void): void {
+    // What was not used for so long may no longer be true (RFC 7661).
+    if (this.#peak < this.#cap / 2) {
+      this.#cap = Math.max(this.#min, this.#peak);
+      this.#starting = true;
+    }
+    this.#peak = 0;
     this.#ping = ping;
     this.#pingWhenQuiet();
   }

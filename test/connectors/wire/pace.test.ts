@@ -14,12 +14,26 @@ interface Outcome {
   readonly wait: number;
 }
 
-/**
- * Bulk without end through a line of `rate` bytes a millisecond and `trip` milliseconds there and back that `tunnels`
- * share, in steps of a millisecond; `clump` is how often the far end gets round to what has arrived.
- */
-function carry(rate: number, trip: number, tunnels: number, clump: number): Outcome {
+interface Line {
+  /** Bytes a millisecond, at first and at last. */
+  readonly rate: number;
+  readonly before?: number;
+  /** Milliseconds there and back. */
+  readonly trip: number;
+  /** That share the line. */
+  readonly tunnels?: number;
+  /** How often the far end gets round to what has arrived, in milliseconds. */
+  readonly clump?: number;
+  /** For how long the far end stands still, ten times a second. */
+  readonly pause?: number;
+  /** Share of the line that is to be used. */
+  readonly least?: number;
+}
+
+/** Bulk without end, in steps of a millisecond; the second half of a minute is looked at. */
+function carry({ rate: last, before = last, trip, tunnels = 1, clump = 1, pause = 0 }: Line): Outcome {
   let now = 0;
+  let rate = before;
   const line = { free: 0, arrived: 0, waits: [] as number[] };
   const seconds = 60;
   const lookedAt = (seconds * 1000) / 2;
@@ -56,8 +70,10 @@ function carry(rate: number, trip: number, tunnels: number, clump: number): Outc
     return { send, receive };
   });
   for (; now < seconds * 1000; now += 1) {
+    // A second before it is looked at.
+    if (now === lookedAt - 1000) rate = last;
     for (const { send } of ends) send();
-    if (now % clump === 0) for (const { receive } of ends) receive();
+    if (now % clump === 0 && now % 100 >= pause) for (const { receive } of ends) receive();
   }
   line.waits.sort((x, y) => x - y);
   const wait = line.waits[Math.floor(line.waits.length * 0.9)] ?? Number.NaN;
@@ -66,26 +82,43 @@ function carry(rate: number, trip: number, tunnels: number, clump: number): Outc
 
 describe('a tunnel full of bulk', () => {
   const mbit = (megabits: number): number => (megabits * 1e6) / 8 / 1000;
-  for (const [name, rate, trip, tunnels, clump] of [
-    ['100 Mbit/s, 20 ms', mbit(100), 20, 1, 1],
-    ['100 Mbit/s, 20 ms, an end that is often busy', mbit(100), 20, 1, 8],
-    ['100 Mbit/s, 20 ms, and another tunnel', mbit(100), 20, 2, 1],
-    ['100 Mbit/s, 20 ms, three more, busy ends', mbit(100), 20, 4, 8],
-    ['100 Mbit/s, 100 ms', mbit(100), 100, 1, 1],
-    ['1 Gbit/s, 10 ms', mbit(1000), 10, 1, 1],
-    ['1 Gbit/s, 60 ms', mbit(1000), 60, 1, 1],
-    ['20 Mbit/s, 200 ms', mbit(20), 200, 1, 1],
-  ] as const) {
+  const lines: Readonly<Record<string, Line>> = {
+    '100 Mbit/s, 20 ms': { rate: mbit(100), trip: 20 },
+    '100 Mbit/s, 20 ms, an end that is often busy': { rate: mbit(100), trip: 20, clump: 8 },
+    '100 Mbit/s, 20 ms, and another tunnel': { rate: mbit(100), trip: 20, tunnels: 2 },
+    '100 Mbit/s, 20 ms, three more, busy ends': { rate: mbit(100), trip: 20, tunnels: 4, clump: 8 },
+    '100 Mbit/s, 20 ms, an end that pauses': {
+      rate: mbit(100),
+      trip: 20,
+      tunnels: 2,
+      pause: 15,
+      least: 0.955,
+    },
+    '100 Mbit/s, 20 ms, after 1 Gbit/s': { rate: mbit(100), before: mbit(1000), trip: 20, tunnels: 2 },
+    '1 Gbit/s, 20 ms, after 100 Mbit/s': { rate: mbit(1000), before: mbit(100), trip: 20, tunnels: 2 },
+    '100 Mbit/s, 100 ms': { rate: mbit(100), trip: 100 },
+    '100 Mbit/s, 100 ms, and another tunnel': { rate: mbit(100), trip: 100, tunnels: 2 },
+    '1 Gbit/s, 10 ms': { rate: mbit(1000), trip: 10 },
+    '1 Gbit/s, 60 ms': { rate: mbit(1000), trip: 60 },
+    '20 Mbit/s, 200 ms': { rate: mbit(20), trip: 200 },
+    '10 Gbit/s, no distance': { rate: mbit(10_000), trip: 0.2 },
+  };
+  for (const [name, line] of Object.entries(lines)) {
     test(name, () => {
-      const { share, wait } = carry(rate, trip, tunnels, clump);
-      assert.ok(share > 0.93, `${share} of the line`);
-      // About another round trip, or what the least in flight takes to send; more where tunnels share the line.
-      const most =
-        (tunnels === 1 ? 1.3 : 2.5) * Math.max(trip, (tunnels * DEFAULT_LIMITS.minInFlight) / rate - trip) +
-        clump;
+      const { rate, trip, tunnels = 1, clump = 1, least = 0.93 } = line;
+      const { share, wait } = carry(line);
+      assert.ok(share > least, `${share} of the line`);
+      // A quarter of the trip and what no acknowledgement shows; never less than two turns of a busy end.
+      const most = Math.max(10, trip * 0.28) + (tunnels * ackEvery) / rate + clump;
       assert.ok(wait < most, `${wait} ms where ${most} are enough`);
     });
   }
+
+  test('5 Mbit/s, 30 ms, and another tunnel: the least in flight is what a request waits for', () => {
+    const { share, wait } = carry({ rate: mbit(5), trip: 30, tunnels: 2 });
+    assert.ok(share > 0.99);
+    assert.ok(wait < (2.2 * DEFAULT_LIMITS.minInFlight) / mbit(5), `${wait} ms`);
+  });
 });
 
 test('what is in flight stays under its limits, however long the line', () => {
@@ -103,6 +136,53 @@ test('what is in flight stays under its limits, however long the line', () => {
   pace.acked(0);
   assert.ok(pace.room <= DEFAULT_LIMITS.maxInFlight);
   assert.ok(pace.room >= DEFAULT_LIMITS.minInFlight);
+});
+
+/** A tunnel that was full for five trips of 10 ms and saw no queue. */
+function grown(): { readonly pace: Pace; pass(ms: number): void; measure(): void } {
+  let now = 0;
+  const pace = new Pace(DEFAULT_LIMITS, () => now);
+  const measure = (): void => {
+    pace.measure(() => {});
+    now += 10;
+    pace.ponged();
+  };
+  measure();
+  for (let i = 0; i < 5; i += 1) {
+    const { room } = pace;
+    pace.sent(room);
+    now += 10;
+    pace.acked(room);
+  }
+  assert.ok(pace.room > 10 * DEFAULT_LIMITS.minInFlight, `${pace.room} on a line that shows no queue`);
+  const pass = (ms: number): void => {
+    now += ms;
+  };
+  return { pace, pass, measure };
+}
+
+test('what went unused between two measurements is not believed any more', () => {
+  const { pace, measure } = grown();
+  const { room } = pace;
+  pace.sent(room);
+  pace.acked(room);
+  measure();
+  assert.ok(pace.room >= room, 'it was used');
+  measure();
+  assert.equal(pace.room, DEFAULT_LIMITS.minInFlight);
+});
+
+test('a sample that the peer need not acknowledge is given up', () => {
+  const { pace, pass } = grown();
+  const { room } = pace;
+  pace.sent(room);
+  pace.acked(room - 1);
+  for (let i = 0; i < 3; i += 1) {
+    pass(60_000);
+    pace.sent(ackEvery);
+    pace.acked(ackEvery);
+  }
+  assert.equal(pace.room, room - 1, 'a pause of a minute is no queue');
 });
 
 test('more acknowledged than sent is told', () => {

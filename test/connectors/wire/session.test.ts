@@ -27,7 +27,7 @@ test('a request, its answer with trailers, and nothing left behind', async () =>
 });
 
 test('a sender stops at the window, and goes on as the reader consumes', async () => {
-  const { gateway, connector } = await joined();
+  const { gateway, connector } = await joined({ minInFlight: 2 * DEFAULT_LIMITS.window });
   const { probe } = open(gateway);
   await settle();
   probe.consuming = false;
