@@ -238,7 +238,7 @@ async function wire(given: GatewayConfig, around: Surroundings, undo: (() => unk
   });
   const admin = await adminListener(config, {
     admins: openAdmins({ config, signed: () => changes?.admins, store, recorder, now }),
-    ...{ desk, office, recorder, revoke },
+    ...{ desk, office, recorder, strangers, revoke },
     devices: devices.desk,
     sessions,
     ssh: sshDesk,

@@ -125,7 +125,9 @@ export interface RefusalsSummed {
   readonly kind: 'refusals-summed';
   /** Left out when they are of several addresses. */
   readonly client?: Optional<Peer>;
-  /** How many addresses, at least. An IPv6 network of 64 bits counts as one. */
+  /** Of refusals at the admin socket: nobody who is known. */
+  readonly by?: Optional<Actor>;
+  /** How many addresses, at least; none at the admin socket. An IPv6 network of 64 bits counts as one. */
   readonly addresses: number;
   readonly count: number;
   /** How many had which code, most first. */

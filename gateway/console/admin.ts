@@ -1,7 +1,7 @@
 // The admin API on a Unix socket: every request goes through the door, which knows who may ask for what. The gateway
 // stays the only writer of its state and events.
 import { chmodSync, rmSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
+import { createServer, type Server, type ServerOptions } from 'node:http';
 import { join } from 'node:path';
 import { Hono } from 'hono';
 import { z } from 'zod';
@@ -9,8 +9,10 @@ import type { DeviceDesk } from '#gateway/attest/desk';
 import { MAX_BUNDLE } from '#gateway/change/bundle';
 import type { Changes } from '#gateway/change/changes';
 import type { GatewayConfig } from '#gateway/config';
-import { OWN_BODY } from '#gateway/edge/limits';
+import { Crowd } from '#gateway/edge/crowd';
+import { CHECK_INTERVAL, HEADERS_TIMEOUT, OWN_BODY, REQUEST_TIMEOUT } from '#gateway/edge/limits';
 import { serveOwn } from '#gateway/edge/own-pages';
+import type { Strangers } from '#gateway/inspect/strangers';
 import type { AuthorityOffice } from '#gateway/pki/authority-office';
 import { CONNECTOR_NAME, type EnrolmentDesk, serviceName } from '#gateway/pki/enrolment';
 import type { SshDesk } from '#gateway/pki/ssh/desk';
@@ -32,8 +34,14 @@ export const ADMIN_SOCKET = 'admin.sock';
 const MAX_SOCKET_PATH = 107;
 /** Where changes are sent, which are larger than anything else. */
 export const CHANGES_PATH = '/v1/changes';
-/** Nobody needs more at once, and on a socket that is open to all nobody gets more. */
+/** Nobody needs more at once, and on a socket that is open to all nobody gets more: who waits gives way to who comes. */
 const MAX_CONNECTIONS = 64;
+/** For the same reason nobody may take as long as they like over a request. */
+export const ADMIN_TIMES: ServerOptions = {
+  headersTimeout: HEADERS_TIMEOUT,
+  requestTimeout: REQUEST_TIMEOUT,
+  connectionsCheckingInterval: CHECK_INTERVAL,
+};
 const MAX_TOKEN_LIFE = 24 * 3_600_000;
 
 /** The state directory lies too deep for the admin socket in it. */
@@ -59,6 +67,7 @@ export interface AdminParts extends AccessParts {
   readonly office: AuthorityOffice;
   readonly devices: DeviceDesk;
   readonly recorder: Recorder;
+  readonly strangers: Pick<Strangers, 'recordAction'>;
   /** Undefined where no app has SSH certificates. */
   readonly ssh: SshDesk | undefined;
   /** Undefined where nothing needs to be signed. */
@@ -95,7 +104,7 @@ const openingBody = z.strictObject({ reason: z.string().min(1).max(500) });
 export function adminApp(parts: AdminParts): Hono<AdminEnv> {
   const app = new Hono<AdminEnv>();
   app.onError((error, c) => c.json({ error: 'unavailable', message: error.message }, 503));
-  app.use(door({ callers: parts.admins.callers, recorder: parts.recorder }));
+  app.use(door({ callers: parts.admins.callers, recorder: parts.recorder, strangers: parts.strangers }));
   app.route('/v1', accessApp(parts));
   app.route('/v1', deviceAdmin(parts.devices, parts.connectorNames));
   app.route('/v1', changeAdmin(parts.changes));
@@ -144,7 +153,7 @@ export function adminApp(parts: AdminParts): Hono<AdminEnv> {
 /** Listens on the admin socket, replacing what a crashed gateway left there. */
 export async function adminListener(config: AdminPlace, parts: AdminParts): Promise<Server> {
   const app = adminApp(parts);
-  const server = createServer((request, response) => {
+  const server = createServer(ADMIN_TIMES, (request, response) => {
     serveOwn(
       { fetch: (one: Request) => app.fetch(one) },
       `http://admin${request.url ?? '/'}`,
@@ -163,11 +172,17 @@ export async function listenForAdmins(server: Server, config: AdminPlace): Promi
   const path = adminSocket(config);
   if (Buffer.byteLength(path) > MAX_SOCKET_PATH) throw new AdminSocketError(path);
   rmSync(path, { force: true });
+  const crowd = new Crowd({ connections: MAX_CONNECTIONS, perAddress: MAX_CONNECTIONS }, () =>
+    performance.now(),
+  );
+  crowd.attend(server);
+  server.prependListener('request', ({ socket }, response) => {
+    if (crowd.engage(socket)) response.once('close', () => crowd.rest(socket));
+  });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(path, resolve);
   });
   // Where every request must be signed, whoever comes may ask.
   chmodSync(path, config.admin?.socket === undefined ? 0o600 : 0o666);
-  server.maxConnections = MAX_CONNECTIONS;
 }

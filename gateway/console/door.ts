@@ -1,6 +1,7 @@
 // What every request to the admin API goes through: who asks, whether they may, and the record of both before anything
 // is done. What cannot be recorded is not done.
 import type { Context, MiddlewareHandler } from 'hono';
+import { type RefusedAction, type Strangers, TooMany } from '#gateway/inspect/strangers';
 import type { Actor } from '#siem/event';
 import type { Recorder } from '#siem/recorder';
 import {
@@ -28,10 +29,23 @@ export interface AdminEnv {
 export interface DoorParts {
   readonly callers: Callers;
   readonly recorder: Recorder;
+  /** A socket on which everybody may ask must not let them write without end. */
+  readonly strangers: Pick<Strangers, 'recordAction'>;
 }
 
 /** Comes before every address. */
-export function door({ callers, recorder }: DoorParts): MiddlewareHandler<AdminEnv> {
+export function door({ callers, recorder, strangers }: DoorParts): MiddlewareHandler<AdminEnv> {
+  /** Records a refusal; the answer instead of it, if `anybody` asked and there were too many of those. */
+  const record = async (refused: RefusedAction, anybody: boolean): Promise<TooMany | undefined> => {
+    try {
+      if (anybody) await strangers.recordAction(refused, { durable: true });
+      else await recorder.record(refused, { durable: true });
+      return undefined;
+    } catch (error) {
+      if (error instanceof TooMany) return error;
+      throw error;
+    }
+  };
   return async (c, next) => {
     // As the router reads it: what is asked about is what is answered.
     const { path } = c.req;
@@ -39,7 +53,7 @@ export function door({ callers, recorder }: DoorParts): MiddlewareHandler<AdminE
     if (route === undefined)
       return c.json({ error: 'unknown-address', message: `There is no ${path}.` }, 404);
     const about = { kind: 'admin-action', route, path } as const;
-    let caller: Caller;
+    let caller: Caller | undefined;
     try {
       caller = await callers.identify(await asked(c));
       callers.admit(caller, route);
@@ -47,9 +61,12 @@ export function door({ callers, recorder }: DoorParts): MiddlewareHandler<AdminE
       if (!(error instanceof AdminRefusal)) throw error;
       const { code, message, caller: known } = error;
       const { actor: by, roles, breakGlass } = known ?? NOBODY;
-      const refused = { verdict: 'refused', code, by, roles, breakGlass } as const;
-      await recorder.record({ ...about, ...refused }, { durable: true });
-      return c.json({ error: code, message }, statusOf(code));
+      const refused = { ...about, verdict: 'refused', code, by, roles, breakGlass } as const;
+      // Who has a key of their own, but none on the list, is anybody too.
+      const tooMany = await record(refused, caller === undefined);
+      if (tooMany === undefined) return c.json({ error: code, message }, statusOf(code));
+      c.header('Retry-After', String(tooMany.retryAfter));
+      return c.json({ error: tooMany.code, message: tooMany.message }, 429);
     }
     const { actor: by, roles, breakGlass } = caller;
     const allowed = { verdict: 'allowed', by, roles, breakGlass } as const;

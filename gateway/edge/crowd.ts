@@ -1,8 +1,7 @@
 // The connections of a listener, counted by address. When there are too many, the one that has waited longest without
 // a request gives way to the newcomer: slow strangers push each other out, and nobody who asks for something. And nobody
 // waits for ever, or has more under way on one connection than is answered.
-import type { Socket } from 'node:net';
-import type { Server } from 'node:tls';
+import type { Server, Socket } from 'node:net';
 import { canonicalAddress, networkOf } from './address.ts';
 import { CHECK_INTERVAL, type ConnectionLimits, PIPELINED, WAIT } from './limits.ts';
 
@@ -48,7 +47,7 @@ export class Crowd {
   /** Watches over all connections of `server` until it closes. */
   attend(server: Server): void {
     server.on('connection', (socket) => this.#enter(socket));
-    server.on('secureConnection', (socket) => {
+    server.on('secureConnection', (socket: Socket) => {
       const guest = this.#byPort.get(portOf(socket));
       if (guest === undefined) return;
       guest.socket = socket;
@@ -113,6 +112,7 @@ export class Crowd {
     group.count += 1;
     this.#count += 1;
     this.#byPort.set(port, guest);
+    this.#bySocket.set(socket, guest);
     this.#wait(guest);
     socket.once('close', () => {
       this.#leave(guest);

@@ -6,7 +6,7 @@ import { networkOf } from '#gateway/edge/address';
 import { hashSecret } from '#gateway/identity/cookies';
 import { Counts } from '#gateway/state/counts';
 import type { Store } from '#gateway/state/store';
-import type { Peer, RefusalsSummed, SallyportEvent } from '#siem/event';
+import type { Actor, Peer, RefusalsSummed, SallyportEvent } from '#siem/event';
 import type { Recorder, RecordOptions } from '#siem/recorder';
 
 /** In a minute: of one address (an IPv6 client has a /64 network of them), and of all at one gateway. */
@@ -14,6 +14,11 @@ export interface StrangerLimits {
   readonly perAddress: number;
   readonly together: number;
 }
+
+/** A refusal at the admin socket, of somebody on this machine who may be anybody there. */
+export type RefusedAction = Extract<SallyportEvent, { readonly kind: 'admin-action' }> & {
+  readonly code: string;
+};
 
 /** A refusal of somebody who may be anybody. */
 export type Refused = Extract<SallyportEvent, { readonly code: string; readonly client: Peer }>;
@@ -34,25 +39,29 @@ export interface StrangersParts {
 const WINDOW = 60_000;
 /** What is left to one address in a minute when there is too much of all: enough to sign in once, with a mistake. */
 const A_FEW = 10;
+/** Of all who ask at the admin socket without saying who they are: the log of these is kept for good. */
+const ADMIN_REFUSALS = 10;
+const UNKNOWN = { kind: 'user', id: 'unknown' } as const;
 /** Addresses told apart in a minute, and those of them that get an event of their own. */
 const MAX_SUMS = 10_000;
 const MAX_TOLD = 20;
 /** Where the sums of all other addresses are kept. */
 const ELSEWHERE = '';
 
-/** An address has had its share. It was counted. */
+/** An address, or the admin socket, has had its share. It was counted. */
 export class TooMany extends Error {
   readonly code = 'too-many';
   /** Seconds. */
   readonly retryAfter: number;
   constructor(left: number) {
-    super('Too much was refused to this address in the last minute.');
+    super('Too much was refused to you in the last minute.');
     this.retryAfter = Math.max(1, Math.ceil(left / 1000));
   }
 }
 
 interface Sum {
-  readonly client: Peer | undefined;
+  readonly client?: Peer | undefined;
+  readonly by?: Actor | undefined;
   readonly addresses: number;
   readonly byCode: Map<string, number>;
   from: number;
@@ -65,6 +74,8 @@ export class Strangers {
   readonly #all: Counts;
   /** By network. */
   #sums = new Map<string, Sum>();
+  /** Of the admin socket: told whatever strangers do elsewhere. */
+  #actions: Sum | undefined;
   readonly #timer: NodeJS.Timeout;
 
   constructor(parts: StrangersParts) {
@@ -93,6 +104,15 @@ export class Strangers {
     return undefined;
   }
 
+  /** The same at the admin socket, where all share one limit. */
+  async recordAction(event: RefusedAction, options?: RecordOptions): Promise<string> {
+    const { count, left } = this.#all.count('admin', WINDOW);
+    if (count <= ADMIN_REFUSALS) return this.#parts.recorder.record(event, options);
+    const at = this.#parts.now();
+    this.#keepAction({ by: UNKNOWN, addresses: 0, byCode: new Map([[event.code, 1]]), from: at, to: at });
+    throw new TooMany(left);
+  }
+
   /** Lets a stranger have what costs something; counted over all gateways. @throws {TooMany} having counted it. */
   async admit(what: Costly, client: Peer): Promise<void> {
     // First here: what is refused by this must not cost a round trip.
@@ -112,6 +132,10 @@ export class Strangers {
     for (const [network, sum] of told) {
       await this.#parts.recorder.record(eventOf(sum)).catch(() => this.#keep(network, sum));
     }
+    const actions = this.#actions;
+    this.#actions = undefined;
+    if (actions !== undefined)
+      await this.#parts.recorder.record(eventOf(actions)).catch(() => this.#keepAction(actions));
   }
 
   /** Takes one from an address's share; true if there is too much of all. @throws {TooMany} */
@@ -142,11 +166,16 @@ export class Strangers {
     if (known !== undefined) add(known, more);
     else this.#sums.set(told, told === network ? more : together([more]));
   }
+
+  #keepAction(more: Sum): void {
+    if (this.#actions === undefined) this.#actions = more;
+    else add(this.#actions, more);
+  }
 }
 
 function together(sums: readonly Sum[]): Sum {
   const addresses = sums.reduce((count, sum) => count + sum.addresses, 0);
-  const all: Sum = { client: undefined, addresses, byCode: new Map(), from: Number.POSITIVE_INFINITY, to: 0 };
+  const all: Sum = { addresses, byCode: new Map(), from: Number.POSITIVE_INFINITY, to: 0 };
   for (const sum of sums) add(all, sum);
   return all;
 }
@@ -163,6 +192,15 @@ function totalOf({ byCode }: Sum): number {
 
 function eventOf(sum: Sum): RefusalsSummed {
   const byCode = [...sum.byCode].map(([code, count]) => ({ code, count })).sort((a, b) => b.count - a.count);
-  const { client, addresses, from, to } = sum;
-  return { kind: 'refusals-summed', client, addresses, count: totalOf(sum), byCode, from, to };
+  const { client, by, addresses, from, to } = sum;
+  return {
+    kind: 'refusals-summed',
+    client,
+    ...(by && { by }),
+    addresses,
+    count: totalOf(sum),
+    byCode,
+    from,
+    to,
+  };
 }

@@ -11,7 +11,13 @@ import {
   type ServerResponse,
 } from 'node:http';
 import { MAX_BUNDLE } from '#gateway/change/bundle';
-import { type AdminPlace, adminSocket, CHANGES_PATH, listenForAdmins } from '#gateway/console/admin';
+import {
+  ADMIN_TIMES,
+  type AdminPlace,
+  adminSocket,
+  CHANGES_PATH,
+  listenForAdmins,
+} from '#gateway/console/admin';
 import type { DrillReport } from '#gateway/console/drill';
 import { ROUND_HEADER } from '#gateway/console/signed-request';
 import { OWN_BODY } from '#gateway/edge/limits';
@@ -40,7 +46,7 @@ const OF_ALL: Readonly<Record<string, Merge>> = {
 
 /** Listens where the configuration says. */
 export async function adminOfAll(config: AdminPlace, workers: readonly Answering[]): Promise<Server> {
-  const server = createServer((asked, response) => {
+  const server = createServer(ADMIN_TIMES, (asked, response) => {
     answer(config.state, workers, asked, response).catch((error: Error) =>
       send(response, { status: 503, text: told('unavailable', error.message) }),
     );

@@ -5,6 +5,8 @@ import { type Fields, isoTime } from './document.ts';
 import { actingFields } from './exchange.ts';
 import type { Entries, Mapping } from './mapping.ts';
 import {
+  actorFields,
+  actorUser,
   clip,
   connectorFields,
   hostAsSent,
@@ -134,20 +136,25 @@ function requestRefused(event: RequestRefused): Mapping {
 }
 
 function refusalsSummed(event: RefusalsSummed): Mapping {
-  const { client, addresses, count, byCode } = event;
-  const whose = client === undefined ? `${addresses} addresses` : 'one address';
+  const { client, by, addresses, count, byCode } = event;
+  const several = client === undefined ? `${addresses} addresses` : 'one address';
+  const whose = by === undefined ? several : 'unknown users at the admin socket';
   return {
     action: 'refusals-summed',
-    category: ['network', 'web'],
-    type: ['access', 'denied', 'connection'],
+    ...(by === undefined
+      ? { category: ['network', 'web'], type: ['access', 'denied', 'connection'] }
+      : { category: ['configuration'], type: ['access'] }),
     outcome: 'success',
     start: event.from,
     end: event.to,
     durationMs: event.to - event.from,
     message: clip(`${count} refusals of ${whose} were not recorded one by one, because there were too many`),
-    fields: client === undefined ? {} : peerFields(client),
-    own: { refusals: { count, addresses, by_code: byCode } },
-    related: { ip: [client === undefined ? undefined : ipOf(client.address)] },
+    fields: {
+      ...(client === undefined ? {} : peerFields(client)),
+      ...(by === undefined ? {} : { user: actorUser(by) }),
+    },
+    own: { refusals: { count, addresses, by_code: byCode }, ...(by && { actor: actorFields(by) }) },
+    related: { ip: [client === undefined ? undefined : ipOf(client.address)], user: [by?.id] },
   };
 }
 
@@ -204,7 +211,7 @@ export const accessEntries: Entries<
   },
   'refusals-summed': {
     about:
-      'What was refused to strangers beyond what is recorded one by one, in sums: at most 21 a minute, the largest by address.',
+      'What was refused to strangers beyond what is recorded one by one, in sums: at most 21 a minute, the largest by address; and of the admin socket another one.',
     dataset: 'sallyport.access',
     map: refusalsSummed,
   },

@@ -9,6 +9,7 @@ import { openAdmins } from '#gateway/console/admins';
 import { adminSchema } from '#gateway/console/config';
 import { ROLES } from '#gateway/console/roles';
 import { ADMIN_NAMESPACE, textToSign } from '#gateway/console/signed-request';
+import { Strangers } from '#gateway/inspect/strangers';
 import type { Store } from '#gateway/state/store';
 import type { SallyportEvent } from '#siem/event';
 import { ChangeBed, publicKey } from '../change/bed.ts';
@@ -63,6 +64,16 @@ export class AdminBed {
     },
   };
 
+  /** Tells sums of refusals when it is asked to. */
+  readonly strangers: Strangers = new Strangers({
+    limits: { perAddress: 100, together: 100 },
+    store: { count: () => Promise.reject(new Error('nothing is counted there')) },
+    recorder: this.#recorder as never,
+    metrics: { refused: () => {} },
+    behind: () => false,
+    now: () => this.now,
+  });
+
   constructor() {
     const names = [...ROLES, 'nobody', 'glass', 'glass-2', 'stranger'];
     this.keys = new Map(names.map((name) => [name, this.#bed.key(name)]));
@@ -78,6 +89,7 @@ export class AdminBed {
   }
 
   close(): void {
+    this.strangers.stop();
     this.#bed.close();
     rmSync(this.state, { recursive: true, force: true });
   }
@@ -98,6 +110,7 @@ export class AdminBed {
       now: () => this.now,
     });
     const parts = {
+      strangers: this.strangers,
       ...{ admins, recorder: this.#recorder, changes: undefined, connectorNames: new Set() },
       sessions: { list: async () => [] },
       devices: {

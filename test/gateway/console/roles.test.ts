@@ -91,6 +91,43 @@ suite('admins', { skip: requires('ssh-keygen') }, () => {
     assert.equal(refused.length, 9);
   });
 
+  test('who proves nothing has ten refusals a minute recorded and all others summed, and keeps nobody out', async () => {
+    bed.now += HOUR;
+    const unsigned = async (): Promise<Response> =>
+      app.request('/v1/revocations', { method: 'POST', body: `{"by":"${'x'.repeat(100)}"}` });
+    const statuses: number[] = [];
+    for (let i = 0; i < 500; i += 1) statuses.push((await unsigned()).status);
+    const last = await unsigned();
+    assert.deepEqual([last.status, last.headers.get('retry-after')], [429, '60']);
+    assert.deepEqual(statuses, [...Array(10).fill(401), ...Array(490).fill(429)]);
+    assert.equal(events.length, 10);
+    assert.deepEqual(await ask('stranger', 'GET /v1/status'), { status: 429, code: 'too-many' });
+    // Who is known is answered, and refused, as ever.
+    assert.equal((await ask('viewer', 'GET /v1/status')).status, 200);
+    assert.deepEqual(await ask('nobody', 'GET /v1/status'), { status: 403, code: 'role-missing' });
+    assert.equal(events.length, 13);
+    events.length = 0;
+    bed.full = true;
+    await bed.strangers.tell();
+    bed.full = false;
+    await bed.strangers.tell();
+    assert.deepEqual(events, [
+      {
+        kind: 'refusals-summed',
+        client: undefined,
+        by: { kind: 'user', id: 'unknown' },
+        ...{ addresses: 0, count: 492 },
+        byCode: [
+          { code: 'signature-missing', count: 491 },
+          { code: 'signer-unknown', count: 1 },
+        ],
+        ...{ from: bed.now, to: bed.now },
+      },
+    ]);
+    bed.now += 60_000;
+    assert.equal((await unsigned()).status, 401);
+  });
+
   test('fifty copies of one request at once are answered once', async () => {
     const replies = await Promise.all(
       Array.from({ length: 50 }, () => ask('viewer', 'GET /v1/status', { nonce: 'one' })),
