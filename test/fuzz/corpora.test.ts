@@ -10,6 +10,7 @@ import { run as certificates } from './certificates.ts';
 import { run as documents } from './documents.ts';
 import { run as frames } from './frames.ts';
 import { run as http } from './http.ts';
+import { run as keyProofs } from './key-proofs.ts';
 import { run as paths } from './paths.ts';
 import { run as ssh } from './ssh.ts';
 import { run as tokens } from './tokens.ts';
@@ -20,6 +21,7 @@ const SECONDS = 400;
 
 const corpora: Readonly<Record<string, (options: FuzzOptions) => Promise<FuzzFigures>>> = {
   ...{ http, paths, frames, tokens, certificates, ssh, attest, documents, admin },
+  'key-proofs': keyProofs,
 };
 
 test('every corpus of this folder is tried, and no other', () => {

@@ -13,6 +13,7 @@ export const COUNTS: Readonly<Record<string, Counts>> = {
   certificates: { change: 20_000, night: 500_000 },
   ssh: { change: 20_000, night: 500_000 },
   attest: { change: 20_000, night: 500_000 },
+  'key-proofs': { change: 5_000, night: 200_000 },
   documents: { change: 10_000, night: 200_000 },
   admin: { change: 10_000, night: 200_000 },
 };
