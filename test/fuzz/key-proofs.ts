@@ -1,20 +1,17 @@
 // Corpus: what somebody says to have a key believed to be in a TPM: the offer at /v1/key-proof, in its text and in the bytes
 // of its members, and the proof that follows, half of it signed by the TPM afterwards. No credential goes to keys that are
 // not a trusted maker's, none opens for another TPM, no broken proof is one, and every refusal has a code and a record.
-import { once } from 'node:events';
-import { Agent, createServer, request, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { type EnrolChallenge, encodeEvidence, type KeyProof } from '#connectors/wire/evidence';
 import { decodeEnrolChallenge, decodeKeyProof } from '#connectors/wire/evidence-decoder';
 import { Endorsements } from '#gateway/attest/endorsements';
 import { KeyProofs } from '#gateway/attest/key-proof';
 import { AttestationRefusal } from '#gateway/attest/reasons';
-import { type EnrolmentHandlers, offerProof } from '#gateway/edge/connector-enrolment';
 import type { Store } from '#gateway/state/store';
 import { EndorsementCa } from '#test/gateway/attest/endorsement-ca';
 import { answer, offerOf, requestOf } from '#test/gateway/attest/key-evidence';
 import { SoftwareTpm } from '#test/gateway/attest/software-tpm';
 import { mutateBytes, mutateText } from './bed/mutate.ts';
+import { ProofDoor, type Reply } from './bed/proof-door.ts';
 import { Dice, type FuzzFigures, type FuzzOptions, Tally } from './bed/tally.ts';
 
 const NOW = Date.UTC(2026, 5, 1);
@@ -78,7 +75,7 @@ export async function run(options: FuzzOptions): Promise<FuzzFigures> {
     await proofs.check(proof, csr, tpm.session.publicKey);
     subjects.push({ tpm, offer, csr, challenge, proof });
   }
-  const door = await Door.open(proofs);
+  const door = await ProofDoor.open(proofs, AT_ONCE);
   let accepted = 0;
   const take = (input: string, why: string): void => {
     accepted += 1;
@@ -279,64 +276,4 @@ function memory(): Store {
     if (kept.size < 2) kept.set(`${kind} ${key}`, value);
   };
   return { get, take: get, put } as unknown as Store;
-}
-
-interface Reply {
-  readonly status: number;
-  readonly body: string;
-}
-
-/** The address as the listener answers it, without TLS below. */
-class Door {
-  refused = 0;
-  recorded = 0;
-  readonly #server: Server;
-  readonly #agent = new Agent({ keepAlive: true, maxSockets: AT_ONCE });
-
-  private constructor(keyProofs: KeyProofs) {
-    const handlers = {
-      keyProofs,
-      refused: async () => {
-        this.recorded += 1;
-      },
-    } as unknown as EnrolmentHandlers;
-    this.#server = createServer((asked, response) => {
-      offerProof(asked, response, handlers).catch((error: unknown) => {
-        response.writeHead(503, { Connection: 'close' }).end(String(error));
-      });
-    });
-  }
-
-  static async open(keyProofs: KeyProofs): Promise<Door> {
-    const door = new Door(keyProofs);
-    door.#server.listen(0, '127.0.0.1');
-    await once(door.#server, 'listening');
-    return door;
-  }
-
-  async ask(text: string): Promise<Reply> {
-    const { port } = this.#server.address() as AddressInfo;
-    const reply = await new Promise<Reply>((resolve, reject) => {
-      const asked = request({ port, host: '127.0.0.1', method: 'POST', agent: this.#agent }, (response) => {
-        let body = '';
-        response.setEncoding('utf8');
-        response.on('data', (piece: string) => {
-          body += piece;
-        });
-        response.once('end', () => resolve({ status: response.statusCode ?? 0, body }));
-        response.once('error', reject);
-      });
-      // What is over the limit is answered while it still comes.
-      asked.on('error', () => resolve({ status: 400, body: '{"error":"cut"}' }));
-      asked.end(text);
-    });
-    if (reply.status !== 201) this.refused += 1;
-    return reply;
-  }
-
-  async close(): Promise<void> {
-    this.#agent.destroy();
-    this.#server.closeAllConnections();
-    await new Promise((resolve) => this.#server.close(resolve));
-  }
 }
