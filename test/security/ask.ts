@@ -50,3 +50,13 @@ export function request(
     '\r\n',
   );
 }
+
+/** What every answer of ours says of itself. */
+export const OWN_ANSWER: readonly RegExp[] = [
+  /^cache-control: no-store\r$/im,
+  /^content-security-policy: default-src 'none'.*; frame-ancestors 'none'/im,
+  /^strict-transport-security: max-age=31536000\r$/im,
+  /^x-content-type-options: nosniff\r$/im,
+  /^x-frame-options: deny\r$/im,
+  /^referrer-policy: same-origin\r$/im,
+];

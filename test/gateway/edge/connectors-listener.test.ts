@@ -1,8 +1,10 @@
 // The listener that connectors dial: a tunnel beyond what is taken a second is turned away and told so in words, and so is
 // one whose certificate has ended.
 import assert from 'node:assert/strict';
+import { generateKeyPairSync, sign } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { request } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,6 +14,8 @@ import { dial } from '#connectors/link/dial';
 import { enrol, renew } from '#connectors/link/enrol';
 import type { Identity } from '#connectors/link/identity';
 import { readToken } from '#connectors/link/token';
+import { certificateRequest } from '#connectors/wire/certificate-request';
+import { pem } from '#connectors/wire/der-writer';
 import { DEFAULT_LIMITS, VERSIONS } from '#connectors/wire/limits';
 import { Session } from '#connectors/wire/session';
 import { IGNORE } from '#connectors/wire/stream';
@@ -25,11 +29,23 @@ import { issueCertificate } from '#gateway/pki/server-certificate';
 import { openEmbeddedStore } from '#gateway/state/embedded';
 import { Tunnels } from '#gateway/tunnel/tunnels';
 
+interface Listening {
+  readonly gateway: URL;
+  readonly identity: Identity;
+  readonly taken: () => number;
+  readonly refusals: Refused[];
+  /** Kinds of what was recorded for good. */
+  readonly recorded: string[];
+  readonly desk: EnrolmentDesk;
+  /** The token by which `identity` came. */
+  readonly spent: string;
+}
+
 /** A listener of its own authority, and a way to enrol there. */
 async function listening(
   t: TestContext,
   more: { readonly accepts?: Accepts; readonly certificateLife?: number; readonly tunnels?: Tunnels } = {},
-): Promise<{ gateway: URL; identity: Identity; taken: () => number; refusals: Refused[] }> {
+): Promise<Listening> {
   const directory = mkdtempSync(join(tmpdir(), 'sallyport-accepts-'));
   const authority = await openAuthority(join(directory, 'ca'), 'Test', Date.now);
   const store = openEmbeddedStore(join(directory, 'state'), Date.now);
@@ -37,6 +53,7 @@ async function listening(
   const { certificateLife = 3_600_000, accepts = new Accepts(100, Date.now), tunnels } = more;
   const desk = new EnrolmentDesk({ store, authority, trustDomain, certificateLife, now: Date.now });
   const refusals: Refused[] = [];
+  const recorded: string[] = [];
   let taken = 0;
   const { cert, key } = await issueCertificate(authority, ['localhost']);
   const limits = { connections: 1000, perAddress: 1000 };
@@ -48,7 +65,9 @@ async function listening(
       const apps = new Set(['wiki']);
       tunnels?.accept(ws, { connector: name, apps, address: '127.0.0.1', serial, notAfter });
     },
-    record: async () => undefined,
+    record: async ({ kind }) => {
+      recorded.push(kind);
+    },
     refused: async (event) => {
       refusals.push(event);
     },
@@ -64,7 +83,7 @@ async function listening(
   const gateway = new URL(`https://localhost:${(server.address() as AddressInfo).port}`);
   const { token } = await desk.createToken('one', 60_000, 'test');
   const identity = await enrol(gateway, readToken(token, Date.now()));
-  return { gateway, identity, taken: () => taken, refusals };
+  return { gateway, identity, taken: () => taken, refusals, recorded, desk, spent: token };
 }
 
 async function dialled(t: TestContext, gateway: URL, identity: Identity): Promise<string> {
@@ -129,4 +148,87 @@ test('with its certificate a connector loses its tunnel, and is refused by name 
     'certificate-untrusted',
     'nobody is named by what another authority says',
   );
+});
+
+interface Credentials {
+  readonly key?: string;
+  readonly cert?: string;
+}
+
+/** Posts to the listener, on a connection of its own; the answer's status and text. */
+function post(
+  gateway: URL,
+  path: string,
+  body: object,
+  credentials: Credentials = {},
+): Promise<[number, string]> {
+  return new Promise((resolve, reject) => {
+    const options = { method: 'POST', agent: false, rejectUnauthorized: false, ...credentials };
+    const asked = request(new URL(path, gateway), options, (response) => {
+      let text = '';
+      response.on('data', (piece: Buffer) => {
+        text += piece.toString('latin1');
+      });
+      response.once('end', () => resolve([response.statusCode ?? 0, text]));
+    });
+    asked.on('error', reject);
+    asked.end(JSON.stringify(body));
+  });
+}
+
+test('nothing is issued at any address without a grant of its own, whoever asks', async (t) => {
+  const { gateway, identity, desk, spent, recorded, refusals } = await listening(t);
+  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const spki = publicKey.export({ type: 'spki', format: 'der' });
+  const csr = pem(
+    'CERTIFICATE REQUEST',
+    await certificateRequest(spki, (data) => sign('sha256', data, privateKey)),
+  );
+  const other = mkdtempSync(join(tmpdir(), 'sallyport-other-'));
+  t.after(() => rmSync(other, { recursive: true, force: true }));
+  const elsewhere = await openAuthority(other, 'Other', Date.now);
+  const foreign = await elsewhere.issuePeer('spiffe://sallyport.internal/connector/one', 60_000);
+  const revoked = readToken((await desk.createToken('two', 60_000, 'test')).token, Date.now());
+  const two = await enrol(gateway, revoked);
+  await desk.revoke('two');
+  const none = {};
+  const callers: readonly (readonly [who: string, credentials: Credentials])[] = [
+    ['nobody', none],
+    ['one of another authority', { key: foreign.key, cert: foreign.certificate }],
+    ['one who was revoked', { key: two.key, cert: two.certificate }],
+  ];
+  const asks: readonly (readonly [path: string, body: object])[] = [
+    ['/v1/enrol', { csr }],
+    ['/v1/enrol', { token: '', csr }],
+    ['/v1/enrol', { token: spent, csr }],
+    ['/v1/enrol', { token: spent.replace(/.{8}$/, 'AAAAAAAA'), csr }],
+    ['/v1/enrol', { token: { secret: spent }, csr }],
+    ['/v1/renew', { csr }],
+    ['/v1/renew', { csr, certificate: identity.certificate }],
+    ['/v1/renew', { csr, certificate: two.certificate }],
+    ['/v1/renew', { token: spent, csr }],
+    ['/v1/key-proof', { ekPublic: 'AAAA', akPublic: 'AAAA' }],
+    ['/v1/revoke', { name: 'one' }],
+    ['/v1/devices', { name: 'one' }],
+  ];
+  recorded.length = 0;
+  for (const [who, credentials] of callers) {
+    for (const [path, body] of asks) {
+      const before = refusals.length;
+      const [status, text] = await post(gateway, path, body, credentials);
+      assert.ok(status >= 400 && status < 500, `${who} at ${path}: ${status} ${text}`);
+      assert.doesNotMatch(text, /CERTIFICATE/, `${who} at ${path}`);
+      if (status !== 404) assert.equal(refusals.length, before + 1, `${who} at ${path}: ${status}`);
+    }
+  }
+  assert.deepEqual(recorded, [], 'nothing was issued');
+  // And what may be had is had, by whom it is for, once.
+  const [status] = await post(
+    gateway,
+    '/v1/renew',
+    { csr },
+    { key: identity.key, cert: identity.certificate },
+  );
+  assert.equal(status, 201);
+  assert.deepEqual(recorded, ['connector-renewed']);
 });

@@ -129,6 +129,27 @@ describe('sessions', () => {
     assert.notEqual(await store.get('door', hashSecret(value)), undefined);
   });
 
+  test('what opens a session has 256 bits by chance, and signing in anew takes up nothing of before', async () => {
+    const opened = new Set<string>();
+    const ids = new Set<string>();
+    const bytes: number[] = [];
+    for (let i = 0; i < 200; i += 1) {
+      const session = await sessions.start(subject, login, '192.0.2.1');
+      const { value } = await sessions.openDoor(session, 'wiki.example.com');
+      ids.add(session.id);
+      opened.add(value);
+      const secret = Buffer.from(value, 'base64url');
+      assert.equal(secret.length, 32);
+      bytes.push(...secret);
+    }
+    assert.deepEqual([opened.size, ids.size], [200, 200]);
+    // Chi-squared over 6,400 bytes with 255 degrees of freedom: beyond 360 once in a hundred thousand runs.
+    const expected = bytes.length / 256;
+    const counts = Array.from({ length: 256 }, (_, byte) => bytes.filter((one) => one === byte).length);
+    const chi = counts.reduce((sum, count) => sum + (count - expected) ** 2 / expected, 0);
+    assert.ok(chi < 360, String(chi));
+  });
+
   test('ending a session closes it on every host at once, and is told once', async () => {
     const session = await sessions.start(subject, login, '192.0.2.1');
     const one = await sessions.openDoor(session, 'a.example');

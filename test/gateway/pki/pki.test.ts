@@ -206,6 +206,25 @@ describe('enrolment', () => {
       'URI:spiffe://test.internal/connector/a, URI:spiffe://test.internal/connector/b',
       'URI:spiffe://test.internal/connector/UPPER',
       'URI:spiffe://test.internal/service/berlin-1',
+      // What a certificate's text may hold beside the name, as bytes and as Node writes them.
+      'URI:spiffe://test.internal/connector/berlin-1\0',
+      'URI:spiffe://test.internal/connector/berlin-1\0.evil.example',
+      'URI:"spiffe://test.internal/connector/berlin-1\\u0000.evil.example"',
+      'URI:spiffe://test.internal/connector/berlin-1%00',
+      'URI:spiffe://test.internal/connector/berlin-1\n',
+      'URI:spiffe://test.internal/connector/berlin-1\r\nURI:x',
+      'URI:spiffe://test.internal/connector/berlin-1 ',
+      'URI:spiffe://test.internal/connector/berlin-1\u2028',
+      'URI:spiffe://test.internal/connector/berlin\u20101',
+      'URI:spiffe://test.internal/connector/b\u0435rlin-1',
+      'URI:spiffe://test.internal/connector/berlin-1\x7f',
+      'URI:spiffe://test.internal/connector/berlin-1?x',
+      'URI:spiffe://test.internal/connector/berlin-1#x',
+      'URI:spiffe://a@test.internal/connector/berlin-1',
+      'URI:spiffe://test.internal:1/connector/berlin-1',
+      'URI:spiffe://test.internal\0.evil/connector/berlin-1',
+      'URI:spiffe://test.internal/connector/../connector/berlin-1',
+      'URI:spiffe://test.internal/connector/berlin-1, DNS:berlin-1',
     ]) {
       assert.equal(name(san), undefined, String(san));
     }

@@ -27,6 +27,33 @@ test('an app that dies in the middle never looks complete', async (t) => {
   );
 });
 
+test('what is left of one answer, too short or too long, reaches nobody after it', async (t) => {
+  const poison = 'HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison';
+  const { port } = await bed(t, (req, res) => {
+    // A response of another's choosing behind the one that was asked for, and one that breaks off.
+    if (req.url === '/long') req.socket.write(`HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok${poison}`);
+    else if (req.url === '/early') req.socket.write(`HTTP/1.1 204 No Content\r\n\r\n${poison}`);
+    else if (req.url === '/short') {
+      res.writeHead(200, { 'Content-Length': '100' });
+      res.write('poison');
+      setTimeout(() => req.socket.destroy(), 5);
+    } else res.end('mine');
+  });
+  for (const path of ['/long', '/early', '/short']) {
+    const req = httpRequest({ port, host: '127.0.0.1', path, agent: false });
+    const answered = once(req, 'response') as Promise<[IncomingMessage]>;
+    req.end();
+    const first = await answered.then(([res]) => text(res)).catch(() => 'broken');
+    assert.notEqual(first, 'poison', path);
+    const next = await Promise.all(Array.from({ length: 20 }, () => ask(port, { path: '/next' })));
+    assert.deepEqual(
+      new Set(next.map(({ status, body }) => `${status} ${body}`)),
+      new Set(['200 mine']),
+      path,
+    );
+  }
+});
+
 test('an app sees that its client went away', async (t) => {
   const { promise: gone, resolve } = Promise.withResolvers<string>();
   const { promise: arrived, resolve: arrive } = Promise.withResolvers<void>();
