@@ -1,6 +1,7 @@
 // Who dials the connectors' listener, by the certificate shown: a connector, another gateway of this installation, or nobody.
 import { hash, type X509Certificate } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { parseCertificate } from '#gateway/attest/certificate';
 import { connectorOf, type EnrolmentDesk, serviceOf } from '#gateway/pki/enrolment';
@@ -136,6 +137,6 @@ function refOf(certificate: X509Certificate): CertificateRef {
   };
 }
 
-export function clientOf({ socket }: IncomingMessage): Peer {
+export function clientOf({ socket }: { readonly socket: Socket }): Peer {
   return { address: canonicalAddress(socket.remoteAddress), port: socket.remotePort };
 }

@@ -2,6 +2,7 @@
 // authority. A certificate only says who dials; which apps a connector serves is our configuration's word.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { KEY_PROOF_PATH } from '#connectors/wire/evidence';
@@ -37,6 +38,7 @@ import {
   REQUEST_TIMEOUT,
 } from './limits.ts';
 import { speakHttp1, TLS_SETTINGS } from './tls.ts';
+import { isViolation, TIMED_OUT } from './violation.ts';
 
 const MAX_HEADER = 8192;
 export interface ConnectorHandlers extends EnrolmentHandlers {
@@ -112,7 +114,19 @@ export function connectorsListener(
         error instanceof TooMany ? turnAway(socket, '429 Too Many Requests') : socket.destroy(),
     );
   });
-  server.on('clientError', (_error, socket) => socket.destroy());
+  const refused = new WeakSet<Duplex>();
+  server.on('clientError', ({ code = '' }: NodeJS.ErrnoException, socket) => {
+    const client = clientOf({ socket: socket as Socket });
+    socket.destroy();
+    if (!isViolation(code) || refused.has(socket)) return;
+    refused.add(socket);
+    const event = {
+      kind: 'connector-refused',
+      code: code === TIMED_OUT ? 'timeout' : 'parse',
+      client,
+    } as const;
+    handlers.refused(event).catch(() => {});
+  });
   return server;
 }
 

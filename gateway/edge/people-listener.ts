@@ -18,6 +18,7 @@ import {
 import { SlowBodies } from './slow-bodies.ts';
 import { speakHttp1, TLS_SETTINGS } from './tls.ts';
 import { Vanished } from './vanished.ts';
+import { isViolation, TIMED_OUT } from './violation.ts';
 
 export interface PeopleHandlers {
   take(exchange: Exchange): void;
@@ -72,7 +73,7 @@ export function peopleListener(
     socket.destroy();
     refuse(socket, code);
   };
-  const bodies = new SlowBodies(({ socket }) => refuse(socket, 'ERR_HTTP_REQUEST_TIMEOUT'));
+  const bodies = new SlowBodies(({ socket }) => refuse(socket, TIMED_OUT));
   bodies.attend(server);
 
   const begin = (request: IncomingMessage, response: ServerResponse, expectContinue = false): void => {
@@ -105,14 +106,10 @@ export function peopleListener(
   return server;
 }
 
-function isViolation(code: string): boolean {
-  return /^(?:HPE_|ERR_HTTP_)/.test(code) && code !== 'HPE_INVALID_EOF_STATE';
-}
-
 const BARE: Readonly<
   Record<string, readonly [status: string, refusal: 'timeout' | 'header-size' | 'method' | 'parse']>
 > = {
-  ERR_HTTP_REQUEST_TIMEOUT: ['408 Request Timeout', 'timeout'],
+  [TIMED_OUT]: ['408 Request Timeout', 'timeout'],
   HPE_HEADER_OVERFLOW: ['431 Request Header Fields Too Large', 'header-size'],
   CONNECT: ['405 Method Not Allowed', 'method'],
 };

@@ -1,5 +1,5 @@
 // Clients that stall in each phase of a connection, keep talking without getting anywhere, and never close their side: the
-// gateway lets go of every one of them, on both listeners.
+// gateway lets go of every one of them, on every listener.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -15,10 +15,11 @@ import { Accepts } from '#gateway/edge/accepts';
 import { answer } from '#gateway/edge/answer';
 import { connectorsListener } from '#gateway/edge/connectors-listener';
 import { readBody } from '#gateway/edge/own-pages';
-import { peopleListener, refuseBare } from '#gateway/edge/people-listener';
+import { type PeopleHandlers, peopleListener, refuseBare } from '#gateway/edge/people-listener';
 import { openAuthority } from '#gateway/pki/authority';
 import { EnrolmentDesk } from '#gateway/pki/enrolment';
 import { issueCertificate } from '#gateway/pki/server-certificate';
+import { SERVICE_CLIENTS } from '#gateway/service-listener';
 import { type EmbeddedStore, openEmbeddedStore } from '#gateway/state/embedded';
 
 const LIMITS = { connections: 500, perAddress: 500 };
@@ -29,12 +30,12 @@ let directory: string;
 let store: EmbeddedStore;
 let ca: string;
 let hello: Buffer;
-const servers = {} as Record<'people' | 'connectors', Server>;
+const servers = {} as Record<'people' | 'connectors' | 'services', Server>;
 /** By the client's port: the server's end of a connection. */
 const arrived = new Map<number, Socket>();
-/** What the listener for people heard, and what it gave up. */
+/** What the listener for people heard, and what each gave up. */
 const taken: string[] = [];
-const given = new Set<string>();
+const given = { people: new Set<string>(), connectors: new Set<string>(), services: new Set<string>() };
 
 before(async () => {
   directory = mkdtempSync(join(tmpdir(), 'sallyport-stalled-'));
@@ -42,15 +43,21 @@ before(async () => {
   store = openEmbeddedStore(join(directory, 'state'), Date.now);
   ca = authority.certificate;
   const certificate = await issueCertificate(authority, ['localhost']);
-  servers.people = peopleListener(certificate, LIMITS, {
+  const handlers = (of: Set<string>): PeopleHandlers => ({
     take: async ({ request, response, upgradeHead }) => {
       taken.push(`${request.method} ${request.url}`);
       if (request.url === '/waiting') return;
       const body = upgradeHead !== undefined || request.method === 'GET' || (await bodyOf(request));
       if (body) await answer(request, response, { status: 403, json: {}, html: async () => '' });
     },
-    unparsable: (socket, code) => void given.add(`${code}: ${refuseBare(socket, code)}`),
+    unparsable: (socket, code) => {
+      // Who it was is known, also of a connection that is cut.
+      assert.equal((socket as Socket).remoteAddress, '127.0.0.1');
+      of.add(`${code}: ${refuseBare(socket, code)}`);
+    },
   });
+  servers.people = peopleListener(certificate, LIMITS, handlers(given.people));
+  servers.services = peopleListener(certificate, LIMITS, handlers(given.services), SERVICE_CLIENTS);
   servers.connectors = connectorsListener(certificate, LIMITS, {
     desk: new EnrolmentDesk({
       ...{ store, authority, trustDomain: 'sallyport.internal' },
@@ -59,7 +66,7 @@ before(async () => {
     ...{ authority, trustDomain: 'sallyport.internal', accepts: new Accepts(500, Date.now) },
     connected: (ws) => ws.terminate(),
     record: async () => undefined,
-    refused: async () => undefined,
+    refused: async ({ code, client }) => void given.connectors.add(`${code} ${client.address}`),
   });
   for (const server of Object.values(servers)) {
     server.on('connection', (socket: Socket) => arrived.set(socket.remotePort ?? 0, socket));
@@ -208,6 +215,7 @@ describe('whoever stalls is let go, and keeps nobody', { concurrency: true }, ()
   for (const [listener, path] of [
     ['people', '/body'],
     ['connectors', '/v1/enrol'],
+    ['services', '/body'],
   ] as const) {
     for (const phase of phases(path)) {
       test(`${listener}: ${phase.what}`, () => letGo(servers[listener], phase));
@@ -248,12 +256,10 @@ describe('whoever stalls is let go, and keeps nobody', { concurrency: true }, ()
 });
 
 test('what was refused for it is told apart', () => {
-  assert.deepEqual(
-    given,
-    new Set([
-      'ERR_HTTP_REQUEST_TIMEOUT: timeout',
-      'ERR_HTTP_TOO_MANY_PIPELINED: parse',
-      'HPE_PAUSED_H2_UPGRADE: parse',
-    ]),
-  );
+  const stalled = ['ERR_HTTP_REQUEST_TIMEOUT: timeout', 'HPE_PAUSED_H2_UPGRADE: parse'];
+  assert.deepEqual(given, {
+    people: new Set([...stalled, 'ERR_HTTP_TOO_MANY_PIPELINED: parse']),
+    connectors: new Set(['timeout', 'parse', 'certificate-missing'].map((code) => `${code} 127.0.0.1`)),
+    services: new Set(stalled),
+  });
 });
