@@ -15,8 +15,13 @@ import type { Connections } from './edge/connections.ts';
 import { clientAuthorities, type KnownConnector } from './edge/connector-certificates.ts';
 import { connectorsListener } from './edge/connectors-listener.ts';
 import type { Exchange } from './edge/exchange.ts';
-import { Farewell } from './edge/farewell.ts';
-import { type PeopleHandlers, peopleListener, refuseBare } from './edge/people-listener.ts';
+import type { Farewell } from './edge/farewell.ts';
+import {
+  type PeopleHandlers,
+  type PeopleListener,
+  peopleListener,
+  refuseBare,
+} from './edge/people-listener.ts';
 import type { Sites } from './edge/sites.ts';
 import type { TicketKeys } from './edge/ticket-keys.ts';
 import { TLS_SETTINGS } from './edge/tls.ts';
@@ -52,7 +57,7 @@ export interface PeopleParts {
 }
 
 export interface PeopleServer {
-  readonly server: ReturnType<typeof peopleListener>;
+  readonly server: PeopleListener['server'];
   readonly farewell: Farewell;
   /** Undefined where the development CA is used. */
   readonly certificate: FileCertificate | undefined;
@@ -68,20 +73,19 @@ export async function peopleServer(parts: PeopleParts, undo: Undo): Promise<Peop
       ...{ files: config.tls, log, now },
       onExpiring: (expiring) => warn(recorder, log, expiring),
     });
-    const server = peopleListener(files.current, config.limits, handlers);
+    const { server, farewell } = peopleListener(files.current, config.limits, handlers);
     tickets.attend(server, 'people');
     const timer = files.follow(server, TLS_SETTINGS);
     undo.push(() => clearInterval(timer));
-    return { server, farewell: new Farewell(server), certificate: files, developmentCa: undefined };
+    return { server, farewell, certificate: files, developmentCa: undefined };
   }
   const ca = issuer.authority(DEVELOPMENT_CA.directory);
   const { notAfter, ...certificate } = await issueCertificate(ca, sites.hosts);
-  const server = peopleListener(certificate, config.limits, handlers);
+  const { server, farewell } = peopleListener(certificate, config.limits, handlers);
   tickets.attend(server, 'people');
   const renewed = { authority: ca, names: sites.hosts, notAfter, settings: () => TLS_SETTINGS, now, log };
   const timer = keepRenewed(server, renewed);
   undo.push(() => clearInterval(timer));
-  const farewell = new Farewell(server);
   return { server, farewell, certificate: undefined, developmentCa: ca.certificate };
 }
 

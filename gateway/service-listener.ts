@@ -3,7 +3,7 @@ import { constants } from 'node:crypto';
 import type { SecureContextOptions } from 'node:tls';
 import type { Answers } from './answers.ts';
 import type { Metrics } from './console/metrics.ts';
-import { type ClientCertificates, peopleListener } from './edge/people-listener.ts';
+import { type ClientCertificates, type PeopleListener, peopleListener } from './edge/people-listener.ts';
 import { Sites } from './edge/sites.ts';
 import { TLS_SETTINGS } from './edge/tls.ts';
 import { Proofs } from './identity/dpop.ts';
@@ -52,7 +52,7 @@ export interface ServiceParts extends Omit<PeopleParts, 'sites' | 'tickets'> {
 export async function serviceServer(
   parts: ServiceParts,
   undo: (() => unknown)[],
-): Promise<ReturnType<typeof peopleListener> | undefined> {
+): Promise<PeopleListener['server'] | undefined> {
   const { config, issuer, authority, log, now } = parts;
   if (config.services === undefined) return undefined;
   const revoked = (serial: string): boolean => parts.revocations.covers(serial);
@@ -67,7 +67,7 @@ export async function serviceServer(
   if (config.tls !== undefined) {
     // Of its end the listener for people tells.
     const files = new FileCertificate({ files: config.tls, log, now, onExpiring: () => {} });
-    const server = peopleListener(files.current, config.limits, handlers, SERVICE_CLIENTS);
+    const { server } = peopleListener(files.current, config.limits, handlers, SERVICE_CLIENTS);
     const timer = files.follow(server, SERVICE_TLS);
     undo.push(() => clearInterval(timer));
     await listen(server, config.services.listen, undo, parts.reusePort);
@@ -75,7 +75,7 @@ export async function serviceServer(
   }
   const ca = issuer.authority(DEVELOPMENT_CA.directory);
   const { notAfter, ...certificate } = await issueCertificate(ca, sites.hosts);
-  const server = peopleListener(certificate, config.limits, handlers, SERVICE_CLIENTS);
+  const { server } = peopleListener(certificate, config.limits, handlers, SERVICE_CLIENTS);
   const renewed = { authority: ca, names: sites.hosts, notAfter, settings: () => SERVICE_TLS, now, log };
   const timer = keepRenewed(server, renewed);
   undo.push(() => clearInterval(timer));

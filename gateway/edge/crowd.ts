@@ -9,6 +9,8 @@ interface Guest {
   readonly group: Group;
   /** The raw socket until TLS is up. */
   socket: Socket;
+  /** What its TLS socket will be known by; undefined once that is there. */
+  port: string | undefined;
   /** Requests under way. */
   busy: number;
   /** When it began to wait. */
@@ -28,6 +30,8 @@ export class Crowd {
   readonly #clock: () => number;
   readonly #groups = new Map<string, Group>();
   readonly #waiting = new Set<Guest>();
+  readonly #busy = new Set<Guest>();
+  /** Those in their TLS handshake. */
   readonly #byPort = new Map<string, Guest>();
   readonly #bySocket = new WeakMap<object, Guest>();
   #count = 0;
@@ -44,12 +48,29 @@ export class Crowd {
     return this.#count;
   }
 
+  /** All connections there are. */
+  *sockets(): Iterable<Socket> {
+    for (const { socket } of this.#waiting) yield socket;
+    for (const { socket } of this.#busy) yield socket;
+  }
+
   /** Watches over all connections of `server` until it closes. */
   attend(server: Server): void {
-    server.on('connection', (socket) => this.#enter(socket));
+    const closed = (socket: object): void => {
+      const guest = this.#bySocket.get(socket);
+      if (guest !== undefined) this.#leave(guest);
+    };
+    // One function for all: a listener with its own closure is 300 bytes of an idle connection.
+    const onClose = function (this: object): void {
+      closed(this);
+    };
+    server.on('connection', (socket) => {
+      if (this.#enter(socket)) socket.on('close', onClose);
+    });
     server.on('secureConnection', (socket: Socket) => {
       const guest = this.#byPort.get(portOf(socket));
       if (guest === undefined) return;
+      this.#known(guest);
       guest.socket = socket;
       this.#bySocket.set(socket, guest);
     });
@@ -78,6 +99,7 @@ export class Crowd {
     if (guest.busy > 1) return true;
     guest.group.waiting.delete(guest);
     this.#waiting.delete(guest);
+    this.#busy.add(guest);
     return true;
   }
 
@@ -91,10 +113,13 @@ export class Crowd {
     const guest = this.#bySocket.get(socket);
     if (guest === undefined || guest.gone) return;
     guest.busy -= 1;
-    if (guest.busy === 0) this.#wait(guest);
+    if (guest.busy > 0) return;
+    this.#busy.delete(guest);
+    this.#wait(guest);
   }
 
-  #enter(socket: Socket): void {
+  /** False: there is no room. */
+  #enter(socket: Socket): boolean {
     const name = networkOf(canonicalAddress(socket.remoteAddress));
     const group = this.#groups.get(name) ?? { name, count: 0, waiting: new Set<Guest>() };
     const { connections, perAddress } = this.#limits;
@@ -104,24 +129,28 @@ export class Crowd {
     if (!room) {
       this.shed += 1;
       socket.destroy();
-      return;
+      return false;
     }
     this.#groups.set(name, group);
-    const guest: Guest = { group, socket, busy: 0, since: 0, gone: false };
     const port = portOf(socket);
+    const guest: Guest = { group, socket, port, busy: 0, since: 0, gone: false };
     group.count += 1;
     this.#count += 1;
     this.#byPort.set(port, guest);
     this.#bySocket.set(socket, guest);
     this.#wait(guest);
-    socket.once('close', () => {
-      this.#leave(guest);
-      if (this.#byPort.get(port) === guest) this.#byPort.delete(port);
-    });
+    return true;
+  }
+
+  /** Its TLS socket is there, or will never be. */
+  #known(guest: Guest): void {
+    const { port } = guest;
+    guest.port = undefined;
+    if (port !== undefined && this.#byPort.get(port) === guest) this.#byPort.delete(port);
   }
 
   #wait(guest: Guest): void {
-    guest.since = this.#clock();
+    guest.since = Math.trunc(this.#clock());
     guest.group.waiting.add(guest);
     this.#waiting.add(guest);
   }
@@ -143,9 +172,11 @@ export class Crowd {
   #leave(guest: Guest): void {
     if (guest.gone) return;
     guest.gone = true;
+    this.#known(guest);
     const { group } = guest;
     group.waiting.delete(guest);
     this.#waiting.delete(guest);
+    this.#busy.delete(guest);
     group.count -= 1;
     this.#count -= 1;
     if (group.count === 0) this.#groups.delete(group.name);

@@ -2,27 +2,24 @@
 // nothing waited for but what is under way.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Server } from 'node:https';
+import type { Socket } from 'node:net';
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
-import type { TLSSocket } from 'node:tls';
 
 /** Milliseconds between two looks at what is still there. */
 const LOOK = 50;
 
 /** Node keeps the response that a connection waits for here. */
-type Answering = TLSSocket & { readonly _httpMessage?: ServerResponse | null };
+type Answering = Socket & { readonly _httpMessage?: ServerResponse | null };
 
 export class Farewell {
   readonly #server: Server;
-  readonly #sockets = new Set<Answering>();
+  readonly #sockets: () => Iterable<Answering>;
   #said = false;
 
-  /** Watches the connections of `server` from now on. */
-  constructor(server: Server) {
+  /** `sockets`: all connections of `server`. */
+  constructor(server: Server, sockets: () => Iterable<Answering>) {
     this.#server = server;
-    server.on('secureConnection', (socket) => {
-      this.#sockets.add(socket);
-      socket.once('close', () => this.#sockets.delete(socket));
-    });
+    this.#sockets = sockets;
   }
 
   /** For whoever asks whether more people should be sent here. */
@@ -42,7 +39,7 @@ export class Farewell {
       response.shouldKeepAlive = false;
     };
     for (const event of ['request', 'checkContinue', 'checkExpectation']) server.prependListener(event, last);
-    for (const { _httpMessage: response } of this.#sockets) {
+    for (const { _httpMessage: response } of this.#sockets()) {
       if (response?.headersSent === false) response.shouldKeepAlive = false;
     }
     // Right after the event loop has taken what stood in the kernel's queue: closing resets whatever is left there.

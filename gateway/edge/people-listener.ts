@@ -1,11 +1,13 @@
 // The listener people and their programs reach: HTTPS with strict limits. It knows nothing of who or where to.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { SecureContextOptions } from 'node:tls';
 import { OWN_HEADERS } from '#gateway/portal/page';
 import { Crowd } from './crowd.ts';
 import { type Exchange, upgradeExchange } from './exchange.ts';
+import { Farewell } from './farewell.ts';
 import { hangUp } from './hang-up.ts';
 import {
   CHECK_INTERVAL,
@@ -32,12 +34,17 @@ export interface ClientCertificates extends SecureContextOptions {
   readonly rejectUnauthorized: false;
 }
 
+export interface PeopleListener {
+  readonly server: Server;
+  readonly farewell: Farewell;
+}
+
 export function peopleListener(
   certificate: { cert: string; key: string },
   limits: ConnectionLimits,
   handlers: PeopleHandlers,
   clients: ClientCertificates | undefined = undefined,
-): Server {
+): PeopleListener {
   const server = createServer({
     ...certificate,
     ...TLS_SETTINGS,
@@ -62,7 +69,8 @@ export function peopleListener(
   const clock = (): number => performance.now();
   const crowd = new Crowd(limits, clock);
   crowd.attend(server);
-  new Vanished({ clock }).attend(server);
+  const sockets = (): Iterable<Socket> => crowd.sockets();
+  new Vanished({ clock, sockets }).attend(server);
   const refused = new WeakSet<Duplex>();
   const refuse = (socket: Duplex, code: string): void => {
     refused.add(socket);
@@ -103,7 +111,7 @@ export function peopleListener(
     if (refused.has(socket) || !isViolation(code)) socket.destroy();
     else refuse(socket, code);
   });
-  return server;
+  return { server, farewell: new Farewell(server, sockets) };
 }
 
 const BARE: Readonly<

@@ -32,6 +32,8 @@ interface Stall {
 export interface VanishedParts {
   /** Monotonic milliseconds. */
   readonly clock: () => number;
+  /** All connections there are. */
+  readonly sockets: () => Iterable<Socket>;
   /** The kernel's tables of connections; '' where there are none. */
   readonly tables?: () => Promise<string>;
 }
@@ -39,48 +41,59 @@ export interface VanishedParts {
 export class Vanished {
   readonly #clock: () => number;
   readonly #tables: () => Promise<string>;
-  readonly #sockets = new Map<string, Socket>();
+  readonly #sockets: () => Iterable<Socket>;
   #stalls = new Map<string, Stall>();
   #timer: NodeJS.Timeout | undefined;
 
-  constructor({ clock, tables = kernelTables }: VanishedParts) {
+  constructor({ clock, sockets, tables = kernelTables }: VanishedParts) {
     this.#clock = clock;
+    this.#sockets = sockets;
     this.#tables = tables;
   }
 
   /** Watches over all connections of `server` until it closes. */
   attend(server: Server): void {
     server.on('connection', probe);
-    server.on('secureConnection', (socket) => {
-      const key = keyOf(socket);
-      this.#sockets.set(key, socket);
-      socket.once('close', () => {
-        if (this.#sockets.get(key) === socket) this.#sockets.delete(key);
-      });
-    });
     this.#timer = setInterval(() => void this.look(), LOOK).unref();
     server.once('close', () => clearInterval(this.#timer));
   }
 
   /** Closes what has been sending in vain for too long. */
   async look(): Promise<void> {
-    if (this.#sockets.size === 0) return;
-    const text = await this.#tables();
+    const [any] = this.#sockets();
+    if (any === undefined) return;
+    const tries = triesOf(await this.#tables());
+    const ports = new Set([...tries.keys()].map(portOf));
     const now = this.#clock();
     const stalls = new Map<string, Stall>();
-    for (const [, local = '', address = '', remote = '', again = '0', probes = '0'] of text.matchAll(ROW)) {
-      // Retransmissions, or probes of a window that was closed: both start at zero with every acknowledgement.
-      const tries = Number.parseInt(again, 16) + Number(probes);
-      const key = `${local} ${address} ${remote}`;
-      const socket = tries > 0 ? this.#sockets.get(key) : undefined;
-      if (socket === undefined) continue;
+    for (const socket of this.#sockets()) {
+      // Few have anything to be sent again: for all others no name is built.
+      if (!ports.has(socket.remotePort ?? 0)) continue;
+      const key = keyOf(socket);
+      const count = tries.get(key);
+      if (count === undefined) continue;
       const before = this.#stalls.get(key);
-      const since = before !== undefined && tries >= before.tries ? before.since : now;
+      const since = before !== undefined && count >= before.tries ? before.since : now;
       if (now - since >= PATIENCE) socket.destroy(new Error('the other end is gone'));
-      else stalls.set(key, { since, tries });
+      else stalls.set(key, { since, tries: count });
     }
     this.#stalls = stalls;
   }
+}
+
+/** Connections with something that was sent in vain, as `keyOf` names them, and how often it was. */
+function triesOf(table: string): Map<string, number> {
+  const tries = new Map<string, number>();
+  for (const [, local = '', address = '', remote = '', again = '0', probes = '0'] of table.matchAll(ROW)) {
+    // Retransmissions, or probes of a window that was closed: both start at zero with every acknowledgement.
+    const count = Number.parseInt(again, 16) + Number(probes);
+    if (count > 0) tries.set(`${local} ${address} ${remote}`, count);
+  }
+  return tries;
+}
+
+function portOf(key: string): number {
+  return Number.parseInt(key.slice(key.lastIndexOf(' ') + 1), 16);
 }
 
 async function kernelTables(): Promise<string> {

@@ -42,7 +42,7 @@ before(async () => {
       },
       unparsable: (socket, code) => void refuseBare(socket, code),
     },
-  );
+  ).server;
   server.on('connection', (socket: Socket) => arrived.add(socket));
   server.listen(0, HAS_SIX ? '::' : HERE);
   await once(server, 'listening');

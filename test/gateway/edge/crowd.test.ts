@@ -148,3 +148,16 @@ test('whoever leaves is forgotten', () => {
   assert.equal(crowd.size, 0);
   assert.equal(crowd.shed, 0);
 });
+
+test('all connections there are can be told, whether they wait or are busy', () => {
+  const { crowd, come } = hall(100, 100);
+  const [idle, busy, left] = [come('192.0.2.1'), come('192.0.2.2'), come('192.0.2.3')];
+  crowd.engage(busy);
+  assert.deepEqual(new Set<unknown>(crowd.sockets()), new Set([idle, busy, left]));
+  left.destroy();
+  crowd.rest(busy);
+  assert.deepEqual([...crowd.sockets()], [idle, busy]);
+  busy.destroy();
+  idle.destroy();
+  assert.deepEqual([[...crowd.sockets()], crowd.size], [[], 0]);
+});

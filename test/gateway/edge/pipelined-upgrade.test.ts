@@ -16,7 +16,7 @@ test('an upgrade behind a request under way ends its connection', async (t) => {
   t.after(() => rmSync(directory, { recursive: true, force: true }));
   const authority = await openAuthority(join(directory, 'ca'), 'Test', Date.now);
   const taken: string[] = [];
-  const server = peopleListener(
+  const { server } = peopleListener(
     await issueCertificate(authority, ['localhost']),
     { connections: 100, perAddress: 100 } as Parameters<typeof peopleListener>[1],
     {

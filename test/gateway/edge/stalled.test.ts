@@ -56,8 +56,8 @@ before(async () => {
       of.add(`${code}: ${refuseBare(socket, code)}`);
     },
   });
-  servers.people = peopleListener(certificate, LIMITS, handlers(given.people));
-  servers.services = peopleListener(certificate, LIMITS, handlers(given.services), SERVICE_CLIENTS);
+  servers.people = peopleListener(certificate, LIMITS, handlers(given.people)).server;
+  servers.services = peopleListener(certificate, LIMITS, handlers(given.services), SERVICE_CLIENTS).server;
   servers.connectors = connectorsListener(certificate, LIMITS, {
     desk: new EnrolmentDesk({
       ...{ store, authority, trustDomain: 'sallyport.internal' },

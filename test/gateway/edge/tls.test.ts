@@ -44,9 +44,9 @@ before(async () => {
   people = peopleListener({ cert, key }, LIMITS, {
     take: ({ response }) => response.end('here'),
     unparsable: (socket) => socket.destroy(),
-  });
+  }).server;
   const handlers = { take: ({ response }: Exchange) => response.end('here'), unparsable: () => {} };
-  services = peopleListener({ cert, key }, LIMITS, handlers, SERVICE_CLIENTS);
+  services = peopleListener({ cert, key }, LIMITS, handlers, SERVICE_CLIENTS).server;
   const desk = new EnrolmentDesk({
     ...{ store, authority, trustDomain: 'sallyport.internal' },
     ...{ certificateLife: 3_600_000, now: Date.now },
@@ -197,7 +197,7 @@ test('a client cannot renegotiate', async () => {
 
 test('tickets are sealed with keys that are thrown away', (t) => {
   t.mock.timers.enable({ apis: ['setInterval'] });
-  const made = peopleListener({ cert: '', key: '' }, LIMITS, { take: () => {}, unparsable: () => {} });
+  const made = peopleListener({ cert: '', key: '' }, LIMITS, { take: () => {}, unparsable: () => {} }).server;
   const undo: (() => unknown)[] = [];
   const tickets = TicketKeys.turning(undo);
   tickets.attend(made, 'people');
@@ -210,7 +210,7 @@ test('tickets are sealed with keys that are thrown away', (t) => {
 
 test('processes with one seed take each other’s tickets, and no listener takes those of another', () => {
   const listener = (): Server =>
-    peopleListener({ cert: '', key: '' }, LIMITS, { take: () => {}, unparsable: () => {} });
+    peopleListener({ cert: '', key: '' }, LIMITS, { take: () => {}, unparsable: () => {} }).server;
   const seed = ticketSeed();
   const [here, there, other, later] = [listener(), listener(), listener(), listener()];
   const tickets = new TicketKeys(seed);

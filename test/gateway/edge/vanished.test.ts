@@ -34,7 +34,12 @@ function row(remote: string, again: number, probes: number): string {
 test('what is sent in vain for 15 s is closed, and nothing else', { skip: LITTLE }, async () => {
   let now = 0;
   let table = '';
-  const vanished = new Vanished({ clock: () => now, tables: async () => table });
+  const sockets: Line[] = [];
+  const vanished = new Vanished({
+    clock: () => now,
+    sockets: () => sockets as Iterable<unknown> as Iterable<Socket>,
+    tables: async () => table,
+  });
   const server = new EventEmitter();
   vanished.attend(server as Server);
   const gone = new Line('10.1.2.3', 40_001);
@@ -42,7 +47,7 @@ test('what is sent in vain for 15 s is closed, and nothing else', { skip: LITTLE
   const stuck = new Line('2001:db8::1:2', 40_003);
   const lossy = new Line('10.1.2.5', 40_004);
   const fine = new Line('10.1.2.6', 40_005);
-  for (const line of [gone, slow, stuck, lossy, fine]) server.emit('secureConnection', line);
+  sockets.push(gone, slow, stuck, lossy, fine);
   for (let look = 0; look < 5; look += 1) {
     table = [
       '  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n',
