@@ -102,7 +102,8 @@ export function peopleListener(
   // An upgraded connection counts as busy to its end.
   server.on('upgrade', (request, socket, head) => {
     if (refused.has(socket)) return;
-    if (crowd.busy(socket) || !crowd.engage(socket)) return cut(socket, 'ERR_HTTP_UPGRADE_PIPELINED');
+    if (answered(socket) !== undefined || !crowd.engage(socket))
+      return cut(socket, 'ERR_HTTP_UPGRADE_PIPELINED');
     handlers.take(upgradeExchange(request, socket, head));
   });
   server.on('connect', (_request, socket) => refuse(socket, 'CONNECT'));
@@ -126,15 +127,18 @@ const BARE_HEADERS = Object.entries(OWN_HEADERS)
   .map(([name, value]) => `${name}: ${value}\r\n`)
   .join('');
 
-/** A response is on the line already, for a request before these bytes: a second head in its body would be taken for it. */
-function answering(socket: Duplex & { readonly _httpMessage?: ServerResponse | null }): boolean {
-  return socket._httpMessage?.headersSent === true;
+/** What a request before these bytes is answered with. Node keeps it with the connection, which has room for one. */
+function answered(
+  socket: Duplex & { readonly _httpMessage?: ServerResponse | null },
+): ServerResponse | undefined {
+  return socket._httpMessage ?? undefined;
 }
 
 /** Answers a connection whose bytes are no request, and ends it. Returns what to record. */
 export function refuseBare(socket: Duplex, code: string): 'timeout' | 'header-size' | 'method' | 'parse' {
   const [status, refusal] = BARE[code] ?? ['400 Bad Request', 'parse'];
-  if (socket.writable && !answering(socket))
+  // A second head in the body of an answer would be taken for a part of it.
+  if (socket.writable && answered(socket)?.headersSent !== true)
     hangUp(socket, `HTTP/1.1 ${status}\r\n${BARE_HEADERS}Connection: close\r\nContent-Length: 0\r\n\r\n`);
   else socket.destroy();
   return refusal;

@@ -93,7 +93,8 @@ function readMessage(bytes: Buffer): Arrived | 'more' | 'broken' {
     if (typeof found === 'string') return found;
     after = found;
   } else if (lengths.length === 1) {
-    if (!/^\d{1,9}$/.test(lengths[0] ?? '')) return 'broken';
+    // Of any length that a number can say: the client's own word, and nothing that would have to be held.
+    if (!/^\d{1,15}$/.test(lengths[0] ?? '')) return 'broken';
     after = body + Number(lengths[0]);
     if (bytes.length < after) return 'more';
   }

@@ -6,6 +6,8 @@ export class Witness {
   readonly #installation: FuzzInstallation;
   readonly #tally: Tally;
   readonly #tried: string[] = [];
+  /** By id: what was allowed and had not arrived at the last look. Whose client gave up may arrive after it. */
+  #onTheWay = new Map<string, string>();
   /** Requests that reached the app. */
   arrived = 0;
 
@@ -22,6 +24,7 @@ export class Witness {
   /** Everything that arrived since the last look. */
   check(): void {
     const { app, events } = this.#installation;
+    const before = this.#onTheWay;
     const allowed = new Map<string, string>();
     for (const { event, http, url, sallyport } of events()) {
       if (sallyport?.decision?.verdict !== 'allow') continue;
@@ -30,8 +33,8 @@ export class Witness {
     for (const { method, target, headers, bytes } of app.arrived.splice(0)) {
       const id = headers.find(([name]) => name === 'x-request-id')?.[1] ?? '';
       const line = `${method} ${target.split('?', 1)[0]}`;
-      const recorded = allowed.get(id);
-      allowed.delete(id);
+      const recorded = allowed.get(id) ?? before.get(id);
+      if (!allowed.delete(id)) before.delete(id);
       this.arrived += 1;
       if (recorded === line) continue;
       this.#tally.unrecordedAllows += recorded === undefined ? 1 : 0;
@@ -45,6 +48,7 @@ export class Witness {
       this.#tally.upstreamBytes += bytes;
       this.#tally.note(this.#inputWith(text), `the app cannot read ${JSON.stringify(text)}`);
     }
+    this.#onTheWay = allowed;
     this.#tried.length = 0;
   }
 
