@@ -9,37 +9,12 @@ import { type PublicArea, parsePublicArea } from '#gateway/attest/public-area';
 import { type BootEvent, bootEvents, writeLog } from '#test/gateway/attest/boot-log';
 import { EndorsementCa } from '#test/gateway/attest/endorsement-ca';
 import { SoftwareTpm } from '#test/gateway/attest/software-tpm';
-import { AttestingDevice, NONCE, NOW, passes } from './bed/device.ts';
-import { mutateBytes, mutateText } from './bed/mutate.ts';
+import { AttestingDevice, NONCE, NOW, opens, passes, saidOtherwise } from './bed/device.ts';
+import { JSON_WORDS, mutateText, otherBytes } from './bed/mutate.ts';
 import { Dice, type FuzzFigures, type FuzzOptions, Tally } from './bed/tally.ts';
 
 const YEAR = 365 * 86_400_000;
-const WORDS = [
-  '"',
-  '{',
-  '}',
-  '[',
-  ']',
-  ':',
-  ',',
-  'null',
-  '0',
-  'A',
-  '==',
-  'key',
-  'pcrs',
-  'quoted',
-  '\\u0000',
-  '-',
-];
-
-/** Every mutant is another than its original: what comes back the same is mutated again. */
-function mutant(bytes: Buffer, dice: Dice): Buffer {
-  for (;;) {
-    const changed = mutateBytes(bytes, dice);
-    if (!changed.equals(bytes)) return changed;
-  }
-}
+const WORDS = [...JSON_WORDS, 'key', 'pcrs', 'quoted', '\\u0000', '-'];
 
 const UNSIGNED = ['quoted', 'signature', 'eventLog', 'public', 'certifyInfo', 'certifySignature'] as const;
 
@@ -47,30 +22,20 @@ const UNSIGNED = ['quoted', 'signature', 'eventLog', 'public', 'certifyInfo', 'c
 function altered(evidence: Attestation, dice: Dice): Attestation {
   if (dice.chance(0.1)) {
     const index = dice.below(evidence.pcrs.length);
-    const pcrs = evidence.pcrs.with(index, mutant(evidence.pcrs[index] ?? NONCE, dice));
+    const pcrs = evidence.pcrs.with(index, otherBytes(evidence.pcrs[index] ?? NONCE, dice));
     return { ...evidence, pcrs };
   }
   const member = dice.pick(UNSIGNED);
   if (member === 'quoted' || member === 'signature' || member === 'eventLog') {
-    return { ...evidence, [member]: mutant(evidence[member], dice) };
+    return { ...evidence, [member]: otherBytes(evidence[member], dice) };
   }
-  return { ...evidence, key: { ...evidence.key, [member]: mutant(evidence.key[member], dice) } };
+  return { ...evidence, key: { ...evidence.key, [member]: otherBytes(evidence.key[member], dice) } };
 }
-
-/** Clock, counters, safe and firmware: 25 bytes that a TPM may fill as it likes. */
-const FREE = 25;
 
 /** A quote that the TPM was made to sign, and that says something else where that matters. */
 function signed({ tpm, evidence }: AttestingDevice, dice: Dice): Attestation {
-  const free = 4 + 2 + 2 + tpm.akQualified.length + 2 + 32;
-  for (;;) {
-    const quoted = mutant(evidence.quoted, dice);
-    const same =
-      quoted.length === evidence.quoted.length &&
-      quoted.subarray(0, free).equals(evidence.quoted.subarray(0, free)) &&
-      quoted.subarray(free + FREE).equals(evidence.quoted.subarray(free + FREE));
-    if (!same) return { ...evidence, quoted, signature: tpm.sign(quoted) };
-  }
+  const quoted = saidOtherwise(tpm, evidence.quoted, dice);
+  return { ...evidence, quoted, signature: tpm.sign(quoted) };
 }
 
 const SECURE = bootEvents();
@@ -82,7 +47,7 @@ function relabelled(dice: Dice): Buffer {
     const told: BootEvent = { ...event, measured: event.measured ?? event.data };
     if (dice.chance(0.3)) return { ...told, data: SECURE[index]?.data ?? event.data };
     if (dice.chance(0.1)) return { ...told, type: dice.pick(SECURE).type };
-    return dice.chance(0.1) ? { ...told, data: mutant(event.data, dice) } : told;
+    return dice.chance(0.1) ? { ...told, data: otherBytes(event.data, dice) } : told;
   });
   return writeLog(events).log;
 }
@@ -125,7 +90,7 @@ export async function run(options: FuzzOptions): Promise<FuzzFigures> {
     },
     () => {
       // The device is honest about its TPM and lies about its log: it may lose by it, but never gain.
-      const log = dice.chance(0.5) ? mutant(insecure.evidence.eventLog, dice) : relabelled(dice);
+      const log = dice.chance(0.5) ? otherBytes(insecure.evidence.eventLog, dice) : relabelled(dice);
       const evidence = insecure.evidenceOf(log, insecure.evidence.pcrs);
       trial(
         () => log,
@@ -133,7 +98,7 @@ export async function run(options: FuzzOptions): Promise<FuzzFigures> {
       );
     },
     ({ tpm, certificate }) => {
-      const changed = mutant(certificate, dice);
+      const changed = otherBytes(certificate, dice);
       const ek = parsePublicArea(tpm.ekPublic);
       trial(
         () => changed,
@@ -141,7 +106,7 @@ export async function run(options: FuzzOptions): Promise<FuzzFigures> {
       );
     },
     () => {
-      const changed = mutant(list, dice);
+      const changed = otherBytes(list, dice);
       const sources = { roots: [ca.certificate], revocationLists: [changed] };
       trial(
         () => changed,
@@ -149,7 +114,7 @@ export async function run(options: FuzzOptions): Promise<FuzzFigures> {
       );
     },
     ({ tpm, certificate }) => {
-      const area = mutant(tpm.ekPublic, dice);
+      const area = otherBytes(tpm.ekPublic, dice);
       trial(
         () => area,
         () => passes(() => enrolled(parsePublicArea(area), certificate, endorsements)) === undefined,
@@ -157,15 +122,14 @@ export async function run(options: FuzzOptions): Promise<FuzzFigures> {
     },
     ({ tpm }) => {
       // A key that may attest, but is not the one in the TPM: the credential does not open.
-      const area = mutant(tpm.akPublic, dice);
+      const area = otherBytes(tpm.akPublic, dice);
       const ek = parsePublicArea(tpm.ekPublic);
       trial(
         () => area,
         () => {
           const ak = passes(() => parsePublicArea(area));
           if (ak === undefined || passes(() => checkAttestationKey(ak) ?? true) === undefined) return true;
-          const { credentialBlob, encryptedSecret } = makeCredential(ek, ak.name, NONCE);
-          return opens(() => tpm.activate(credentialBlob, encryptedSecret)) === false;
+          return !opens(tpm, makeCredential(ek, ak.name, NONCE));
         },
       );
     },
@@ -186,15 +150,6 @@ function enrolled(ek: PublicArea, certificate: Buffer, endorsements: Endorsement
   checkEndorsementKey(ek);
   endorsements.check(certificate, ek, NOW);
   return true;
-}
-
-function opens(activate: () => Buffer): boolean {
-  try {
-    activate();
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 /** What the decoder takes is written back as the same evidence. */

@@ -10,40 +10,17 @@ import type { Store } from '#gateway/state/store';
 import { EndorsementCa } from '#test/gateway/attest/endorsement-ca';
 import { answer, offerOf, requestOf } from '#test/gateway/attest/key-evidence';
 import { SoftwareTpm } from '#test/gateway/attest/software-tpm';
-import { mutateBytes, mutateText } from './bed/mutate.ts';
+import { NOW, opens, saidOtherwise } from './bed/device.ts';
+import { JSON_WORDS, mutateText, otherBytes } from './bed/mutate.ts';
 import { ProofDoor, type Reply } from './bed/proof-door.ts';
 import { Dice, type FuzzFigures, type FuzzOptions, Tally } from './bed/tally.ts';
 
-const NOW = Date.UTC(2026, 5, 1);
 const AT_ONCE = 8;
 const WORDS: readonly string[] = [
-  ...[
-    '"',
-    '{',
-    '}',
-    '[',
-    ']',
-    ':',
-    ',',
-    'null',
-    '0',
-    'A',
-    '==',
-    '-',
-    '_',
-    '+',
-    '/',
-    '\\u0000',
-    '[['.repeat(200),
-  ],
-  ...[
-    '"__proto__":{},',
-    '"token":"x",',
-    '"ekIntermediates":["AAAA"],',
-    '"ekIntermediates":[],',
-    '"akPublic":',
-  ],
-  ...['"ekCertificate":"",', 'A'.repeat(9_000), 'A'.repeat(70_000), '\ufeff', '\0', '1e999'],
+  ...JSON_WORDS,
+  ...['-', '_', '+', '/', '\\u0000', '[['.repeat(200)],
+  ...['"__proto__":{},', '"token":"x",', '"ekIntermediates":["AAAA"],', '"ekIntermediates":[],'],
+  ...['"akPublic":', '"ekCertificate":"",', 'A'.repeat(9_000), 'A'.repeat(70_000), '\ufeff', '\0', '1e999'],
 ];
 
 type Offer = ReturnType<typeof offerOf>;
@@ -122,7 +99,7 @@ export async function run(options: FuzzOptions): Promise<FuzzFigures> {
     },
     async ({ tpm, csr, proof }) => {
       // What a TPM was made to sign, and that says something else where that matters.
-      const certifyInfo = otherwise(tpm, proof.certifyInfo, dice);
+      const certifyInfo = saidOtherwise(tpm, proof.certifyInfo, dice, toName);
       const said = { ...proof, certifyInfo, certifySignature: tpm.sign(certifyInfo) };
       await tally.trial(
         () => certifyInfo.toString('hex'),
@@ -156,9 +133,7 @@ export async function run(options: FuzzOptions): Promise<FuzzFigures> {
     const member = (name: 'ekPublic' | 'ekCertificate' | 'akPublic'): boolean =>
       sent[name] === offer[name]?.toString('base64url');
     if (!member('ekPublic') || !member('ekCertificate')) take(text, 'a TPM that no maker vouches for');
-    else if (
-      opens(() => tpm.activate(credential.credentialBlob, credential.encryptedSecret)) !== member('akPublic')
-    )
+    else if (opens(tpm, credential) !== member('akPublic'))
       take(text, 'a credential that opens for other keys, or for nobody');
   }
 
@@ -185,25 +160,17 @@ export async function run(options: FuzzOptions): Promise<FuzzFigures> {
   }
 }
 
-/** Every mutant is another than its original. */
-function mutant(bytes: Buffer, dice: Dice): Buffer {
-  for (;;) {
-    const changed = mutateBytes(bytes, dice);
-    if (!changed.equals(bytes)) return changed;
-  }
-}
-
 /** One member otherwise, or something between the certificate and its root. */
 function altered(offer: Offer, dice: Dice, ca: EndorsementCa): Offer {
   switch (dice.below(5)) {
     case 0:
-      return { ...offer, ekPublic: mutant(offer.ekPublic, dice) };
+      return { ...offer, ekPublic: otherBytes(offer.ekPublic, dice) };
     case 1:
-      return { ...offer, ekCertificate: mutant(offer.ekCertificate ?? Buffer.alloc(1), dice) };
+      return { ...offer, ekCertificate: otherBytes(offer.ekCertificate ?? Buffer.alloc(1), dice) };
     case 2:
-      return { ...offer, ekIntermediates: [mutant(Buffer.from(ca.certificate), dice)] };
+      return { ...offer, ekIntermediates: [otherBytes(Buffer.from(ca.certificate), dice)] };
     default:
-      return { ...offer, akPublic: mutant(offer.akPublic, dice) };
+      return { ...offer, akPublic: otherBytes(offer.akPublic, dice) };
   }
 }
 
@@ -211,7 +178,7 @@ const MEMBERS = ['secret', 'public', 'certifyInfo', 'certifySignature'] as const
 
 function brokenProof(proof: KeyProof, dice: Dice): KeyProof {
   const member = dice.pick(MEMBERS);
-  if (member !== 'secret') return { ...proof, [member]: mutant(proof[member], dice) };
+  if (member !== 'secret') return { ...proof, [member]: otherBytes(proof[member], dice) };
   // Of one length: another one is refused as text.
   const secret = Buffer.from(proof.secret);
   const at = dice.below(secret.length);
@@ -219,22 +186,8 @@ function brokenProof(proof: KeyProof, dice: Dice): KeyProof {
   return { ...proof, secret };
 }
 
-/** Clock, counters, safe and firmware, which a TPM may fill as it likes, and where each begins. */
-const FREE = 25;
-
-/** Another certification than this one, up to the name of what is certified. */
-function otherwise({ akQualified }: SoftwareTpm, certifyInfo: Buffer, dice: Dice): Buffer {
-  const free = 4 + 2 + 2 + akQualified.length + 2 + 32;
-  const named = free + FREE + 2 + 34;
-  for (;;) {
-    const changed = mutant(certifyInfo, dice);
-    const same =
-      changed.length === certifyInfo.length &&
-      changed.subarray(0, free).equals(certifyInfo.subarray(0, free)) &&
-      changed.subarray(free + FREE, named + 2).equals(certifyInfo.subarray(free + FREE, named + 2));
-    if (!same) return changed;
-  }
-}
+/** Up to the name of what is certified, behind its length: what follows is the TPM's to say. */
+const toName = (after: number): number => after + 2 + 34 + 2;
 
 function readProof(text: string): KeyProof | undefined {
   try {
@@ -253,15 +206,6 @@ const sameProof = (one: KeyProof, other: KeyProof): boolean => encodeEvidence(on
 function sameOffer(text: string, offer: Offer): boolean {
   try {
     return JSON.stringify(JSON.parse(text)) === encodeEvidence(offer);
-  } catch {
-    return false;
-  }
-}
-
-function opens(activate: () => Buffer): boolean {
-  try {
-    activate();
-    return true;
   } catch {
     return false;
   }

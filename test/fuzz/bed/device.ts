@@ -3,6 +3,7 @@ import { type Attestation, attestationBinding, EvidenceError } from '#connectors
 import { appraise } from '#gateway/attest/appraise';
 import { authenticate } from '#gateway/attest/authenticate';
 import { EndorsementConfigError, Endorsements } from '#gateway/attest/endorsements';
+import type { Credential } from '#gateway/attest/make-credential';
 import { parsePublicArea } from '#gateway/attest/public-area';
 import { type Attester, attesterOf } from '#gateway/attest/quote';
 import { AttestationRefusal } from '#gateway/attest/reasons';
@@ -11,6 +12,8 @@ import type { Device } from '#policy/input';
 import { type BootEvent, writeLog } from '#test/gateway/attest/boot-log';
 import type { EndorsementCa } from '#test/gateway/attest/endorsement-ca';
 import { attestBytes, nameOf, type SoftwareTpm } from '#test/gateway/attest/software-tpm';
+import { otherBytes } from './mutate.ts';
+import type { Dice } from './tally.ts';
 
 export const NOW: number = Date.UTC(2026, 5, 1);
 export const NONCE: Buffer = Buffer.alloc(32, 5);
@@ -81,6 +84,38 @@ export class AttestingDevice {
       ...{ last: undefined, endorsements: this.#endorsements },
       ...{ baselines: [this.#baseline], now: NOW, life: 60_000 },
     }).appraisal.facts;
+  }
+}
+
+/** Clock, counters, safe and firmware: 25 bytes that a TPM may fill as it likes. */
+const FREE = 25;
+
+/** What a TPM attests, made to say something else where that matters: before what it may fill as it likes, or after, up to `end`. */
+export function saidOtherwise(
+  { akQualified }: SoftwareTpm,
+  said: Buffer,
+  dice: Dice,
+  end: (after: number) => number = () => said.length,
+): Buffer {
+  const free = 4 + 2 + 2 + akQualified.length + 2 + 32;
+  const after = free + FREE;
+  for (;;) {
+    const changed = otherBytes(said, dice);
+    const same =
+      changed.length === said.length &&
+      changed.subarray(0, free).equals(said.subarray(0, free)) &&
+      changed.subarray(after, end(after)).equals(said.subarray(after, end(after)));
+    if (!same) return changed;
+  }
+}
+
+/** Whether a credential opens for a TPM. */
+export function opens(tpm: SoftwareTpm, { credentialBlob, encryptedSecret }: Credential): boolean {
+  try {
+    tpm.activate(credentialBlob, encryptedSecret);
+    return true;
+  } catch {
+    return false;
   }
 }
 

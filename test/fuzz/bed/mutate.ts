@@ -1,6 +1,9 @@
 // Mistakes planted in text and bytes, the same for the same dice.
 import type { Dice } from './tally.ts';
 
+/** What a text in JSON is broken with; a corpus adds words of its own. */
+export const JSON_WORDS: readonly string[] = ['"', '{', '}', '[', ']', ':', ',', 'null', '0', 'A', '=='];
+
 /** One to five mistakes in `text`: words put in, characters and lines dropped, repeated, swapped, the end cut off. */
 export function mutateText(text: string, words: readonly string[], dice: Dice): string {
   let mutant = text;
@@ -82,6 +85,14 @@ export function mutateBytes(bytes: Buffer, dice: Dice): Buffer {
     }
   }
   return mutant;
+}
+
+/** Other bytes than these: what comes back the same is mutated again. */
+export function otherBytes(bytes: Buffer, dice: Dice): Buffer {
+  for (;;) {
+    const changed = mutateBytes(bytes, dice);
+    if (!changed.equals(bytes)) return changed;
+  }
 }
 
 function random(dice: Dice, length: number): number[] {
