@@ -37,6 +37,7 @@ import {
   HEADERS_TIMEOUT,
   REQUEST_TIMEOUT,
 } from './limits.ts';
+import { owed } from './owed.ts';
 import { speakHttp1, TLS_SETTINGS } from './tls.ts';
 import { isViolation, TIMED_OUT } from './violation.ts';
 
@@ -93,7 +94,7 @@ export function connectorsListener(
   });
   server.on('upgrade', (request, socket, head) => {
     // Behind a request that is not answered yet: whatever was written now would pass for that one's answer.
-    if (crowd.busy(socket)) return void socket.destroy();
+    if (owed(socket) !== undefined) return void socket.destroy();
     if (request.url === RELAY_PATH) {
       const gateway = identifyGateway(request, handlers);
       if (gateway === undefined) return turnAway(socket, '403 Forbidden');

@@ -103,11 +103,6 @@ export class Crowd {
     return true;
   }
 
-  /** Whether a request of this connection is still to be answered. */
-  busy(socket: object): boolean {
-    return (this.#bySocket.get(socket)?.busy ?? 0) > 0;
-  }
-
   /** That request is over; the connection waits for the next one. */
   rest(socket: object): void {
     const guest = this.#bySocket.get(socket);

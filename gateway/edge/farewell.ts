@@ -4,20 +4,18 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Server } from 'node:https';
 import type { Socket } from 'node:net';
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
+import { owed } from './owed.ts';
 
 /** Milliseconds between two looks at what is still there. */
 const LOOK = 50;
 
-/** Node keeps the response that a connection waits for here. */
-type Answering = Socket & { readonly _httpMessage?: ServerResponse | null };
-
 export class Farewell {
   readonly #server: Server;
-  readonly #sockets: () => Iterable<Answering>;
+  readonly #sockets: () => Iterable<Socket>;
   #said = false;
 
   /** `sockets`: all connections of `server`. */
-  constructor(server: Server, sockets: () => Iterable<Answering>) {
+  constructor(server: Server, sockets: () => Iterable<Socket>) {
     this.#server = server;
     this.#sockets = sockets;
   }
@@ -39,7 +37,8 @@ export class Farewell {
       response.shouldKeepAlive = false;
     };
     for (const event of ['request', 'checkContinue', 'checkExpectation']) server.prependListener(event, last);
-    for (const { _httpMessage: response } of this.#sockets()) {
+    for (const socket of this.#sockets()) {
+      const response = owed(socket);
       if (response?.headersSent === false) response.shouldKeepAlive = false;
     }
     // Right after the event loop has taken what stood in the kernel's queue: closing resets whatever is left there.

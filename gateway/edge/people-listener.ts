@@ -17,6 +17,7 @@ import {
   HEADERS_TIMEOUT,
   KEEP_ALIVE,
 } from './limits.ts';
+import { owed } from './owed.ts';
 import { SlowBodies } from './slow-bodies.ts';
 import { speakHttp1, TLS_SETTINGS } from './tls.ts';
 import { Vanished } from './vanished.ts';
@@ -102,8 +103,7 @@ export function peopleListener(
   // An upgraded connection counts as busy to its end.
   server.on('upgrade', (request, socket, head) => {
     if (refused.has(socket)) return;
-    if (answered(socket) !== undefined || !crowd.engage(socket))
-      return cut(socket, 'ERR_HTTP_UPGRADE_PIPELINED');
+    if (owed(socket) !== undefined || !crowd.engage(socket)) return cut(socket, 'ERR_HTTP_UPGRADE_PIPELINED');
     handlers.take(upgradeExchange(request, socket, head));
   });
   server.on('connect', (_request, socket) => refuse(socket, 'CONNECT'));
@@ -127,18 +127,11 @@ const BARE_HEADERS = Object.entries(OWN_HEADERS)
   .map(([name, value]) => `${name}: ${value}\r\n`)
   .join('');
 
-/** What a request before these bytes is answered with. Node keeps it with the connection, which has room for one. */
-function answered(
-  socket: Duplex & { readonly _httpMessage?: ServerResponse | null },
-): ServerResponse | undefined {
-  return socket._httpMessage ?? undefined;
-}
-
 /** Answers a connection whose bytes are no request, and ends it. Returns what to record. */
 export function refuseBare(socket: Duplex, code: string): 'timeout' | 'header-size' | 'method' | 'parse' {
   const [status, refusal] = BARE[code] ?? ['400 Bad Request', 'parse'];
   // A second head in the body of an answer would be taken for a part of it.
-  if (socket.writable && answered(socket)?.headersSent !== true)
+  if (socket.writable && owed(socket)?.headersSent !== true)
     hangUp(socket, `HTTP/1.1 ${status}\r\n${BARE_HEADERS}Connection: close\r\nContent-Length: 0\r\n\r\n`);
   else socket.destroy();
   return refusal;
