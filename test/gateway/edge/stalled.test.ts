@@ -244,6 +244,23 @@ describe('whoever stalls is let go, and keeps nobody', { concurrency: true }, ()
     );
   });
 
+  test('connectors: an upgrade behind a request under way ends its connection, and nobody is answered', async () => {
+    const { port } = servers.connectors.address() as AddressInfo;
+    const socket = connect({ port, host: '127.0.0.1', ca, servername: 'localhost' });
+    let answered = '';
+    socket
+      .on('error', () => {})
+      .on('data', (bytes: Buffer) => {
+        answered += bytes.toString('latin1');
+      });
+    await once(socket, 'secureConnect');
+    const enrol = `POST /v1/enrol HTTP/1.1\r\n${HOST}Content-Length: 2\r\n\r\n{}`;
+    socket.write(`${enrol}GET /v1/tunnel HTTP/1.1\r\n${HOST}${UPGRADE}\r\n`);
+    await leaves(socket.localPort ?? 0);
+    socket.destroy();
+    assert.equal(answered, '');
+  });
+
   test('people: of requests ahead of their answers no more than a few are taken', async () => {
     const { port } = servers.people.address() as AddressInfo;
     const socket = connect({ port, host: '127.0.0.1', ca, servername: 'localhost' });
@@ -259,7 +276,9 @@ test('what was refused for it is told apart', () => {
   const stalled = ['ERR_HTTP_REQUEST_TIMEOUT: timeout', 'HPE_PAUSED_H2_UPGRADE: parse'];
   assert.deepEqual(given, {
     people: new Set([...stalled, 'ERR_HTTP_TOO_MANY_PIPELINED: parse']),
-    connectors: new Set(['timeout', 'parse', 'certificate-missing'].map((code) => `${code} 127.0.0.1`)),
+    connectors: new Set(
+      ['timeout', 'parse', 'certificate-missing', 'bad-request'].map((code) => `${code} 127.0.0.1`),
+    ),
     services: new Set(stalled),
   });
 });
