@@ -45,6 +45,7 @@ import { requirePrivate } from './state/private-files.ts';
 import { rehearsable } from './state/rehearsal.ts';
 import { SteadyClock } from './state/steady-clock.ts';
 import { Tunnels } from './tunnel/tunnels.ts';
+import { Turn } from './tunnel/turn.ts';
 import type { Seat } from './workers/seat.ts';
 
 /** How often sessions that nobody uses are dropped from memory, in milliseconds. */
@@ -103,7 +104,8 @@ async function wire(given: GatewayConfig, around: Surroundings, undo: (() => unk
   const issuer = await openIssuer(given, store, { now, log }, undo, sites.hosts);
   const connectorCa = issuer.authority(CONNECTOR_CA.directory);
   const portalOrigin = new URL(given.portal).origin;
-  const { outbox, recorder, shipping, loggedChange } = await openRecord(given, { ...around, now }, undo);
+  const here = { ...around, now, turn: new Turn() };
+  const { outbox, recorder, shipping, loggedChange } = await openRecord(given, here, undo);
   const metrics = new Metrics();
   const { config, release, changes, policyFile } = await openInForce(
     {
@@ -112,7 +114,7 @@ async function wire(given: GatewayConfig, around: Surroundings, undo: (() => unk
     },
     undo,
   );
-  const tunnels = new Tunnels({ now, random, log, ...tunnelEvents(recorder, log, now) });
+  const tunnels = new Tunnels({ now, random, log, turn: here.turn, ...tunnelEvents(recorder, log, now) });
   undo.push(() => tunnels.drain(0));
   const heartbeat = new Heartbeat({
     ...{ recorder, outbox, shipping, log, startedAt, now },

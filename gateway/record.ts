@@ -7,6 +7,7 @@ import { Outbox } from '#siem/outbox/outbox';
 import { Recorder } from '#siem/recorder';
 import { type Shipping, startShipping } from '#siem/ship/shipping';
 import type { GatewayConfig } from './config.ts';
+import type { Turn } from './tunnel/turn.ts';
 
 export interface RecordSurroundings {
   readonly version: string;
@@ -14,6 +15,7 @@ export interface RecordSurroundings {
   readonly log: Log;
   readonly now: () => number;
   readonly random: () => number;
+  readonly turn: Turn;
 }
 
 export interface OpenRecord {
@@ -27,13 +29,13 @@ export interface OpenRecord {
 /** Nothing that is a change takes effect before it is in the transparency log. */
 export async function openRecord(
   config: GatewayConfig,
-  { version, hostname, log, now, random }: RecordSurroundings,
+  { version, hostname, log, now, random, turn }: RecordSurroundings,
   undo: (() => unknown)[],
 ): Promise<OpenRecord> {
   const outbox = new Outbox({
     directory: join(config.state, 'outbox'),
     quotaBytes: config.outbox.quota,
-    now,
+    ...{ endOfTurn: turn.record, now },
   });
   undo.push(() => outbox.close());
   const directory = join(config.state, 'ledger');

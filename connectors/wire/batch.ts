@@ -17,10 +17,12 @@ export class Batch {
   #bytes = 0;
   #scheduled = false;
   #quiet = true;
+  readonly #endOfTurn: (step: () => void) => void;
   readonly #flush = (): void => this.flush();
 
-  constructor(transport: Transport) {
+  constructor(transport: Transport, endOfTurn: (step: () => void) => void) {
     this.#transport = transport;
+    this.#endOfTurn = endOfTurn;
   }
 
   /** Frames wait for the end of this turn: one more goes along for nothing. */
@@ -52,7 +54,7 @@ export class Batch {
       this.flush();
     } else if (!this.#scheduled) {
       this.#scheduled = true;
-      setImmediate(this.#flush);
+      this.#endOfTurn(this.#flush);
     }
   }
 

@@ -17,6 +17,8 @@ export interface SessionOptions {
   readonly budget: Budget;
   /** Monotonic milliseconds. */
   readonly clock: () => number;
+  /** Calls `step` once, when all that is due in this turn of the event loop has been done; `setImmediate` if left out. */
+  readonly endOfTurn?: (step: () => void) => void;
   /** A connector's hello is sent at once; a gateway's welcome answers one. */
   readonly greeting: Greeting;
   /** The handshake is done. */

@@ -52,7 +52,7 @@ export class Session implements FrameSink {
     this.budget = options.budget;
     this.clock = options.clock;
     this.#transport = options.transport;
-    this.batch = new Batch(options.transport);
+    this.batch = new Batch(options.transport, options.endOfTurn ?? setImmediate);
     this.pace = new Pace(options.limits, options.clock);
     this.#round = new Round(this.pace);
     this.#decoder = new Decoder(this);

@@ -6,9 +6,9 @@ import { Outlet } from '#connectors/wire/outlet';
 import type { Stream } from '#connectors/wire/stream';
 import { frameResponse, trailerPairs } from './head.ts';
 import type { RelayOptions } from './relay.ts';
-import type { Held, Turn } from './turn.ts';
+import type { Turn } from './turn.ts';
 
-export class Answer implements Held {
+export class Answer {
   status: number | undefined;
   bytesOut = 0;
   /** The whole response has been handed to node. */
@@ -19,8 +19,9 @@ export class Answer implements Held {
   #outlet: Outlet | undefined;
   #length = -1;
   #bodyless = false;
-  /** Writes wait for the end of the turn. */
+  /** The end of the turn is waited for. */
   #held = false;
+  /** Corked until then. */
   #socket: ServerResponse['socket'] = null;
   readonly #turn: Turn;
 
@@ -61,7 +62,7 @@ export class Answer implements Held {
     if (this.#length !== -1 && this.bytesOut > this.#length)
       return `more than the ${this.#length} bytes declared`;
     if (!fin) {
-      this.#hold();
+      this.#cork();
       this.#outlet?.write(piece);
       return undefined;
     }
@@ -105,17 +106,25 @@ export class Answer implements Held {
   #hold(): void {
     if (this.#held) return;
     this.#held = true;
+    this.#turn.send(() => this.#release());
+  }
+
+  /** The pieces in which a tunnel delivers a body leave in one write. */
+  #cork(): void {
+    this.#hold();
+    if (this.#socket !== null) return;
     // Not the response's own cork: it forgets to say `drain` when what it held back went out at once.
     this.#socket = this.#res.socket;
     this.#socket?.cork();
-    this.#turn.hold(this);
   }
 
   /** The end of the turn: a head whose body has not come yet goes alone (event streams, long polls). */
-  release(): void {
+  #release(): void {
+    const socket = this.#socket;
     this.#held = false;
+    this.#socket = null;
     if (this.ended || this.#res.destroyed) return;
     if (this.bytesOut === 0) this.#res.flushHeaders();
-    this.#socket?.uncork();
+    socket?.uncork();
   }
 }

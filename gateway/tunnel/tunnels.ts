@@ -39,6 +39,8 @@ export interface TunnelsOptions {
   readonly random: () => number;
   /** What we tell connectors to show; `sallyport` if absent. */
   readonly software?: string;
+  /** Shared with the record that comes before whatever is sent; one of its own if left out. */
+  readonly turn?: Turn;
   readonly log?: { warn(fields: object, message: string): void };
   onConnect(info: ConnectorStatus): void;
   onDisconnect(info: ConnectorStatus, reason: string): void;
@@ -52,7 +54,7 @@ export class Tunnels implements TunnelRelays {
   readonly #limits: Limits;
   readonly #clock: () => number;
   readonly #budget: Budget = { held: 0 };
-  readonly #turn: Turn = new Turn();
+  readonly #turn: Turn;
   readonly #instance: string = randomUUID();
   /** Every session, also those that have not said hello. */
   readonly #sessions = new Map<Session, string>();
@@ -67,6 +69,7 @@ export class Tunnels implements TunnelRelays {
   constructor(options: TunnelsOptions) {
     this.#options = options;
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
+    this.#turn = options.turn ?? new Turn();
     this.#clock = options.clock ?? (() => performance.now());
     this.#arrivals = new Arrivals(() => {
       this.#arrivals = undefined;
@@ -98,6 +101,7 @@ export class Tunnels implements TunnelRelays {
     const software = this.#options.software ?? 'sallyport';
     const session: Session = new Session({
       ...{ transport, limits: this.#limits, budget: this.#budget, clock: this.#clock },
+      endOfTurn: this.#turn.send,
       greeting: { welcome: { window, streams, instance: this.#instance, software } },
       onReady: (greeting) => {
         if ('hello' in greeting) tunnel = this.#admit(session, peer, greeting.hello);

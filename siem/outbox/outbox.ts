@@ -18,6 +18,8 @@ export interface OutboxOptions {
   readonly segmentBytes?: number;
   /** Records reach the platter at most this long (plus one fdatasync) after append() answered. */
   readonly syncEveryMs?: number;
+  /** Calls `step` once, when all that is due in this turn of the event loop has been done; `setImmediate` if left out. */
+  readonly endOfTurn?: (step: () => void) => void;
   /** Epoch milliseconds. */
   readonly now: () => number;
 }
@@ -47,6 +49,7 @@ export class Outbox {
   /** Bytes of a torn last record that were cut when this outbox was opened. */
   readonly repairedBytes: number;
   readonly #quotaBytes: number;
+  readonly #endOfTurn: (step: () => void) => void;
   readonly #tail: Tail;
   readonly #unlock: () => void;
   readonly #group: GroupCommit;
@@ -69,6 +72,7 @@ export class Outbox {
   constructor(options: OutboxOptions) {
     this.directory = options.directory;
     this.#quotaBytes = options.quotaBytes ?? 10 * GIB;
+    this.#endOfTurn = options.endOfTurn ?? setImmediate;
     // Only whole segments can go: one that fills the quota alone would have records refused for ever.
     const segmentBytes = options.segmentBytes ?? Math.min(GIB / 32, this.#quotaBytes / 8);
     this.#troubles = new Troubles(options.now);
@@ -130,7 +134,7 @@ export class Outbox {
       if (this.#closed) throw new OutboxError('closed', 'the outbox is closed');
       if (this.#pretendsFull) throw new OutboxError('no-space', 'there is no room: this is a drill');
       await new Promise<void>((kept, refused) => {
-        if (this.#waiting.length === 0) setImmediate(() => this.#writeWaiting());
+        if (this.#waiting.length === 0) this.#endOfTurn(() => this.#writeWaiting());
         this.#waiting.push({ record, kept, refused });
       });
     } catch (cause) {
