@@ -11,7 +11,7 @@ import type { Actor } from '#siem/event';
 import type { Recorder } from '#siem/recorder';
 
 /** How often the file is looked at for a change, in milliseconds. */
-const WATCH_INTERVAL = 1_000;
+const WATCH_INTERVAL = 250;
 const BY_GATEWAY: Actor = { kind: 'gateway', id: 'policy-file' };
 
 /** The first policy of a process did not load: it must not start. `message` lists every problem. */

@@ -36,7 +36,7 @@ test('nothing is said before the reads of the turn are over, and nothing twice',
   });
   await Promise.resolve();
   await new Promise<void>((resolve) => process.nextTick(resolve));
-  assert.deepEqual(said, []);
+  assert.equal(said.length, 0);
   turn.record(() => said.push('recorded'));
   await nextTurn();
   assert.deepEqual(said, ['recorded', 'sent']);
