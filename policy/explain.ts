@@ -8,13 +8,27 @@ import { Facts } from './facts.ts';
 import type { AccessRequest } from './input.ts';
 import type { Policy } from './policy.ts';
 import { findRemedy } from './remedy.ts';
-import type { Box, Rule } from './rule.ts';
+import { type Box, type Rule, wantedBy } from './rule.ts';
 import { MET, type Truth, UNKNOWN } from './truth.ts';
 
 /** Rules shown; what is further away says nothing about this request. */
 const MAX_NEAREST = 5;
 
 type Trace = Explanation['nearest'][number];
+
+/** What a rule wants and does not get; put into words only where it is shown. */
+interface Lack {
+  readonly name: CriterionName;
+  readonly want: unknown;
+  readonly code: string;
+}
+
+interface Judged {
+  readonly rule: string;
+  readonly effect: 'allow' | 'deny';
+  readonly lacks: readonly Lack[];
+  readonly met: readonly string[];
+}
 
 /** Every code an `Unmet` can carry: the criterion's own, `<criterion>-unknown` and `<criterion>-denied`. */
 export const UNMET_CODES: readonly string[] = CRITERION_NAMES.flatMap((name) => [
@@ -32,7 +46,12 @@ export function explain(policy: Policy, request: AccessRequest): Explanation {
   const nearest = nearestTo(decision.verdict, rules, facts).slice(0, MAX_NEAREST);
   const remedy =
     decision.verdict === 'allow' ? { kind: 'none' as const } : findRemedy(policy, rules, request);
-  return { decision, nearest, remedy, entitled: isEntitled(rules, facts) };
+  return {
+    decision,
+    nearest: nearest.map((one) => inWords(one, facts)),
+    remedy,
+    entitled: isEntitled(rules, facts),
+  };
 }
 
 /** Some allow rule in force names the person, whatever else it asks. */
@@ -41,7 +60,7 @@ function isEntitled(rules: AppRules, facts: Facts): boolean {
 }
 
 /** On deny: the deny rules that matched, then the allow rules by distance. On allow: what allowed, then denials. */
-function nearestTo(verdict: 'allow' | 'deny', rules: AppRules, facts: Facts): Trace[] {
+function nearestTo(verdict: 'allow' | 'deny', rules: AppRules, facts: Facts): Judged[] {
   const allows = sorted(rules.allow, facts);
   if (verdict === 'deny')
     return [
@@ -51,28 +70,43 @@ function nearestTo(verdict: 'allow' | 'deny', rules: AppRules, facts: Facts): Tr
       ),
       ...allows,
     ];
-  const allowing = allows.filter(({ unmet }) => unmet.length === 0);
+  const allowing = allows.filter(({ lacks }) => lacks.length === 0);
   return [...allowing, ...sorted(rules.deny, facts), ...allows.slice(allowing.length)];
 }
 
-function sorted(rules: readonly Rule[], facts: Facts): Trace[] {
+function sorted(rules: readonly Rule[], facts: Facts): Judged[] {
   return rules
-    .map((rule) => ({ trace: trace(rule, facts), id: rule.id }))
-    .sort((a, b) => distance(a.trace) - distance(b.trace) || (a.id < b.id ? -1 : 1))
-    .map((entry) => entry.trace);
+    .map((rule) => judged(rule, facts))
+    .map((one) => ({ one, distance: distance(one) }))
+    .sort((a, b) => a.distance - b.distance || (a.one.rule < b.one.rule ? -1 : 1))
+    .map(({ one }) => one);
 }
 
 /** Nobody can change what they ask for or, easily, who they are. */
-function distance({ unmet }: Trace): number {
-  const weights: Readonly<Record<string, number>> = { who: 100, protocol: 10, methods: 10, paths: 10 };
-  return unmet.reduce((sum, { criterion }) => sum + (weights[criterion] ?? 1), 0);
+const WEIGHTS: Partial<Readonly<Record<CriterionName, number>>> = {
+  who: 100,
+  protocol: 10,
+  methods: 10,
+  paths: 10,
+};
+
+function distance({ lacks }: Judged): number {
+  return lacks.reduce((sum, { name }) => sum + (WEIGHTS[name] ?? 1), 0);
 }
 
-function trace(rule: Rule, facts: Facts): Trace {
+function inWords({ rule, effect, lacks, met }: Judged, facts: Facts): Trace {
+  const unmet = lacks.map(({ name, want, code }): Unmet => {
+    const criterion = CRITERIA[name] as Criterion<unknown>;
+    return { criterion: criterion.key, code, need: criterion.need(want), have: criterion.have(want, facts) };
+  });
+  return { rule, effect, unmet, met };
+}
+
+function judged(rule: Rule, facts: Facts): Judged {
   const best = rule
     .boxes()
-    .map((box) => traceBox(box, rule, facts))
-    .reduce((a, b) => (b.unmet.length < a.unmet.length ? b : a));
+    .map((box) => judgeBox(box, rule, facts))
+    .reduce((a, b) => (b.lacks.length < a.lacks.length ? b : a));
   if (rule.effect === 'allow') return { rule: rule.id, effect: 'allow', ...best };
   if (!matches(rule, facts)) return { rule: rule.id, effect: 'deny', ...best };
   // It matched: tell what made it match, and what under `unless` would have lifted it.
@@ -81,43 +115,38 @@ function trace(rule: Rule, facts: Facts): Trace {
   );
   const causes = rule
     .boxes()
-    .flatMap((box) => (traceBox(box, rule, facts).unmet.length === 0 ? causesIn(box, facts) : []));
-  return { rule: rule.id, effect: 'deny', unmet: [...causes, ...lifting], met: best.met };
+    .flatMap((box) => (judgeBox(box, rule, facts).lacks.length === 0 ? causesIn(box, facts) : []));
+  return { rule: rule.id, effect: 'deny', lacks: [...causes, ...lifting], met: best.met };
 }
 
-function traceBox(box: Box, rule: Rule, facts: Facts): { unmet: readonly Unmet[]; met: readonly string[] } {
+function judgeBox(box: Box, rule: Rule, facts: Facts): Pick<Judged, 'lacks' | 'met'> {
   const names = wantedBy(box);
-  const unmet = names.flatMap((name) => judge(box, name, facts, rule.needed, (code) => code));
-  const failed = new Set(unmet.map(({ criterion }) => criterion));
-  return { unmet, met: names.map((name) => CRITERIA[name].key).filter((key) => !failed.has(key)) };
+  const lacks = names.flatMap((name) => judge(box, name, facts, rule.needed, (code) => code));
+  const failed = new Set(lacks.map(({ name }) => CRITERIA[name].key));
+  return { lacks, met: names.map((name) => CRITERIA[name].key).filter((key) => !failed.has(key)) };
 }
 
 /** The criteria of a deny rule that matched. Its target is no cause: the rule is about that target. */
-function causesIn(box: Box, facts: Facts): Unmet[] {
+function causesIn(box: Box, facts: Facts): Lack[] {
   const target: ReadonlySet<CriterionName> = new Set(['protocol', 'methods', 'paths']);
   return wantedBy(box)
     .filter((name) => !target.has(name))
     .flatMap((name) => judge(box, name, facts, MET + 1, () => `${kebab(name)}-denied`));
 }
 
-/** The criterion's `Unmet` when its truth is below `needed`, else nothing. */
+/** The criterion as lacking when its truth is below `needed`, else nothing. */
 function judge(
   box: Box,
   name: CriterionName,
   facts: Facts,
   needed: number,
   codeOf: (code: string) => string,
-): Unmet[] {
+): Lack[] {
   const criterion = CRITERIA[name] as Criterion<unknown>;
   const want: unknown = box[name];
   const truth: Truth = criterion.truth(want, facts);
   if (truth >= needed) return [];
-  const code = truth === UNKNOWN ? `${kebab(name)}-unknown` : codeOf(criterion.code);
-  return [{ criterion: criterion.key, code, need: criterion.need(want), have: criterion.have(want, facts) }];
-}
-
-function wantedBy(box: Box): CriterionName[] {
-  return CRITERION_NAMES.filter((name) => box[name] !== null);
+  return [{ name, want, code: truth === UNKNOWN ? `${kebab(name)}-unknown` : codeOf(criterion.code) }];
 }
 
 function kebab(name: string): string {

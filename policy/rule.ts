@@ -1,6 +1,6 @@
 // A compiled rule: boxes of criteria and the verdict it gives. Every rule and box has the same shape, so that the
 // evaluator stays one short piece of machine code.
-import type { CriterionName, Wants } from './criteria/criteria.ts';
+import { CRITERION_NAMES, type CriterionName, type Wants } from './criteria/criteria.ts';
 import type { Decision, Obligations } from './decision.ts';
 import { TO_ALLOW, TO_DENY, type Truth } from './truth.ts';
 
@@ -70,6 +70,11 @@ export class Box {
     for (const name of Object.keys(this) as CriterionName[]) wants[name] = other[name] ?? this[name];
     return new Box(wants as Partial<Wants>);
   }
+}
+
+/** The criteria that a box has, in the order of the table. */
+export function wantedBy(box: Box): CriterionName[] {
+  return CRITERION_NAMES.filter((name) => box[name] !== null);
 }
 
 /** Everything a rule is made of. */

@@ -84,6 +84,18 @@ export class Rulings {
     }
   }
 
+  /** Whether `rule` allows, without the price of saying why not. Never throws. */
+  allows(session: LiveSession, input: AccessRequest): boolean {
+    try {
+      if (this.#revoked(session, input)) return false;
+      const policy = this.#policy();
+      const { verdict, obligations } = policy.decide(input, this.#subject(policy, session));
+      return verdict === 'allow' && brokenObligation(obligations, session, input) === undefined;
+    } catch {
+      return false;
+    }
+  }
+
   /** Whether the policy in force decides about this app by the connector, too. */
   asksConnector(app: string): boolean {
     return this.#policy().asksConnector(app);

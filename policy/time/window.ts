@@ -28,9 +28,11 @@ export function minutesOf(time: string): number {
 /** The minutes of a week that are inside at least one added window. */
 export class WeekMap {
   readonly #bits: Uint32Array = new Uint32Array(Math.ceil(WEEK_MINUTES / 32));
+  #edges: readonly number[] | undefined;
 
   /** Opens the minutes from `from` (inclusive) to `to` (exclusive, next day when not later) on these days. */
   add(days: readonly number[], from: number, to: number): void {
+    this.#edges = undefined;
     const length = to > from ? to - from : to - from + DAY_MINUTES;
     for (const day of days) {
       for (let offset = 0; offset < length; offset += 1) {
@@ -44,8 +46,13 @@ export class WeekMap {
     return ((this.#bits[minuteOfWeek >>> 5] ?? 0) & (1 << (minuteOfWeek & 31))) !== 0;
   }
 
-  /** Minutes of the week at which the map opens or closes. */
-  edges(): number[] {
+  /** Minutes of the week at which the map opens or closes; looked for once. */
+  edges(): readonly number[] {
+    this.#edges ??= this.#findEdges();
+    return this.#edges;
+  }
+
+  #findEdges(): number[] {
     const all = Array.from({ length: WEEK_MINUTES }, (_, minute) => minute);
     return all.filter((minute) => this.has(minute) !== this.has((minute + WEEK_MINUTES - 1) % WEEK_MINUTES));
   }

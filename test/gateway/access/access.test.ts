@@ -57,6 +57,7 @@ describe('a ruling', () => {
       assert.equal(ruling.decision.verdict, 'deny');
       assert.equal(ruling.decision.reason, 'error');
       assert.equal(ruling.explanation?.entitled, false);
+      assert.equal(new Rulings(source).allows(session(), input(session())), false);
     }
   });
 
@@ -90,6 +91,7 @@ describe('a ruling', () => {
       assert.equal(decision.reason, reason);
       assert.equal(decision.verdict, reason === 'allowed' ? 'allow' : 'deny');
       if (reason === 'step-up-required') assert.equal(explanation?.remedy.kind, 'step-up');
+      assert.equal(new Rulings(() => policy(rule)).allows(who, input(who, method)), reason === 'allowed');
     });
   }
 });
@@ -159,6 +161,34 @@ describe('what is open', () => {
     current = policy(', methods: [POST]');
     await open.review('policy-changed');
     assert.deepEqual(closed, ['policy-changed']);
+  });
+
+  test('is closed without an explanation for each: a thousand may end in one moment', async (t) => {
+    const current = policy(', methods: [POST]');
+    const explain = t.mock.method(current, 'explain');
+    for (const reason of ['policy-changed', 'no-longer-allowed'] as const) {
+      const { open, closed } = opened(
+        new Rulings(() => current),
+        async () => true,
+        () => AT,
+      );
+      await open.review(reason);
+      assert.deepEqual(closed, [reason]);
+    }
+    assert.equal(explain.mock.callCount(), 0);
+  });
+
+  test('what is revoked is closed, whatever policy says', async () => {
+    const { open, closed } = opened(
+      new Rulings(
+        () => policy(''),
+        () => true,
+      ),
+      async () => true,
+      () => AT,
+    );
+    await open.review('no-longer-allowed');
+    assert.deepEqual(closed, ['no-longer-allowed']);
   });
 
   test('is told since when it is not allowed, however long the review takes', async () => {
