@@ -9,8 +9,8 @@ const RULES = 150;
 const AT = Date.parse('2026-03-04T20:00:00Z');
 const two = (number: number): string => String(number).padStart(2, '0');
 
-/** One app with many rules for many groups, each with hours of its own, and `first` before them. */
-function large(first: string): Policy {
+/** One app with many rules for many groups, each with hours of its own that also wants `also`, and `first` before them. */
+function large(first: string, also = ''): Policy {
   const numbers = Array.from({ length: RULES }, (_, index) => index);
   const lines = [
     'version: 1\nzone: Europe/Berlin\napps: [wiki]\ngroups:',
@@ -22,7 +22,7 @@ function large(first: string): Policy {
     `rules:\n  ${first}`,
     ...numbers.map(
       (n) =>
-        `  - { id: r${n}, allow: wiki, who: g${n}, when: { hours: h${n}, mfa: 1h, ticket: open, acr: l${n % 5} } }`,
+        `  - { id: r${n}, allow: wiki, who: g${n}, when: { hours: h${n}, mfa: 1h, ticket: open, acr: l${n % 5}${also} } }`,
     ),
   ];
   const loaded = loadPolicy(`${lines.join('\n')}\n`, 'policy.yaml');
@@ -62,7 +62,8 @@ test('a denial that nothing can change looks at each rule a few times, and tries
 });
 
 test('whoever is in every group does not make it try without end', (t) => {
-  const policy = large('- { id: never, deny: wiki, when: { ticket: open } }');
+  // No single way of signing in gives both the level and the method.
+  const policy = large('- { id: risky, deny: wiki, when: { risk: { atLeast: 95 } } }', ', amr: otp');
   const everywhere = denied(Array.from({ length: RULES }, (_, n) => `corp:g${n}`));
   assert.deepEqual(policy.explain(everywhere).remedy, { kind: 'none' });
   const count = asked(t, policy, everywhere);
