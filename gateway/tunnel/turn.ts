@@ -37,6 +37,8 @@ export class Turn {
 
   readonly #send = (): void => {
     this.#due = false;
+    // What was recorded because of a record comes with the next turn.
+    if (this.#records.length > 0) this.#schedule();
     const steps = this.#sends;
     this.#sends = [];
     for (const step of steps) step();

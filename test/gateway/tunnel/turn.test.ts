@@ -45,3 +45,26 @@ test('nothing is said before the reads of the turn are over, and nothing twice',
   await nextTurn();
   assert.equal(said.length, 3);
 });
+
+test('a record that follows from another one is written without anybody else coming', async () => {
+  const turn = new Turn();
+  const said: string[] = [];
+  const record = (word: string): Promise<void> =>
+    new Promise((kept) =>
+      turn.record(() => {
+        said.push(word);
+        kept();
+      }),
+    );
+  const both = record('one').then(() => record('two'));
+  await nextTurn();
+  assert.deepEqual(said, ['one']);
+  await nextTurn();
+  assert.deepEqual(said, ['one', 'two']);
+  await both;
+  // From within a step, too.
+  turn.record(() => void turn.record(() => said.push('three')));
+  await nextTurn();
+  await nextTurn();
+  assert.deepEqual(said, ['one', 'two', 'three']);
+});
