@@ -7,6 +7,7 @@ import { formatProblems } from '#policy/document';
 import { PolicyHolder } from '#policy/holder';
 import type { Policy } from '#policy/load';
 import { loadPolicyOffThread } from '#policy/loader/off-thread';
+import { documentHash } from '#policy/policy';
 import type { Actor } from '#siem/event';
 import type { Recorder } from '#siem/recorder';
 
@@ -42,6 +43,7 @@ export class PolicyFile {
   readonly #holder: PolicyHolder;
   /** The document that was rejected last, or why there was none. */
   #rejected: string | undefined;
+  #missed: NodeJS.Timeout | undefined;
   #lastLook: Promise<readonly string[]> = Promise.resolve([]);
 
   private constructor(options: PolicyFileOptions, policy: Policy) {
@@ -67,11 +69,26 @@ export class PolicyFile {
 
   /** Follows the file: a change is taken up within a second or so. */
   watch(): void {
-    watchFile(this.#options.file, { interval: WATCH_INTERVAL, persistent: false }, () => void this.reload());
+    const { file } = this.#options;
+    watchFile(file, { interval: WATCH_INTERVAL, persistent: false }, () => void this.reload());
+    // An edit after the file was read and before it was watched is no change to the watch.
+    this.#missed = setTimeout(() => {
+      if (this.#isOther(file)) void this.reload();
+    }, WATCH_INTERVAL).unref();
   }
 
   close(): void {
+    clearTimeout(this.#missed);
     unwatchFile(this.#options.file);
+  }
+
+  #isOther(file: string): boolean {
+    try {
+      return documentHash(readFileSync(file, 'utf8')) !== this.current.hash;
+    } catch {
+      // Gone for a moment; the watch looks again when it is there.
+      return false;
+    }
   }
 
   /** Puts in force what was signed, as it is now. Rejects if it could not be recorded. */

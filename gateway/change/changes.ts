@@ -133,7 +133,12 @@ export class Changes {
   #follow(path: string, look: () => Promise<unknown>): void {
     const listener = (): void => void look();
     watchFile(path, { interval: WATCH_INTERVAL, persistent: false }, listener);
-    this.#followed.push(() => unwatchFile(path, listener));
+    // What came after it was read and before it was watched is no change to the watch.
+    const missed = setTimeout(listener, WATCH_INTERVAL).unref();
+    this.#followed.push(() => {
+      clearTimeout(missed);
+      unwatchFile(path, listener);
+    });
   }
 
   /** Whoever edits what needs a signature is told of before the next start does not take it. */

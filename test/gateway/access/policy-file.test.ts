@@ -7,6 +7,7 @@ import { PolicyFile } from '#gateway/access/policy-file';
 import { Outbox } from '#siem/outbox/outbox';
 import { readOutbox } from '#siem/outbox/read';
 import { Recorder } from '#siem/recorder';
+import { until } from '#test/story/part';
 import { directoryFor } from '../../siem/outbox/documents.ts';
 
 const good = (comment: string): string => `# ${comment}
@@ -60,4 +61,13 @@ test('a rejected document is recorded once, and again after another one', async 
     actions.filter((action) => action === 'policy-rejected'),
     ['policy-rejected', 'policy-rejected', 'policy-rejected'],
   );
+});
+
+test('an edit after the file was read and before it is watched is taken up', async (t) => {
+  const { file, policyFile } = await bed(t);
+  t.after(() => policyFile.close());
+  const before = policyFile.current.hash;
+  writeFileSync(file, good('second'));
+  policyFile.watch();
+  await until('the edit is in force', () => policyFile.current.hash !== before);
 });

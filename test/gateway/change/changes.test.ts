@@ -17,6 +17,7 @@ import { SshFormatError } from '#gateway/change/ssh-reader';
 import { readSshSignature } from '#gateway/change/sshsig';
 import type { SallyportEvent } from '#siem/event';
 import { requires } from '#test/requires';
+import { until } from '#test/story/part';
 import { ChangeBed, NEEDS, POLICY } from './bed.ts';
 
 const NOW = Date.UTC(2026, 2, 4);
@@ -91,6 +92,16 @@ suite('taking up changes', { skip: requires(...NEEDS) }, () => {
     assert.equal((await changes.offer(text, BY)).sequence, 2);
     assert.deepEqual(adopted, [POLICY]);
     changes.close();
+  });
+
+  test('what is put there after it was looked at and before it is watched is taken up', async () => {
+    const { open } = gateway(place());
+    const changes = await open();
+    bed.write('repository/change.json', next());
+    changes.watch(async () => undefined);
+    await until('it is in force', () => changes.current?.sequence === 2);
+    changes.close();
+    bed.write('repository/change.json', writeBundle(first.bundle));
   });
 
   test('a crash between the log and the change itself is made good; a change that was never logged is none', async () => {
