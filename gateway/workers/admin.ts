@@ -44,6 +44,13 @@ const OF_ALL: Readonly<Record<string, Merge>> = {
   'POST /v1/ssh-authority/rotate': first,
 };
 
+/** Of these, what a worker takes up by itself when it is started again: one that dies over it has missed nothing. */
+const TAKEN_UP_LATER: ReadonlySet<string> = new Set([
+  'GET /v1/status',
+  'POST /v1/policy/reload',
+  'POST /v1/changes',
+]);
+
 /** Listens where the configuration says. */
 export async function adminOfAll(config: AdminPlace, workers: readonly Answering[]): Promise<Server> {
   const server = createServer(ADMIN_TIMES, (asked, response) => {
@@ -67,9 +74,11 @@ async function answer(
   const serving = workers.filter(({ health }) => health !== undefined);
   // By this each knows that it is asked what another one is asked, and not the same once more.
   const headers = { ...toPassOn(asked), [ROUND_HEADER]: randomUUID() };
+  const what = `${asked.method} ${asked.url}`;
+  const missed = TAKEN_UP_LATER.has(what) ? DIED : GONE;
   const put = ({ number }: Answering): Promise<Reply | undefined> =>
-    ask(workerDirectory(state, number), asked, headers, body);
-  const merge = OF_ALL[`${asked.method} ${asked.url}`];
+    ask(workerDirectory(state, number), asked, { headers, body, missed });
+  const merge = OF_ALL[what];
   const replies: [worker: number, reply: Reply][] = [];
   if (merge === undefined) {
     for (const worker of serving) {
@@ -113,15 +122,25 @@ function toPassOn({ headers }: IncomingMessage): OutgoingHttpHeaders {
 
 /** Nobody was there to be asked: a worker that died a moment ago. */
 const GONE: ReadonlySet<string> = new Set(['ECONNREFUSED', 'ENOENT']);
+/** Or it died while it was asked. */
+const DIED: ReadonlySet<string> = new Set([...GONE, 'ECONNRESET', 'EPIPE']);
+
+interface Question {
+  readonly headers: OutgoingHttpHeaders;
+  readonly body: Buffer;
+  /** Codes of errors that mean that the worker is not there. */
+  readonly missed: ReadonlySet<string>;
+}
 
 /** Undefined if the worker is not there. */
 function ask(
   state: string,
   { method, url }: IncomingMessage,
-  headers: OutgoingHttpHeaders,
-  body: Buffer,
+  { headers, body, missed }: Question,
 ): Promise<Reply | undefined> {
   return new Promise((resolve, reject) => {
+    const failed = (error: NodeJS.ErrnoException): void =>
+      missed.has(error.code ?? '') ? resolve(undefined) : reject(error);
     const call = request(
       {
         ...{ socketPath: adminSocket({ state }), method, path: url },
@@ -132,13 +151,11 @@ function ask(
         reply.setEncoding('utf8').on('data', (chunk: string) => {
           text += chunk;
         });
-        reply.on('error', reject);
+        reply.on('error', failed);
         reply.on('end', () => resolve({ status: reply.statusCode ?? 502, text }));
       },
     );
-    call.on('error', (error: NodeJS.ErrnoException) =>
-      GONE.has(error.code ?? '') ? resolve(undefined) : reject(error),
-    );
+    call.on('error', failed);
     call.end(body);
   });
 }
