@@ -5,7 +5,7 @@ import { edgesAfter } from './criteria/hours.ts';
 import type { Remedy } from './decision.ts';
 import type { AppRules } from './evaluate.ts';
 import { isInstant } from './facts.ts';
-import type { AccessRequest, Device, Login, Posture } from './input.ts';
+import { type AccessRequest, type Device, GOOD_POSTURE, type Login } from './input.ts';
 import { type Box, wantedBy } from './rule.ts';
 
 const MINUTE = 60_000;
@@ -113,22 +113,13 @@ function withAmr(login: Login, amr: string): Partial<Login> {
   return { amr: [...new Set([...(login.amr ?? []), amr])] };
 }
 
-const GOOD: Omit<Posture, 'quotedAt'> = {
-  attested: true,
-  secureBoot: true,
-  baseline: true,
-  sameBoot: true,
-  hardwareKey: true,
-  firmware: '999999999',
-};
-
 /** What enrolling (again) proves. A boot state, baseline or firmware known to be wrong stays wrong. */
 const enrolDevice: Change = {
   cost: 3,
   remedy: { kind: 'enrol-device' },
   apply(request) {
     const proved = { attested: true, sameBoot: true, hardwareKey: true, quotedAt: request.at };
-    const enrolled: Device = { id: 'enrolled', ...GOOD, ...request.device, ...proved };
+    const enrolled: Device = { id: 'enrolled', ...GOOD_POSTURE, ...request.device, ...proved };
     return { ...request, device: enrolled };
   },
 };
@@ -138,7 +129,7 @@ const mendDevice: Change = {
   cost: 5,
   remedy: { kind: 'mend-device' },
   apply(request) {
-    const mended: Device = { ...GOOD, id: request.device?.id ?? 'mended', quotedAt: request.at };
+    const mended: Device = { ...GOOD_POSTURE, id: request.device?.id ?? 'mended', quotedAt: request.at };
     return { ...request, device: mended };
   },
 };
@@ -149,7 +140,7 @@ const mendConnector: Change = {
   remedy: { kind: 'mend-connector' },
   apply(request) {
     const { at, connector } = request;
-    return { ...request, connector: { ...GOOD, name: connector?.name ?? 'mended', quotedAt: at } };
+    return { ...request, connector: { ...GOOD_POSTURE, name: connector?.name ?? 'mended', quotedAt: at } };
   },
 };
 

@@ -86,7 +86,6 @@ function within(rules: AppRules, facts: Facts): AppRules | undefined {
 function chain(changes: readonly Change[], rules: AppRules): Remedy {
   return changes.reduceRight<Remedy>(
     (next, { remedy }) => {
-      if (remedy.kind === 'none') return next;
       const own = remedy.kind === 'step-up' ? withMaxAge(remedy, rules) : remedy;
       return next.kind === 'none' ? own : { ...own, next };
     },

@@ -1,7 +1,8 @@
 // The policy in force: loaded from its file, kept when a new one is bad, and copied by hash so that any decision
 // can be explained later. It must never leave the gateway without a policy that was checked whole.
-import { existsSync, mkdirSync, readFileSync, unwatchFile, watchFile } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { followFile } from '#gateway/followed-file';
 import { writeWhole } from '#gateway/state/private-files';
 import { formatProblems } from '#policy/document';
 import { PolicyHolder } from '#policy/holder';
@@ -43,7 +44,7 @@ export class PolicyFile {
   readonly #holder: PolicyHolder;
   /** The document that was rejected last, or why there was none. */
   #rejected: string | undefined;
-  #missed: NodeJS.Timeout | undefined;
+  #unfollow: () => void = () => undefined;
   #lastLook: Promise<readonly string[]> = Promise.resolve([]);
 
   private constructor(options: PolicyFileOptions, policy: Policy) {
@@ -67,19 +68,18 @@ export class PolicyFile {
     return this.#holder.current;
   }
 
-  /** Follows the file: a change is taken up within a second or so. */
+  /** Follows the file: a change is taken up within half a second or so. */
   watch(): void {
     const { file } = this.#options;
-    watchFile(file, { interval: WATCH_INTERVAL, persistent: false }, () => void this.reload());
-    // An edit after the file was read and before it was watched is no change to the watch.
-    this.#missed = setTimeout(() => {
-      if (this.#isOther(file)) void this.reload();
-    }, WATCH_INTERVAL).unref();
+    this.#unfollow = followFile(file, {
+      every: WATCH_INTERVAL,
+      changed: () => this.reload(),
+      missed: () => this.#isOther(file) && this.reload(),
+    });
   }
 
   close(): void {
-    clearTimeout(this.#missed);
-    unwatchFile(this.#options.file);
+    this.#unfollow();
   }
 
   #isOther(file: string): boolean {

@@ -64,36 +64,35 @@ export class Rulings {
     this.#revoked = revoked;
   }
 
-  /** Decides one request. Never throws. */
+  /** Decides one request, and says of a denial why. Never throws. */
   rule(session: LiveSession, input: AccessRequest): Ruling {
+    const judged = this.judge(session, input);
+    return judged.decision.verdict === 'allow' ? judged : this.reasoned(judged, input);
+  }
+
+  /** Decides one request without the price of explaining a denial. Never throws. */
+  judge(session: LiveSession, input: AccessRequest): Ruling {
     try {
       const policy = this.#policy();
-      if (this.#revoked(session, input)) {
-        const explanation = { ...NOTHING_KNOWN, decision: REVOKED };
-        return { decision: REVOKED, policy: policy.hash, explanation };
-      }
+      if (this.#revoked(session, input)) return { decision: REVOKED, policy: policy.hash };
       const decision = policy.decide(input, this.#subject(policy, session));
-      if (decision.verdict !== 'allow') {
-        return { decision, policy: policy.hash, explanation: policy.explain(input) };
-      }
-      const broken = brokenObligation(decision.obligations, session, input);
-      if (broken !== undefined) return refusedBy(broken, decision, policy.hash);
-      return { decision, policy: policy.hash };
+      const broken =
+        decision.verdict === 'allow' ? brokenObligation(decision.obligations, session, input) : undefined;
+      return { decision: broken === undefined ? decision : refusal(broken, decision), policy: policy.hash };
     } catch {
-      return { decision: ERROR, policy: '', explanation: NOTHING_KNOWN };
+      return { decision: ERROR, policy: '' };
     }
   }
 
-  /** Whether `rule` allows, without the price of saying why not. Never throws. */
-  allows(session: LiveSession, input: AccessRequest): boolean {
-    try {
-      if (this.#revoked(session, input)) return false;
-      const policy = this.#policy();
-      const { verdict, obligations } = policy.decide(input, this.#subject(policy, session));
-      return verdict === 'allow' && brokenObligation(obligations, session, input) === undefined;
-    } catch {
-      return false;
-    }
+  /** A denial that was judged, with its explanation. Never throws. */
+  reasoned({ decision, policy }: Ruling, input: AccessRequest): Ruling {
+    return { decision, policy, explanation: this.#explanationOf(decision, input) };
+  }
+
+  #explanationOf(decision: Decision, input: AccessRequest): Explanation {
+    const { reason } = decision;
+    if (reason === 'revoked' || reason === 'error') return { ...NOTHING_KNOWN, decision };
+    return isBroken(reason) ? explainBroken(decision) : this.explain(input);
   }
 
   /** Whether the policy in force decides about this app by the connector, too. */
@@ -127,10 +126,13 @@ export class Rulings {
   }
 }
 
-type Broken = Extract<
-  Reason,
-  'step-up-required' | 'read-only' | 'session-too-old' | 'obligation-unsupported'
->;
+/** An allow that an obligation turned into a denial. */
+const BROKEN = ['step-up-required', 'read-only', 'session-too-old', 'obligation-unsupported'] as const;
+type Broken = (typeof BROKEN)[number];
+
+function isBroken(reason: Reason): reason is Broken {
+  return (BROKEN as readonly Reason[]).includes(reason);
+}
 
 function brokenObligation(
   obligations: Obligations | undefined,
@@ -148,15 +150,15 @@ function brokenObligation(
   return undefined;
 }
 
-function refusedBy(reason: Broken, allowed: Decision, policy: string): Ruling {
-  const decision: Decision = {
-    verdict: 'deny',
-    reason,
-    ...(allowed.rule === undefined ? {} : { rule: allowed.rule }),
-  };
+function refusal(reason: Broken, { rule }: Decision): Decision {
+  return { verdict: 'deny', reason, ...(rule === undefined ? {} : { rule }) };
+}
+
+function explainBroken(decision: Decision): Explanation {
+  const { reason, rule } = decision;
   const again = reason === 'step-up-required' || reason === 'session-too-old';
   const unmet = { criterion: again ? 'mfa' : 'methods', code: reason, need: reason, have: 'not fulfilled' };
-  const nearest = [{ rule: allowed.rule?.id ?? '', effect: 'allow' as const, unmet: [unmet], met: [] }];
+  const nearest = [{ rule: rule?.id ?? '', effect: 'allow' as const, unmet: [unmet], met: [] }];
   const remedy = again ? ({ kind: 'step-up', maxAge: 0 } as const) : ({ kind: 'none' } as const);
-  return { decision, policy, explanation: { decision, nearest, remedy, entitled: true } };
+  return { decision, nearest, remedy, entitled: true };
 }

@@ -4,7 +4,7 @@
 import type { LiveSession } from '#gateway/identity/sessions';
 import type { TunnelPeer } from '#gateway/tunnel/relay';
 import type { AccessRequest } from '#policy/input';
-import type { Rulings } from './ruling.ts';
+import type { Ruling, Rulings } from './ruling.ts';
 
 /** How often open exchanges are decided again for the passing of time, in milliseconds. */
 const REVIEW_INTERVAL = 1_000;
@@ -106,8 +106,9 @@ export class OpenExchanges {
     for (const exchange of [...this.#open]) {
       const { device: _, connector: __, ...opened } = exchange.input;
       const input = { ...opened, ...(await this.#machines(exchange)), at: this.#now() };
-      if (!this.#rulings.allows(exchange.session, input)) {
-        this.#close(exchange, this.#causeOf(exchange.session, input, reason), since);
+      const ruling = this.#rulings.judge(exchange.session, input);
+      if (ruling.decision.verdict !== 'allow') {
+        this.#close(exchange, this.#causeOf(ruling, input, reason), since);
       } else if (!(await this.#alive(exchange.session))) {
         this.#close(exchange, 'session-ended', since);
       }
@@ -117,9 +118,9 @@ export class OpenExchanges {
   }
 
   /** The connector, if it is what the exchange is no longer allowed for. Only then is it asked why: a thousand may end. */
-  #causeOf(session: LiveSession, input: AccessRequest, reason: StreamEnd): StreamEnd {
+  #causeOf(denial: Ruling, input: AccessRequest, reason: StreamEnd): StreamEnd {
     if (reason === 'policy-changed' || !this.#rulings.asksConnector(input.target.app)) return reason;
-    const unmet = this.#rulings.rule(session, input).explanation?.nearest[0]?.unmet ?? [];
+    const unmet = this.#rulings.reasoned(denial, input).explanation?.nearest[0]?.unmet ?? [];
     return unmet.some(({ criterion }) => criterion === 'connector') ? 'connector-posture-changed' : reason;
   }
 

@@ -36,12 +36,10 @@ export class Ways {
     const ways = await Promise.all(
       this.#tunnels.serving(asked.target.app).map(async (candidate) => {
         const input: AccessRequest = { ...asked, connector: await this.#connectors.of(candidate) };
-        return { key: candidate.key, input };
+        return { key: candidate.key, input, ruling: this.#rulings.judge(session, input) };
       }),
     );
-    const allowed = ways
-      .filter(({ input }) => this.#rulings.allows(session, input))
-      .map((way) => ({ ...way, ruling: this.#rulings.rule(session, way.input) }));
+    const allowed = ways.filter(({ ruling }) => ruling.decision.verdict === 'allow');
     const [first] = allowed;
     if (first !== undefined) {
       // Others may be allowed by another rule, which may ask something else of the request.
@@ -52,7 +50,7 @@ export class Ways {
     // What is said of a denial is best said of a connector of which something is known.
     const told = ways.find(({ input }) => input.connector?.device !== undefined) ?? ways[0];
     // Without any: what is allowed of an unknown connector is allowed of each, another gateway's as well.
-    const input = told?.input ?? asked;
-    return { ruling: this.#rulings.rule(session, input), input };
+    if (told === undefined) return { ruling: this.#rulings.rule(session, asked), input: asked };
+    return { ruling: this.#rulings.reasoned(told.ruling, told.input), input: told.input };
   }
 }

@@ -1,16 +1,8 @@
 // Takes up changes that authorised people signed, one after the other, and notices edits that nobody signed. Whatever it
 // refuses is an alert, and leaves what is in force as it is; what it accepts is in the transparency log first.
-import {
-  closeSync,
-  existsSync,
-  openSync,
-  readFileSync,
-  readSync,
-  statSync,
-  unwatchFile,
-  watchFile,
-} from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
 import { type GatewayConfig, gatewaySchema } from '#gateway/config';
+import { followFile } from '#gateway/followed-file';
 import { readDocument } from '#policy/document';
 import type { ChangeRef } from '#siem/change-event';
 import type { Actor } from '#siem/event';
@@ -131,14 +123,7 @@ export class Changes {
   }
 
   #follow(path: string, look: () => Promise<unknown>): void {
-    const listener = (): void => void look();
-    watchFile(path, { interval: WATCH_INTERVAL, persistent: false }, listener);
-    // What came after it was read and before it was watched is no change to the watch.
-    const missed = setTimeout(listener, WATCH_INTERVAL).unref();
-    this.#followed.push(() => {
-      clearTimeout(missed);
-      unwatchFile(path, listener);
-    });
+    this.#followed.push(followFile(path, { every: WATCH_INTERVAL, changed: look, missed: look }));
   }
 
   /** Whoever edits what needs a signature is told of before the next start does not take it. */

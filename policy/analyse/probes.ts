@@ -1,7 +1,7 @@
 // Requests at the edges of what a policy's rules ask, for comparing two policies: each rule is satisfied as far as
 // it can be, then one fact at a time is taken away or moved just past what is asked. The same every time.
 import type { CriterionName } from '../criteria/criteria.ts';
-import { type AccessRequest, INPUT_VERSION, type Subject } from '../input.ts';
+import { type AccessRequest, GOOD_POSTURE, INPUT_VERSION, type Subject } from '../input.ts';
 import type { Policy } from '../policy.ts';
 import type { Box } from '../rule.ts';
 import { type Draft, ELSEWHERE, PROBES, type Probe } from './probe-criteria.ts';
@@ -56,15 +56,7 @@ function* joined(box: Box, other: Box, app: string, policy: Policy): Generator<A
 
 /** Facts that hardly any rule denies. */
 function friendly(at: number): Partial<Draft> {
-  const well = {
-    attested: true,
-    secureBoot: true,
-    baseline: true,
-    sameBoot: true,
-    hardwareKey: true,
-    firmware: '999999999',
-    quotedAt: at,
-  };
+  const well = { ...GOOD_POSTURE, quotedAt: at };
   return {
     login: { provider: 'idp', at, mfaAt: at, amr: ['hwk'], acr: 'phr' },
     device: { id: 'probe', ...well },

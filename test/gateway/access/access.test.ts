@@ -57,7 +57,7 @@ describe('a ruling', () => {
       assert.equal(ruling.decision.verdict, 'deny');
       assert.equal(ruling.decision.reason, 'error');
       assert.equal(ruling.explanation?.entitled, false);
-      assert.equal(new Rulings(source).allows(session(), input(session())), false);
+      assert.equal(new Rulings(source).judge(session(), input(session())).decision.verdict, 'deny');
     }
   });
 
@@ -91,7 +91,8 @@ describe('a ruling', () => {
       assert.equal(decision.reason, reason);
       assert.equal(decision.verdict, reason === 'allowed' ? 'allow' : 'deny');
       if (reason === 'step-up-required') assert.equal(explanation?.remedy.kind, 'step-up');
-      assert.equal(new Rulings(() => policy(rule)).allows(who, input(who, method)), reason === 'allowed');
+      const judged = new Rulings(() => policy(rule)).judge(who, input(who, method));
+      assert.deepEqual([judged.decision, judged.explanation], [decision, undefined]);
     });
   }
 });
