@@ -6,6 +6,7 @@ import type { ResponseHead } from '#connectors/wire/head';
 import type { Stream, StreamHandler } from '#connectors/wire/stream';
 import { forwardTrailers } from '#gateway/edge/forwarded';
 import { Answer } from './answer.ts';
+import { Ending } from './ending.ts';
 import { failureOf } from './failure.ts';
 import type {
   ForwardHead,
@@ -34,7 +35,7 @@ function hasBody(req: IncomingMessage): boolean {
 }
 
 export class Exchange implements StreamHandler, Relay {
-  readonly done: Promise<RelayResult>;
+  readonly #ending = new Ending();
   readonly #app: string;
   readonly #forward: ForwardHead;
   readonly #req: IncomingMessage;
@@ -50,8 +51,6 @@ export class Exchange implements StreamHandler, Relay {
   #openedAt = 0;
   #bytesIn = 0;
   #uploading = false;
-  #over = false;
-  #resolve: (result: RelayResult) => void = () => {};
 
   constructor(
     app: string,
@@ -71,9 +70,6 @@ export class Exchange implements StreamHandler, Relay {
     this.#answer = new Answer(forward.method, res, options, turn);
     this.#body = hasBody(req);
     this.#replayable = !this.#body && (forward.method === 'GET' || forward.method === 'HEAD');
-    this.done = new Promise((resolve) => {
-      this.#resolve = resolve;
-    });
     res.on('close', () => this.#clientGone());
     if (res.destroyed) {
       this.#clientGone();
@@ -177,7 +173,7 @@ export class Exchange implements StreamHandler, Relay {
     const failure = failureOf(code);
     this.#tunnel?.failed(this.#app, code);
     // Before the head of a request without body, nobody has seen anything of this attempt.
-    if (this.#replayable && this.#answer.status === undefined && code !== 'bad-head' && !this.#over) {
+    if (this.#replayable && this.#answer.status === undefined && code !== 'bad-head' && !this.#ending.over) {
       this.#attempt(failure, detail);
     } else {
       this.#broken(failure, detail);
@@ -189,12 +185,16 @@ export class Exchange implements StreamHandler, Relay {
     this.#broken('app-timeout', 'nothing came or went for too long');
   }
 
+  get done(): Promise<RelayResult> {
+    return this.#ending.told;
+  }
+
   get carrier(): TunnelPeer | undefined {
     return this.#tunnel?.peer;
   }
 
   close(reason: string): void {
-    if (this.#over) return;
+    if (this.#ending.over) return;
     this.#stream?.reset('cancelled', reason);
     this.#cut();
     this.#finish('closed', undefined, reason);
@@ -225,19 +225,9 @@ export class Exchange implements StreamHandler, Relay {
   }
 
   #finish(outcome: RelayOutcome, failure?: RelayFailure, detail?: string): void {
-    if (this.#over) return;
-    this.#over = true;
     const { status, bytesOut } = this.#answer;
     const connector = this.#tunnel?.peer.connector;
-    this.#resolve({
-      outcome,
-      headSent: status !== undefined,
-      bytesIn: this.#bytesIn,
-      bytesOut,
-      ...(failure === undefined ? undefined : { failure }),
-      ...(detail === undefined || detail === '' ? undefined : { detail }),
-      ...(status === undefined ? undefined : { status }),
-      ...(connector === undefined ? undefined : { connector }),
-    });
+    const carried = { headSent: status !== undefined, status, bytesIn: this.#bytesIn, bytesOut, connector };
+    this.#ending.tell(carried, outcome, failure, detail);
   }
 }

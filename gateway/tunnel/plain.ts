@@ -2,32 +2,28 @@
 // let a connection that broke look like one that ended.
 import type { Duplex } from 'node:stream';
 import type { ResetCode } from '#connectors/wire/error';
-import { Splice, type SpliceEnd } from '#connectors/wire/splice';
+import { Splice } from '#connectors/wire/splice';
 import type { Stream, StreamHandler } from '#connectors/wire/stream';
+import { Ending } from './ending.ts';
 import type { Choose } from './exchange.ts';
-import { failureOf } from './failure.ts';
+import { endOfSplice, failureOf } from './failure.ts';
 import type { Relay, RelayFailure, RelayOutcome, RelayResult, TunnelPeer } from './relay.ts';
 import type { Tunnel } from './tunnel.ts';
 
 const NOTHING: Buffer = Buffer.alloc(0);
 
 export class Plain implements StreamHandler, Relay {
-  readonly done: Promise<RelayResult>;
+  readonly #ending = new Ending();
   readonly #join: () => Promise<Duplex>;
   #tunnel: Tunnel | undefined;
   #stream: Stream | undefined;
   #pipe: Duplex | undefined;
   #splice: Splice | undefined;
   #joined = false;
-  #over = false;
-  #resolve: (result: RelayResult) => void = () => {};
 
   /** `join` gives the person's side; it is called once the app's side is there. */
   constructor(app: string, join: () => Promise<Duplex>, choose: Choose) {
     this.#join = join;
-    this.done = new Promise((resolve) => {
-      this.#resolve = resolve;
-    });
     const tunnel = choose([], false);
     if (tunnel === undefined || tunnel.overloaded) {
       this.#finish('failed', tunnel === undefined ? 'no-connector' : 'overloaded');
@@ -44,11 +40,13 @@ export class Plain implements StreamHandler, Relay {
     this.#join().then(
       (pipe) => {
         this.#pipe = pipe;
-        if (this.#over) {
+        if (this.#ending.over) {
           pipe.destroy();
           return;
         }
-        const splice = new Splice(pipe, stream, NOTHING, (end, why) => this.#spliced(end, why));
+        const splice = new Splice(pipe, stream, NOTHING, (end, why) =>
+          this.#finish(...endOfSplice(end, why)),
+        );
         this.#splice = splice;
         stream.handler = splice;
         for (const { piece, fin } of this.#early.splice(0)) splice.onData(piece, fin);
@@ -79,35 +77,27 @@ export class Plain implements StreamHandler, Relay {
   onTrailers(): void {}
   onWritable(): void {}
 
+  get done(): Promise<RelayResult> {
+    return this.#ending.told;
+  }
+
   get carrier(): TunnelPeer | undefined {
     return this.#tunnel?.peer;
   }
 
   close(reason: string): void {
-    if (this.#over) return;
+    if (this.#ending.over) return;
     this.#finish('closed', undefined, reason);
     this.#stream?.reset('cancelled', reason);
   }
 
-  #spliced(end: SpliceEnd, why: string): void {
-    if (end === 'completed') this.#finish('completed');
-    else if (end === 'socket') this.#finish('client-aborted', undefined, why);
-    else this.#finish('failed', why.startsWith('lost') ? 'connector-lost' : 'app-error', why);
-  }
-
   #finish(outcome: RelayOutcome, failure?: RelayFailure, detail?: string): void {
-    if (this.#over) return;
-    this.#over = true;
+    if (this.#ending.over) return;
     if (outcome !== 'completed') this.#pipe?.destroy();
+    const bytesIn = this.#splice?.bytesRead ?? 0;
+    const bytesOut = this.#splice?.bytesWritten ?? 0;
     const connector = this.#tunnel?.peer.connector;
-    this.#resolve({
-      outcome,
-      headSent: this.#joined,
-      bytesIn: this.#splice?.bytesRead ?? 0,
-      bytesOut: this.#splice?.bytesWritten ?? 0,
-      ...(failure === undefined ? undefined : { failure }),
-      ...(detail === undefined || detail === '' ? undefined : { detail }),
-      ...(connector === undefined ? undefined : { connector }),
-    });
+    const carried = { headSent: this.#joined, bytesIn, bytesOut, connector };
+    this.#ending.tell(carried, outcome, failure, detail);
   }
 }

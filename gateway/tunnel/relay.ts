@@ -46,17 +46,17 @@ export type RelayFailure =
 
 export interface RelayResult {
   readonly outcome: RelayOutcome;
-  readonly failure?: RelayFailure;
+  readonly failure?: RelayFailure | undefined;
   /** For logs: the connector's or our own words. Never show it to a client. */
-  readonly detail?: string;
+  readonly detail?: string | undefined;
   /** False: nothing was written to the client, so the caller renders the answer. */
   readonly headSent: boolean;
-  readonly status?: number;
+  readonly status?: number | undefined;
   /** Body bytes from the client, and to it. */
   readonly bytesIn: number;
   readonly bytesOut: number;
   /** The connector that carried the (last) attempt. */
-  readonly connector?: string;
+  readonly connector?: string | undefined;
 }
 
 /** One exchange under way. */

@@ -4,12 +4,13 @@ import { type IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { HeadError, type ResetCode } from '#connectors/wire/error';
 import type { ResponseHead } from '#connectors/wire/head';
-import { Splice, type SpliceEnd } from '#connectors/wire/splice';
+import { Splice } from '#connectors/wire/splice';
 import type { Stream, StreamHandler } from '#connectors/wire/stream';
 import { hangUp } from '#gateway/edge/hang-up';
 import { Answer } from './answer.ts';
+import { Ending } from './ending.ts';
 import type { Choose } from './exchange.ts';
-import { failureOf } from './failure.ts';
+import { endOfSplice, failureOf } from './failure.ts';
 import { frameResponse } from './head.ts';
 import type {
   ForwardHead,
@@ -24,7 +25,7 @@ import type { Tunnel } from './tunnel.ts';
 import type { Turn } from './turn.ts';
 
 export class Upgrade implements StreamHandler, Relay {
-  readonly done: Promise<RelayResult>;
+  readonly #ending = new Ending();
   readonly #req: IncomingMessage;
   readonly #socket: Duplex;
   readonly #first: Buffer;
@@ -37,8 +38,6 @@ export class Upgrade implements StreamHandler, Relay {
   #splice: Splice | undefined;
   #answer: Answer | undefined;
   #status: number | undefined;
-  #over = false;
-  #resolve: (result: RelayResult) => void = () => {};
 
   /** @throws {TypeError} when the head to forward has no `Upgrade`. */
   constructor(
@@ -61,9 +60,6 @@ export class Upgrade implements StreamHandler, Relay {
     const protocol = forward.headers[at + 1];
     if (at === -1 || protocol === undefined) throw new TypeError('an upgrade without an Upgrade header');
     this.#protocol = protocol;
-    this.done = new Promise((resolve) => {
-      this.#resolve = resolve;
-    });
     socket.pause();
     socket.on('error', () => {});
     socket.on('close', () => this.#clientGone());
@@ -110,7 +106,9 @@ export class Upgrade implements StreamHandler, Relay {
     for (let i = 0; i < headers.length; i += 2) text += `${headers[i]}: ${headers[i + 1]}\r\n`;
     this.#status = 101;
     this.#socket.write(`${text}Connection: Upgrade\r\nUpgrade: ${this.#protocol}\r\n\r\n`, 'latin1');
-    this.#splice = new Splice(this.#socket, stream, this.#first, (end, why) => this.#spliced(end, why));
+    this.#splice = new Splice(this.#socket, stream, this.#first, (end, why) =>
+      this.#finish(...endOfSplice(end, why)),
+    );
     stream.handler = this.#splice;
   }
 
@@ -155,21 +153,19 @@ export class Upgrade implements StreamHandler, Relay {
     this.#broken('app-timeout', 'no answer to the upgrade');
   }
 
+  get done(): Promise<RelayResult> {
+    return this.#ending.told;
+  }
+
   get carrier(): TunnelPeer | undefined {
     return this.#tunnel?.peer;
   }
 
   close(reason: string): void {
-    if (this.#over) return;
+    if (this.#ending.over) return;
     this.#finish('closed', undefined, reason);
     this.#stream?.reset('cancelled', reason);
     if (this.#status !== undefined) this.#socket.destroy();
-  }
-
-  #spliced(end: SpliceEnd, why: string): void {
-    if (end === 'completed') this.#finish('completed');
-    else if (end === 'socket') this.#finish('client-aborted', undefined, why);
-    else this.#finish('failed', why.startsWith('lost') ? 'connector-lost' : 'app-error', why);
   }
 
   #broken(failure: RelayFailure, detail: string): void {
@@ -189,20 +185,12 @@ export class Upgrade implements StreamHandler, Relay {
   }
 
   #finish(outcome: RelayOutcome, failure?: RelayFailure, detail?: string): void {
-    if (this.#over) return;
-    this.#over = true;
     const status = this.#status;
+    const bytesIn = this.#splice?.bytesRead ?? 0;
+    const bytesOut = this.#splice?.bytesWritten ?? this.#answer?.bytesOut ?? 0;
     const connector = this.#tunnel?.peer.connector;
-    this.#resolve({
-      outcome,
-      headSent: status !== undefined,
-      bytesIn: this.#splice?.bytesRead ?? 0,
-      bytesOut: this.#splice?.bytesWritten ?? this.#answer?.bytesOut ?? 0,
-      ...(failure === undefined ? undefined : { failure }),
-      ...(detail === undefined || detail === '' ? undefined : { detail }),
-      ...(status === undefined ? undefined : { status }),
-      ...(connector === undefined ? undefined : { connector }),
-    });
+    const carried = { headSent: status !== undefined, status, bytesIn, bytesOut, connector };
+    this.#ending.tell(carried, outcome, failure, detail);
   }
 }
 

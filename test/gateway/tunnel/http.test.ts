@@ -29,10 +29,9 @@ test('method, path and end-to-end fields arrive byte for byte', async (t) => {
   assert.deepEqual(answer.headers['set-cookie'], ['a=1', 'b=2']);
   assert.equal(answer.body, 'hello');
   await new Promise(setImmediate);
-  assert.deepEqual(
-    { ...results[0], connector: undefined },
-    { outcome: 'completed', headSent: true, status: 201, bytesIn: 0, bytesOut: 5, connector: undefined },
-  );
+  const { outcome, failure, detail, headSent, status, bytesIn, bytesOut } = results[0] ?? {};
+  assert.deepEqual([outcome, failure, detail], ['completed', undefined, undefined]);
+  assert.deepEqual([headSent, status, bytesIn, bytesOut], [true, 201, 0, 5]);
 });
 
 test('10 MB each way keep their hash', async (t) => {
