@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
 import { MAX_PIPE_MESSAGE, WebSocketPipe } from '#connectors/wire/pipe';
 import { CONNECT_SUBPROTOCOL } from '#connectors/wire/terminal';
-import type { Ruling } from '#gateway/access/ruling';
+import type { Ruled } from '#gateway/access/ruled';
 import type { OpenExchange, OpenExchanges, StreamEnd } from '#gateway/access/streams';
 import type { AppConfig, HttpAppConfig } from '#gateway/config';
 import { forwardHeaders, OWN_COOKIE_PREFIX, traceOf } from '#gateway/edge/forwarded';
@@ -24,16 +24,9 @@ const RECORD_BYTES = 1 << 20;
 const RECORD_DURATION = 10_000;
 
 /** A request that was allowed, with all that was found out about it on the way. */
-export interface Allowed {
+export interface Allowed extends Pick<Ruled, 'session' | 'input' | 'ruling' | 'only' | 'id'> {
   readonly app: AppConfig;
   readonly clean: CleanRequest;
-  readonly session: LiveSession;
-  readonly input: AccessRequest;
-  readonly ruling: Ruling;
-  /** Keys of the connectors that may carry it, where not all may. */
-  readonly only?: ReadonlySet<string> | undefined;
-  /** The decision's id. */
-  readonly id: string;
   readonly trace: ReturnType<typeof traceOf>;
   readonly client: Peer;
   /** The service that asks in the session's name. */

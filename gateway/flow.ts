@@ -4,24 +4,25 @@ import type { IncomingMessage } from 'node:http';
 import { SSH_CERTIFICATE_PATH } from '#connectors/wire/terminal';
 import { accessRequest, type NetworkFacts } from '#gateway/context/facts';
 import { isNavigation } from '#gateway/edge/answer';
-import { type CleanRequest, inspect, type Refusal } from '#gateway/edge/front';
+import { type CleanRequest, inspect } from '#gateway/edge/front';
+import type { Refusal } from '#gateway/edge/refusals';
 import { readCookie, SESSION_COOKIE } from '#gateway/identity/cookies';
 import { ProofError } from '#gateway/identity/dpop';
 import type { LiveSession } from '#gateway/identity/sessions';
 import type { ActingFor } from '#gateway/pki/assertion';
 import { actorsOf } from '#gateway/pki/delegation';
 import { DOORWAY } from '#gateway/portal/doorway';
-import type { AccessRequest } from '#policy/input';
 import type { ActingOf } from '#siem/event';
 import type { Log } from '#siem/log';
 import type { Recorder } from '#siem/recorder';
-import { NOT_ENTITLED, type Ruling } from './access/ruling.ts';
+import type { Ruled } from './access/ruled.ts';
+import { NOT_ENTITLED } from './access/ruling.ts';
 import type { Ways } from './access/ways.ts';
 import { type Answers, denialStatus } from './answers.ts';
 import type { Carriage } from './carriage.ts';
 import type { AppConfig } from './config.ts';
 import type { Metrics } from './console/metrics.ts';
-import type { StandingReason, Standings } from './context/standing.ts';
+import type { Standings } from './context/standing.ts';
 import type { Connections } from './edge/connections.ts';
 import type { Exchange } from './edge/exchange.ts';
 import type { Sites } from './edge/sites.ts';
@@ -73,18 +74,6 @@ export interface Asked {
   readonly acting?: Delegation | undefined;
   /** Status of the answer to a denial; that of policy if left out. */
   readonly deniedWith?: number;
-}
-
-export interface Ruled {
-  readonly session: LiveSession;
-  readonly input: AccessRequest;
-  readonly ruling: Ruling;
-  /** Keys of the connectors the ruling is about; undefined where any may carry the request. */
-  readonly only?: ReadonlySet<string> | undefined;
-  readonly id: string;
-  readonly allowed: boolean;
-  /** Why no more is known of the device. */
-  readonly reasons: readonly StandingReason[];
 }
 
 const PORTAL = { kind: 'portal' } as const;

@@ -2,6 +2,7 @@
 // decides a connection to that app, and nobody has a certificate before both are recorded.
 import { z } from 'zod';
 import type { Recorder } from '#siem/recorder';
+import type { Ruled } from './access/ruled.ts';
 import { NOT_ENTITLED } from './access/ruling.ts';
 import type { Answers } from './answers.ts';
 import type { TcpAppConfig } from './config.ts';
@@ -10,7 +11,6 @@ import type { Exchange } from './edge/exchange.ts';
 import type { CleanRequest } from './edge/front.ts';
 import { readBody } from './edge/own-pages.ts';
 import type { Sites } from './edge/sites.ts';
-import type { Ruled } from './flow.ts';
 import type { LiveSession } from './identity/sessions.ts';
 import type { Strangers } from './inspect/strangers.ts';
 import { IssueError } from './pki/issued.ts';

@@ -1,12 +1,14 @@
 // Reads a policy document for tools: the document itself beside its policy, warnings and the results of its tests.
+
 import { Compiler } from './compile.ts';
+import { createPolicy } from './compiled-policy.ts';
 import { formatPath, type Path, type Problem, readDocument } from './document.ts';
 import { checkDocument } from './language/check.ts';
 import type { PolicyDocument } from './language/document.ts';
 import type { Report } from './language/names.ts';
 import { policySchema } from './language/schema.ts';
 import { warnAbout } from './language/warnings.ts';
-import { createPolicy, documentHash, type Policy } from './policy.ts';
+import { documentHash, type Policy } from './policy.ts';
 import { runTests, type TestResult } from './tests.ts';
 
 /** A document without mistakes, not yet compiled; or all of its mistakes. */

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { configurationHash } from '#gateway/fingerprints';
-import { recordDirectories } from '#gateway/workers/config';
+import { recordDirectories } from '#gateway/workers/share';
 import { loadPolicy } from '#policy/load';
 import type { Finding } from '#siem/ledger/audit/finding';
 import { type Audit, auditState, type Logged, readLogged } from '#siem/ledger/audit/verify';

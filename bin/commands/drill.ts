@@ -1,6 +1,7 @@
 // `sallyport drill`: rehearses a fault on a running gateway and reports what was required and what was seen.
 import { userInfo } from 'node:os';
-import { DRILLS, type DrillFault, type DrillReport } from '#gateway/console/drill';
+import type { DrillReport } from '#gateway/console/drill';
+import { DRILLS, type DrillFault } from '#gateway/console/rehearsal';
 import { AdminError, callAdmin } from '../admin-client.ts';
 import { EXIT } from '../exit.ts';
 import { readGatewayConfig } from '../read-gateway-config.ts';

@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { hostname, userInfo } from 'node:os';
 import { basename, join } from 'node:path';
 import type { GatewayConfig } from '#gateway/config';
-import { recordDirectories } from '#gateway/workers/config';
+import { recordDirectories } from '#gateway/workers/share';
 import type { SinkConfig } from '#siem/config';
 import { encodeLine } from '#siem/ecs/document';
 import { Mapper } from '#siem/ecs/mapper';

@@ -1,6 +1,6 @@
 // `sallyport why`: why a request was decided as it was, for the admin who has its reference id. Reads, never changes.
 import { join } from 'node:path';
-import { recordDirectories } from '#gateway/workers/config';
+import { recordDirectories } from '#gateway/workers/share';
 import { type Trace, traceEvent } from '#siem/trace';
 import { uuid7Time } from '#siem/uuid7';
 import { EXIT } from '../exit.ts';

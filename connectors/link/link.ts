@@ -2,7 +2,7 @@
 // nothing to the others.
 import { type Limits, TICK_MS } from '../wire/limits.ts';
 import type { Log } from '../wire/log.ts';
-import type { Budget } from '../wire/session-options.ts';
+import type { Budget } from '../wire/stream.ts';
 import type { Identity } from './identity.ts';
 import { Line, type LineOptions } from './line.ts';
 import { Renewal } from './renewal.ts';

@@ -3,13 +3,8 @@ import type { GoawayCode } from './error.ts';
 import type { Greeting, PeerGreeting } from './handshake.ts';
 import type { Limits } from './limits.ts';
 import type { OpenRequest } from './open.ts';
-import type { Stream, StreamHandler } from './stream.ts';
+import type { Budget, Stream, StreamHandler } from './stream.ts';
 import type { Transport } from './transport.ts';
-
-/** Bytes received and not yet consumed, counted over all sessions of a process. */
-export interface Budget {
-  held: number;
-}
 
 export interface SessionOptions {
   readonly transport: Transport;

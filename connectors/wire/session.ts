@@ -20,12 +20,12 @@ import { LAST_WORDS_MS, type Limits } from './limits.ts';
 import { decodeOpen, type OpenRequest } from './open.ts';
 import { Pace } from './pace.ts';
 import { Round } from './round.ts';
-import type { Budget, SessionOptions } from './session-options.ts';
-import { Stream, type StreamHandler } from './stream.ts';
+import type { SessionOptions } from './session-options.ts';
+import { type Budget, type Carrier, Stream, type StreamHandler } from './stream.ts';
 import { Streams } from './streams.ts';
 import type { Transport } from './transport.ts';
 
-export class Session implements FrameSink {
+export class Session implements FrameSink, Carrier {
   readonly limits: Limits;
   readonly budget: Budget;
   readonly clock: () => number;

@@ -1,10 +1,11 @@
 // One stream of a session: credit both ways, what waits to be sent, and who ends it. It must never hold more than
 // its window of what the peer sent, nor more than one refused chunk of what its own side wrote.
+import type { Batch } from './batch.ts';
 import { printable, RESET_CODE, type ResetCode } from './error.ts';
 import { FIN, FRAME } from './frame.ts';
 import { encodeResponse, encodeTrailers, type ResponseHead } from './head.ts';
-import { BYPASS_BYTES, MAX_DATA } from './limits.ts';
-import type { Session } from './session.ts';
+import { BYPASS_BYTES, type Limits, MAX_DATA } from './limits.ts';
+import type { Pace } from './pace.ts';
 
 /** Whoever is at this end of a stream. After `onReset` nothing more is called. */
 export interface StreamHandler {
@@ -34,6 +35,29 @@ export const IGNORE: StreamHandler = {
 
 const NO_PREFIX = Buffer.alloc(0);
 const EMPTY = Buffer.alloc(0);
+
+/** Bytes received and not yet consumed, counted over all sessions of a process. */
+export interface Budget {
+  held: number;
+}
+
+/** What a stream is on: its session, as far as it needs it. */
+export interface Carrier {
+  readonly limits: Limits;
+  readonly budget: Budget;
+  /** Monotonic milliseconds. */
+  readonly clock: () => number;
+  readonly batch: Batch;
+  readonly pace: Pace;
+  /** Bytes that the peer takes on a new stream. */
+  readonly peerWindow: number;
+  /** Whether bytes may go out now, ahead of what waits. */
+  mayPass(stream: Stream, bytes: number): boolean;
+  /** The stream has bytes waiting. */
+  join(stream: Stream): void;
+  /** The stream is over. */
+  forget(stream: Stream): void;
+}
 
 export class Stream {
   readonly id: number;
@@ -73,9 +97,9 @@ export class Stream {
   #owed = 0;
   #grantedAt = 0;
 
-  readonly #session: Session;
+  readonly #session: Carrier;
 
-  constructor(session: Session, id: number, opener: boolean, idleLimit: number) {
+  constructor(session: Carrier, id: number, opener: boolean, idleLimit: number) {
     this.#session = session;
     this.id = id;
     this.opener = opener;

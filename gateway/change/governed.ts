@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { dirname, relative, resolve } from 'node:path';
 import type { GatewayConfig } from '#gateway/config';
-import { documentName } from '#gateway/workers/config';
+import { documentName } from '#gateway/workers/share';
 import { readAllowedSigners } from './allowed-signers.ts';
 import type { Terms } from './judge.ts';
 

@@ -6,7 +6,8 @@ import type { Revoke, Revoked } from '#gateway/access/revoke';
 import type { LiveSession, Sessions } from '#gateway/identity/sessions';
 import { CONNECTOR_NAME } from '#gateway/pki/enrolment';
 import { type AdminEnv, actorOf } from './door.ts';
-import { DRILLS, DrillError, type Drills } from './drill.ts';
+import { DrillError, type Drills } from './drill.ts';
+import { DRILLS } from './rehearsal.ts';
 
 export interface AccessParts {
   readonly sessions: Sessions;

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { readAllowedSigners, type Signer, SignersError } from '#gateway/change/allowed-signers';
 import type { GatewayConfig } from '#gateway/config';
 import type { Store } from '#gateway/state/store';
-import { directoryOfAll } from '#gateway/workers/config';
+import { directoryOfAll } from '#gateway/workers/share';
 import type { Recorder } from '#siem/recorder';
 import { BreakGlass } from './break-glass.ts';
 import { Callers } from './callers.ts';

@@ -10,7 +10,7 @@ import type { Tunnels } from '#gateway/tunnel/tunnels';
 import type { Outbox } from '#siem/outbox/outbox';
 import type { Recorder } from '#siem/recorder';
 import type { Shipping } from '#siem/ship/shipping';
-import type { Decided, DrillFault, DrillWish, Finding, Rehearsal } from './drill.ts';
+import type { Decided, DrillFault, DrillWish, Finding, Rehearsal } from './rehearsal.ts';
 
 export interface RehearsalParts {
   readonly state: Rehearsable;

@@ -2,7 +2,7 @@
 // signature is good for one request, to one gateway, once.
 import { hash } from 'node:crypto';
 import type { GatewayConfig } from '#gateway/config';
-import { documentName } from '#gateway/workers/config';
+import { documentName } from '#gateway/workers/share';
 
 /** `ssh-keygen -Y sign -n sallyport-admin` */
 export const ADMIN_NAMESPACE = 'sallyport-admin';

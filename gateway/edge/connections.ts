@@ -5,7 +5,8 @@ import type { Countries } from '#gateway/context/countries';
 import { type NetworkFacts, networkFacts } from '#gateway/context/facts';
 import type { HttpRequest, Peer, RequestRefused } from '#siem/event';
 import { canonicalAddress } from './address.ts';
-import { type CleanRequest, REFUSALS, type Refusal } from './front.ts';
+import type { CleanRequest } from './front.ts';
+import { REFUSALS, type Refusal } from './refusals.ts';
 
 interface ConnectionFacts {
   readonly client: Peer;

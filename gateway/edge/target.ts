@@ -1,6 +1,6 @@
 // The request target in its one canonical form. What could be read as another path is refused, not repaired.
-import type { Refusal } from './front.ts';
 import { MAX_TARGET } from './limits.ts';
+import type { Refusal } from './refusals.ts';
 
 export type Target =
   | { readonly ok: true; readonly path: string; readonly query: string }

@@ -5,27 +5,11 @@ import { encodeRequest, type ResponseHead } from '#connectors/wire/head';
 import { IGNORE, type Stream, type StreamHandler } from '#connectors/wire/stream';
 import type { Choose } from './exchange.ts';
 import { failureOf } from './failure.ts';
-import type { RelayFailure } from './relay.ts';
+import type { Answered, Question, RelayFailure } from './relay.ts';
 import type { Tunnel } from './tunnel.ts';
 
 /** Tunnels asked before giving up. */
 const ATTEMPTS = 3;
-
-export interface Question {
-  /** The id under which connectors answer it. */
-  readonly app: string;
-  readonly method: string;
-  readonly path: string;
-  readonly body: Buffer;
-  /** Bytes that an answer may have. */
-  readonly limit: number;
-  /** Gives it up. */
-  readonly signal: AbortSignal;
-}
-
-export type Answered =
-  | { readonly ok: true; readonly status: number; readonly body: Buffer }
-  | { readonly ok: false; readonly failure: RelayFailure; readonly detail: string };
 
 export class Inquiry implements StreamHandler {
   readonly answer: Promise<Answered>;

@@ -3,7 +3,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type WebSocket from 'ws';
-import type { Answered, Question } from './inquiry.ts';
 
 /** The request head exactly as the app will get it. The relay adds nothing and takes nothing else from the client. */
 export interface ForwardHead {
@@ -130,6 +129,24 @@ export interface ConnectorStatus {
   readonly rtt?: number;
   readonly draining: boolean;
 }
+
+/** Of the gateway's own to a connector. */
+export interface Question {
+  /** The id under which connectors answer it. */
+  readonly app: string;
+  readonly method: string;
+  readonly path: string;
+  readonly body: Buffer;
+  /** Bytes that an answer may have. */
+  readonly limit: number;
+  /** Gives it up. */
+  readonly signal: AbortSignal;
+}
+
+/** Never half of an answer. */
+export type Answered =
+  | { readonly ok: true; readonly status: number; readonly body: Buffer }
+  | { readonly ok: false; readonly failure: RelayFailure; readonly detail: string };
 
 /** The gateway's side of all tunnels, as `gateway/flow.ts` and the connectors' listener use it. */
 export interface TunnelRelays {

@@ -7,7 +7,13 @@ import { openPrefix } from '#connectors/wire/open';
 import type { Session } from '#connectors/wire/session';
 import type { Stream, StreamHandler } from '#connectors/wire/stream';
 import type { ConnectorStatus, ForwardHead, TunnelPeer } from './relay.ts';
-import type { Route } from './route.ts';
+
+/** How an app is doing by way of this connector. */
+export interface Health {
+  readonly failing: boolean;
+  answered(ms: number): void;
+  failed(): void;
+}
 
 export class Tunnel {
   readonly peer: TunnelPeer;
@@ -17,7 +23,7 @@ export class Tunnel {
   /** The run of the connector: the same on each of its tunnels. */
   readonly instance: string;
   /** By app, while it takes new requests. */
-  readonly routes: Map<string, Route> = new Map();
+  readonly routes: Map<string, Health> = new Map();
   readonly #software: string;
   readonly #certificates: ReadonlyMap<string, string>;
   readonly #connectedAt: number;

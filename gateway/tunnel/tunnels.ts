@@ -7,18 +7,20 @@ import type WebSocket from 'ws';
 import type { Hello } from '#connectors/wire/hello';
 import { DEFAULT_LIMITS, type Limits, TICK_MS } from '#connectors/wire/limits';
 import { Session } from '#connectors/wire/session';
-import type { Budget } from '#connectors/wire/session-options';
+import type { Budget } from '#connectors/wire/stream';
 import { IGNORE, type StreamHandler } from '#connectors/wire/stream';
 import { overWebSocket, type Transport } from '#connectors/wire/transport';
 import { Arrivals } from './arrivals.ts';
 import { type Choose, Exchange } from './exchange.ts';
-import { type Answered, Inquiry, type Question } from './inquiry.ts';
+import { Inquiry } from './inquiry.ts';
 import { Plain } from './plain.ts';
 import type {
+  Answered,
   CarryingConnector,
   ConnectorStatus,
   ForwardHead,
   Offer,
+  Question,
   Relay,
   RelayOptions,
   TunnelPeer,

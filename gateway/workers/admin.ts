@@ -21,7 +21,7 @@ import {
 import type { DrillReport } from '#gateway/console/drill';
 import { ROUND_HEADER } from '#gateway/console/signed-request';
 import { OWN_BODY } from '#gateway/edge/limits';
-import { workerDirectory } from './config.ts';
+import { workerDirectory } from './share.ts';
 import type { WorkerProcess } from './worker-process.ts';
 
 interface Reply {

@@ -5,7 +5,7 @@ import type { GatewayConfig } from '#gateway/config';
 import type { SiemConfig } from '#siem/config';
 import { Outbox } from '#siem/outbox/outbox';
 import { type Surroundings, startShipping } from '#siem/ship/shipping';
-import { recordDirectories, workerConfig } from './config.ts';
+import { recordDirectories, workerConfig } from './share.ts';
 
 /** How often it is looked whether all is delivered, in milliseconds. */
 const LOOK = 1_000;

@@ -14,9 +14,9 @@ import { listen, stop } from '#gateway/listeners';
 import { requirePrivate } from '#gateway/state/private-files';
 import type { Log } from '#siem/log';
 import { adminOfAll } from './admin.ts';
-import { workerConfig, workerDirectory } from './config.ts';
 import { WorkersHealth } from './health.ts';
 import { shipLeftovers } from './leftovers.ts';
+import { workerConfig, workerDirectory } from './share.ts';
 import { WorkerProcess } from './worker-process.ts';
 
 /** Milliseconds beyond a worker's own grace after which it is killed. */

@@ -2,8 +2,8 @@
 // it hands over, a batch at a time. A worker that fails in any way is an error, never a policy.
 import { Worker } from 'node:worker_threads';
 import { Compiler } from '../compile.ts';
+import { createPolicy } from '../compiled-policy.ts';
 import type { Loading } from '../load.ts';
-import { createPolicy } from '../policy.ts';
 import type { FromWorker, Task, ToWorker } from './messages.ts';
 
 /** The build renames it to the compiled one. */

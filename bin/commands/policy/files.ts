@@ -1,7 +1,7 @@
 // Opens what the policy subcommands work on: documents and recorded decisions. Each mistake is printed once.
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { recordDirectories } from '#gateway/workers/config';
+import { recordDirectories } from '#gateway/workers/share';
 import { formatProblems } from '#policy/document';
 import { type Reading, readPolicy } from '#policy/read';
 import { type RecordedDecision, readDecision } from '#policy/recorded';

@@ -11,7 +11,7 @@ import { decodeQuestion, encodeReview, type ReviewQuestion } from '#connectors/w
 import type { GatewayConfig } from '#gateway/config';
 import type { IssuerConfig, ServicesConfig } from '#gateway/identity/services-config';
 import { openServices, servedBy } from '#gateway/services';
-import type { Answered, Question } from '#gateway/tunnel/inquiry';
+import type { Answered, Question } from '#gateway/tunnel/relay';
 import { authority, pemOf } from './service-certificates.ts';
 
 const ISSUER = 'https://kubernetes.example';

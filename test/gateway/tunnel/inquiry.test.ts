@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import type { OpenRequest } from '#connectors/wire/open';
 import { IGNORE, type Stream, type StreamHandler } from '#connectors/wire/stream';
 import { bridge } from '#gateway/relay/bridge';
-import type { Question } from '#gateway/tunnel/inquiry';
+import type { Question } from '#gateway/tunnel/relay';
 import type { Tunnel } from '#gateway/tunnel/tunnel';
 import { bed } from './bed.ts';
 

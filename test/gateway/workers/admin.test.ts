@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { adminSocket } from '#gateway/console/admin';
 import { adminOfAll } from '#gateway/workers/admin';
-import { workerDirectory } from '#gateway/workers/config';
+import { workerDirectory } from '#gateway/workers/share';
 
 /** A supervisor's socket in front of two workers: the first answers, the second does as told. */
 async function asked(t: TestContext, method: string, path: string, second: RequestListener): Promise<number> {

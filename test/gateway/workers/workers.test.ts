@@ -5,9 +5,10 @@ import type { ChildProcess } from 'node:child_process';
 import { EventEmitter } from 'node:events';
 import { test } from 'node:test';
 import { type GatewayConfig, gatewaySchema, resolvePaths } from '#gateway/config';
-import { workerConfig, workersProblem } from '#gateway/workers/config';
+import { workersProblem } from '#gateway/workers/config';
 import { merged, WorkersHealth } from '#gateway/workers/health';
 import type { SeatMessage } from '#gateway/workers/seat';
+import { workerConfig } from '#gateway/workers/share';
 import { pauseAfter, WorkerError, WorkerProcess } from '#gateway/workers/worker-process';
 import { formatProblems, readDocument } from '#policy/document';
 

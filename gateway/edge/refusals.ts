@@ -1,0 +1,40 @@
+// Why a request is turned away before anybody looks at who sent it.
+
+/** Stable codes of refusals, with the HTTP status each gets. */
+export const REFUSALS = {
+  'host-missing': 400,
+  'host-duplicate': 400,
+  'host-malformed': 400,
+  'host-not-served': 421,
+  'host-sni-mismatch': 421,
+  'target-form': 400,
+  'target-other-host': 400,
+  'target-too-long': 414,
+  'path-fragment': 400,
+  'path-backslash': 400,
+  'path-empty-segment': 400,
+  'path-dot-segment': 400,
+  'path-encoded-delimiter': 400,
+  'path-encoding': 400,
+  'path-character': 400,
+  'query-character': 400,
+  'header-name': 400,
+  'header-value': 400,
+  'header-duplicate': 400,
+  'header-count': 431,
+  'header-size': 431,
+  framing: 400,
+  expectation: 417,
+  grpc: 415,
+  method: 405,
+  upgrade: 400,
+  'upgrade-origin': 403,
+  browser: 403,
+  'not-signed-in': 401,
+  'app-unknown': 403,
+  version: 505,
+  parse: 400,
+  timeout: 408,
+} as const;
+
+export type Refusal = keyof typeof REFUSALS;
