@@ -13,6 +13,7 @@ import type { AuthoritySettings, KeySettings, SshSettings } from './pki/issuer-s
 import { KeyRing } from './pki/key-ring.ts';
 import { SshDesk, type SshDeskOptions } from './pki/ssh/desk.ts';
 import type { Store } from './state/store.ts';
+import { documentName } from './workers/config.ts';
 
 /** Vouches for connectors, services and gateways, and for the listener that connectors dial. */
 export const CONNECTOR_CA = { directory: 'connector-ca', name: 'Sallyport connectors' } as const;
@@ -88,11 +89,11 @@ function sshSettings({ apps, pki, state }: GatewayConfig): SshSettings | undefin
 /** What gives people SSH certificates until `undo` is done; undefined where no app is sshd. */
 export async function openSshDesk(
   config: GatewayConfig,
-  parts: Omit<SshDeskOptions, 'gateway'>,
+  parts: Omit<SshDeskOptions, 'name' | 'gateway'>,
   undo: (() => unknown)[],
 ): Promise<SshDesk | undefined> {
   if (sshSettings(config) === undefined) return undefined;
-  const desk = new SshDesk({ ...parts, gateway: config.name });
+  const desk = new SshDesk({ ...parts, name: config.name, gateway: documentName(config) });
   await desk.start();
   undo.push(() => desk.stop());
   return desk;

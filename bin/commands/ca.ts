@@ -38,6 +38,7 @@ const OPTIONS = {
   reason: { type: 'string' },
   after: { type: 'string', default: '24h' },
   compromised: { type: 'boolean', default: false },
+  gateway: { type: 'string' },
 } as const;
 
 type Values = NonNullable<ReturnType<typeof readOptions<typeof OPTIONS>>>['values'];

@@ -1,17 +1,26 @@
 // What the admin API offers for SSH certificates: the keys that sign them, and taking one away.
+import { randomUUID } from 'node:crypto';
 import { type Context, Hono } from 'hono';
 import { z } from 'zod';
 import type { SshDesk } from '#gateway/pki/ssh/desk';
 import { authorityTrouble } from './authorities.ts';
 import { type AdminEnv, actorOf } from './door.ts';
+import { ROUND_HEADER } from './signed-request.ts';
 
 /** A key is published for at most so long before it signs, in milliseconds. */
 const LONGEST_LEAD = 30 * 86_400_000;
 
-const rotationBody = z.union([
-  z.strictObject({ compromised: z.literal(true), by: z.string().optional() }),
-  z.strictObject({ lead: z.int().min(0).max(LONGEST_LEAD), by: z.string().optional() }),
-]);
+const rotationBody = z
+  .strictObject({
+    compromised: z.literal(true).optional(),
+    lead: z.int().min(0).max(LONGEST_LEAD).optional(),
+    /** Whose keys; left out, those of the gateway that is asked. */
+    gateway: z.string().min(1).max(63).optional(),
+    by: z.string().optional(),
+  })
+  .refine(({ compromised, lead }) => (compromised === undefined) !== (lead === undefined), {
+    error: 'expected either `lead` or `compromised`',
+  });
 const revocationBody = z.strictObject({
   serial: z.string().regex(/^[1-9][0-9]{0,19}$/),
   reason: z.string().min(1).max(500).optional(),
@@ -36,8 +45,15 @@ export function sshAdmin(desk: SshDesk | undefined): Hono<AdminEnv> {
     offered(c, async (one) => {
       const body = rotationBody.safeParse(await c.req.json().catch(() => undefined));
       if (!body.success) return c.json({ error: 'bad-request', message: z.prettifyError(body.error) }, 400);
-      const rotation = 'lead' in body.data ? { lead: body.data.lead } : 'compromised';
-      return c.json({ keys: await one.rotate(rotation, actorOf(c)) });
+      const { lead, gateway = one.gateway } = body.data;
+      const known = await one.gateways();
+      if (!known.has(gateway)) {
+        const message = `no gateway ${gateway} has keys for SSH certificates; these have: ${[...known].join(', ')}`;
+        return c.json({ error: 'unknown-gateway', message }, 404);
+      }
+      const rotation = lead === undefined ? 'compromised' : { lead };
+      const round = c.req.header(ROUND_HEADER) ?? randomUUID();
+      return c.json({ gateway, signsFrom: await one.rotate(gateway, rotation, actorOf(c), round) });
     }),
   );
   app.get('/ssh-authority/krl', (c) =>

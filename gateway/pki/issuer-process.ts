@@ -34,7 +34,7 @@ function serve(settings: IssuerSettings): void {
     install: (wish) => service.install(wish as never),
     ssh: (wish) => service.ssh(wish as never),
     sshKeys: () => service.sshKeys(),
-    sshRotate: (wish) => service.sshRotate(wish as never),
+    sshKeep: (wish) => service.sshKeep(wish as never),
   };
   process.on('message', async ({ id, operation, wish }: Question) => {
     try {

@@ -12,6 +12,7 @@ import { RootShare, type SharedRoot } from './root-share.ts';
 import type { KeyAccess, KeyPlace } from './signer/signer.ts';
 import { SshAuthority, type SshAuthorityKey } from './ssh/authority.ts';
 import { type SshApps, type SshIssued, SshIssuing, type SshWish } from './ssh/issuing.ts';
+import type { SshTimes } from './ssh/schedule.ts';
 
 export interface AuthoritySettings {
   readonly id: string;
@@ -38,9 +39,6 @@ export interface SshSettings {
   /** Certificates a second. */
   readonly perSecond: number;
 }
-
-/** `lead`: milliseconds between the publication of a key and its first signature. */
-export type SshRotation = { readonly lead: number } | 'compromised';
 
 export interface KeySettings {
   readonly place: KeyPlace;
@@ -72,7 +70,7 @@ export interface IssuerOperations {
   upkeep(): Promise<Record<string, Standing>>;
   ssh(wish: SshWish): Promise<SshIssued>;
   sshKeys(): readonly SshAuthorityKey[];
-  sshRotate(wish: SshRotation): Promise<readonly SshAuthorityKey[]>;
+  sshKeep(wish: SshTimes): Promise<void>;
 }
 
 interface Opened {
@@ -182,10 +180,8 @@ export class IssuerService implements IssuerOperations {
     return this.#ssh.authority.keys;
   }
 
-  async sshRotate(wish: SshRotation): Promise<readonly SshAuthorityKey[]> {
-    const { authority } = this.#ssh;
-    await (wish === 'compromised' ? authority.replace() : authority.rotate(wish.lead));
-    return this.sshKeys();
+  async sshKeep(times: SshTimes): Promise<void> {
+    await this.#ssh.authority.keep(times);
   }
 
   async #openSsh(): Promise<void> {

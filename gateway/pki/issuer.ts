@@ -6,10 +6,11 @@ import { fileURLToPath } from 'node:url';
 import type { Log } from '#siem/log';
 import type { RevokedCertificate } from './authority.ts';
 import { type Authority, type ClientWish, freshKey, type Issued } from './issued.ts';
-import type { IssuerOperations, IssuerSettings, SshRotation, Standing } from './issuer-service.ts';
+import type { IssuerOperations, IssuerSettings, Standing } from './issuer-service.ts';
 import type { SharedRoot } from './root-share.ts';
 import type { SshAuthorityKey } from './ssh/authority.ts';
 import type { SshIssued, SshWish } from './ssh/issuing.ts';
+import type { SshTimes } from './ssh/schedule.ts';
 import { rebuilt, type ToldError } from './told-error.ts';
 import { Vouching } from './vouching.ts';
 
@@ -107,9 +108,9 @@ export class Issuer {
     return this.#ask('sshKeys', undefined);
   }
 
-  /** Makes the next key for SSH certificates. Rejects with AuthorityError. */
-  sshRotate(rotation: SshRotation): Promise<readonly SshAuthorityKey[]> {
-    return this.#ask('sshRotate', rotation);
+  /** From now on there are the keys for SSH certificates that these times ask for. */
+  sshKeep(times: SshTimes): Promise<void> {
+    return this.#ask('sshKeep', times);
   }
 
   stop(): void {

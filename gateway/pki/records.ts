@@ -8,10 +8,24 @@ export interface RevokedCertificate {
   readonly at: number;
 }
 
-/** What one gateway signs SSH certificates with, keyed by the gateway's name. */
+/** What one gateway, or one worker of it, signs SSH certificates with, keyed by its name. */
 export interface SshKeys {
   /** Public keys, base64. */
   readonly keys: readonly string[];
+  /** The gateway of which it is a worker, or itself; earlier versions did not say. */
+  readonly of?: string;
+  /** As of the schedule by which these keys were made. */
+  readonly lost?: number;
+}
+
+/** When the keys of one gateway sign, with all its workers: keyed by the gateway's name, from its first rotation on. */
+export interface SshSchedule {
+  /** Of the request that made it: workers that are asked the same know it by this. */
+  readonly round: string;
+  /** Epoch milliseconds, the earliest first: each worker has a key for each of these times. */
+  readonly from: readonly number[];
+  /** Set once somebody else may have had the keys: since then only keys of these times are trusted. Epoch milliseconds. */
+  readonly lost?: number;
 }
 
 /** An SSH certificate that a person has, keyed by its serial number (decimal). */

@@ -9,6 +9,7 @@ const OUTLIVES: Readonly<Record<Kind, boolean>> = {
   revocation: true,
   revokedCertificate: true,
   sshCertificate: true,
+  sshSchedule: true,
   deviceRevocation: true,
   spentToken: true,
   usedProof: true,

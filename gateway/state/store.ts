@@ -10,7 +10,7 @@ import type {
   DeviceRecord,
   DeviceRevocation,
 } from '#gateway/attest/records';
-import type { RevokedCertificate, SshCertificateRecord, SshKeys } from '#gateway/pki/records';
+import type { RevokedCertificate, SshCertificateRecord, SshKeys, SshSchedule } from '#gateway/pki/records';
 import type { KeyOrigin, Login, Subject } from '#policy/input';
 import type { Count } from './counts.ts';
 
@@ -200,6 +200,7 @@ export interface Collections {
   enrolment: Enrolment;
   connector: EnrolledConnector;
   revokedCertificate: RevokedCertificate;
+  sshSchedule: SshSchedule;
   sshKeys: SshKeys;
   sshCertificate: SshCertificateRecord;
   deviceGrant: DeviceGrant;

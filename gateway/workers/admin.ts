@@ -31,25 +31,25 @@ interface Reply {
 
 type Answering = Pick<WorkerProcess, 'number' | 'health'>;
 type Replies<Body> = readonly (readonly [worker: number, body: Body])[];
-type Merge = (replies: Replies<never>) => object;
+type Merge = (replies: Replies<never>, away: readonly number[]) => object;
+
+interface OfAll {
+  readonly merge: Merge;
+  /** A worker that is not there has missed nothing: it takes this up by itself when it is started again. */
+  readonly later: boolean;
+}
 
 /** What every worker has a part of. */
-const OF_ALL: Readonly<Record<string, Merge>> = {
-  'GET /v1/status': mergedStatus,
-  'POST /v1/policy/reload': mergedReload,
-  'POST /v1/drills': mergedDrill,
+const OF_ALL: Readonly<Record<string, OfAll>> = {
+  'GET /v1/status': { merge: mergedStatus, later: true },
+  'POST /v1/policy/reload': { merge: mergedReload, later: true },
+  // Half of a gateway proves nothing.
+  'POST /v1/drills': { merge: mergedDrill, later: false },
   // Each keeps what it accepted.
-  'POST /v1/changes': first,
-  // Each signs SSH certificates with keys of its own.
-  'POST /v1/ssh-authority/rotate': first,
+  'POST /v1/changes': { merge: first, later: true },
+  // Each has keys of its own, by one schedule in the shared state.
+  'POST /v1/ssh-authority/rotate': { merge: mergedRotation, later: true },
 };
-
-/** Of these, what a worker takes up by itself when it is started again: one that dies over it has missed nothing. */
-const TAKEN_UP_LATER: ReadonlySet<string> = new Set([
-  'GET /v1/status',
-  'POST /v1/policy/reload',
-  'POST /v1/changes',
-]);
 
 /** Listens where the configuration says. */
 export async function adminOfAll(config: AdminPlace, workers: readonly Answering[]): Promise<Server> {
@@ -75,12 +75,17 @@ async function answer(
   // By this each knows that it is asked what another one is asked, and not the same once more.
   const headers = { ...toPassOn(asked), [ROUND_HEADER]: randomUUID() };
   const what = `${asked.method} ${asked.url}`;
-  const missed = TAKEN_UP_LATER.has(what) ? DIED : GONE;
+  const ofAll = OF_ALL[what];
+  if (ofAll?.later === false && serving.length < workers.length) {
+    const missing = away(workers, serving).map((one) => `worker ${one}`);
+    const message = `this takes all workers, and ${missing.join(', ')} is not there: try again when it is`;
+    return send(response, { status: 409, text: told('not-now', message) });
+  }
+  const missed = ofAll === undefined ? GONE : ofAll.later ? DIED : NOTHING;
   const put = ({ number }: Answering): Promise<Reply | undefined> =>
     ask(workerDirectory(state, number), asked, { headers, body, missed });
-  const merge = OF_ALL[what];
   const replies: [worker: number, reply: Reply][] = [];
-  if (merge === undefined) {
+  if (ofAll === undefined) {
     for (const worker of serving) {
       const reply = await put(worker);
       if (reply !== undefined) return send(response, reply);
@@ -91,15 +96,27 @@ async function answer(
     );
     for (const [number, reply] of found) if (reply !== undefined) replies.push([number, reply]);
   }
-  if (merge === undefined || replies.length === 0)
+  if (ofAll === undefined || replies.length === 0)
     return send(response, { status: 503, text: told('unavailable', 'no worker serves') });
   // The first that was refused says why for all; of a policy, all say what they found.
-  const good = merge === mergedReload ? [200, 422] : [200];
+  const good = ofAll.merge === mergedReload ? [200, 422] : [200];
   const bad = replies.find(([, { status }]) => !good.includes(status));
   if (bad !== undefined) return send(response, bad[1]);
   const status = Math.max(...replies.map(([, reply]) => reply.status));
   const bodies = replies.map(([number, { text }]) => [number, JSON.parse(text) as never] as const);
-  send(response, { status, text: JSON.stringify(merge(bodies)) });
+  const absent = away(
+    workers,
+    replies.map(([number]) => ({ number })),
+  );
+  send(response, { status, text: JSON.stringify(ofAll.merge(bodies, absent)) });
+}
+
+function away(
+  workers: readonly Pick<Answering, 'number'>[],
+  there: readonly Pick<Answering, 'number'>[],
+): readonly number[] {
+  const numbers = new Set(there.map(({ number }) => number));
+  return workers.map(({ number }) => number).filter((number) => !numbers.has(number));
 }
 
 async function bodyOf(asked: IncomingMessage, limit: number): Promise<Buffer | undefined> {
@@ -120,6 +137,7 @@ function toPassOn({ headers }: IncomingMessage): OutgoingHttpHeaders {
   return Object.fromEntries(ours);
 }
 
+const NOTHING: ReadonlySet<string> = new Set();
 /** Nobody was there to be asked: a worker that died a moment ago. */
 const GONE: ReadonlySet<string> = new Set(['ECONNREFUSED', 'ENOENT']);
 /** Or it died while it was asked. */
@@ -175,6 +193,11 @@ function told(error: string, message: string): string {
 
 function first(replies: Replies<object>): object {
   return replies[0]?.[1] ?? {};
+}
+
+/** Who is away goes by the new schedule before it signs again. */
+function mergedRotation(replies: Replies<object>, workers: readonly number[]): object {
+  return { ...first(replies), away: workers };
 }
 
 interface Status {

@@ -154,15 +154,17 @@ ${EXITS}
 Example: sallyport ca ssh-public-key --config gateway.yaml --out sallyport-user-ca.pub
 `;
 
-const SSH_ROTATE = `Usage: sallyport ca ssh-rotate --config FILE [--after 24h | --compromised]
+const SSH_ROTATE = `Usage: sallyport ca ssh-rotate --config FILE [--after 24h | --compromised] [--gateway NAME]
 
-Makes the next key for SSH certificates. It is published at once and signs later, so that every sshd can trust it by
-then; the key before is published until what it signed has ended, and is destroyed then.
+Makes the next key for SSH certificates, of one gateway with all its workers. It is published at once and signs later, so
+that every sshd can trust it by then; the key before is published until what it signed has ended, and is destroyed then.
+Whoever is down meanwhile takes it up before it signs again.
 
 Options:
 ${CONFIG}
   --after DURATION  When the new key begins to sign: 0, 15m, up to 24h (default 24h)
   --compromised     The new key signs at once, and all others are destroyed and no longer published
+  --gateway NAME    Another gateway of the installation, which may be down or lost: its \`name\` in its configuration
 
 ${EXITS}
 

@@ -11,16 +11,18 @@ export interface SshValues {
   readonly reason?: string | undefined;
   readonly after: string;
   readonly compromised: boolean;
+  readonly gateway?: string | undefined;
   readonly json: boolean;
 }
 
 type Ask = (method: string, path: string, body?: unknown) => Promise<AdminReply>;
 type Work = (values: SshValues, ask: Ask) => Promise<string>;
 
-interface Key {
-  readonly blob: string;
+interface Rotated {
+  readonly gateway: string;
   readonly signsFrom: number;
-  readonly place: string;
+  /** Workers that were not there. */
+  readonly away?: readonly number[];
 }
 
 /** By the names of subcommands; each answers what to print. Rejects with AdminError and UsageError. */
@@ -33,14 +35,19 @@ export const SSH_WORK: Readonly<Record<string, Work>> = {
     writeWhole(out, lines, 0o644);
     return '';
   },
-  'ssh-rotate': async ({ after, compromised }, ask) => {
+  'ssh-rotate': async ({ after, compromised, gateway }, ask) => {
     const lead = after === '0' ? 0 : durationOf(after);
     if (lead === undefined)
       throw new UsageError(`--after ${JSON.stringify(after)} is not a duration; use 0, 15m, up to 24h`);
     const wish = compromised ? { compromised: true } : { lead };
-    const { body } = await ask('POST', '/v1/ssh-authority/rotate', wish);
-    const next = (body['keys'] as readonly Key[]).at(-1);
-    return `the next key signs from ${new Date(next?.signsFrom ?? 0).toISOString()}; sshd must trust it by then\n`;
+    const whose = gateway === undefined ? {} : { gateway };
+    const { body } = await ask('POST', '/v1/ssh-authority/rotate', { ...wish, ...whose });
+    const { gateway: of, signsFrom, away = [] } = body as unknown as Rotated;
+    const signs = `the next key signs from ${new Date(signsFrom).toISOString()} at ${of}; sshd must trust it by then\n`;
+    if (gateway !== undefined)
+      return `${signs}${of} goes by that within seconds, or when it is there again\n`;
+    const late = away.map((one) => `worker ${one} is not there, and goes by that when it is started again\n`);
+    return signs + late.join('');
   },
   'ssh-krl': async ({ out }, ask) => {
     if (out === undefined) throw new UsageError('--out is missing');

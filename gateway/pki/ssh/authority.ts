@@ -1,15 +1,18 @@
 // The keys that sign SSH certificates: one that signs, perhaps a next one that is published before it does, and those
-// before while what they signed is good. Each file is named for the time from which its key signs.
+// before while what they signed is good. Each file is named for the time from which its key signs; which times these are,
+// the schedule says once there is one.
 import { globSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { requirePrivate } from '#gateway/state/private-files';
 import { LEAF_LIFE, ownPassphrase } from '../authority-directory.ts';
-import { AuthorityError } from '../ca-certificate.ts';
 import { makeKey, openKey, readKey } from '../signer/key-file.ts';
 import type { KeyAccess, KeyPlace } from '../signer/signer.ts';
+import { due, type SshTimes } from './schedule.ts';
 import { type SshSigner, sshSigner } from './signing-key.ts';
 
 const FILE = /^user-(\d{13})\.key$/;
+/** More milliseconds have no room in a name. */
+const LATEST = 9_999_999_999_999;
 
 /** A key that sshd has to trust. */
 export interface SshAuthorityKey {
@@ -54,7 +57,7 @@ export class SshAuthority {
     const authority = new SshAuthority(directory, options);
     authority.#read();
     authority.tidy();
-    if (authority.#keys.length === 0) await authority.#make(options.now());
+    if (authority.#keys.length === 0) await authority.#make(Math.floor(options.now()));
     return authority;
   }
 
@@ -74,20 +77,15 @@ export class SshAuthority {
     return current.signer;
   }
 
-  /** Makes the next key; it signs `lead` milliseconds from now. Rejects with AuthorityError while one waits already. */
-  async rotate(lead: number): Promise<void> {
-    const { now } = this.#options;
-    const waiting = this.#keys.find(({ signsFrom }) => signsFrom > now());
-    if (waiting === undefined) return this.#make(now() + lead);
-    const from = new Date(waiting.signsFrom).toISOString();
-    throw new AuthorityError('key-waiting', `the next key is published already, and signs from ${from}`);
-  }
-
-  /** Makes a key that signs at once, and destroys all others: whoever has one of them can sign with it for ever. */
-  async replace(): Promise<void> {
-    const before = this.#keys;
-    await this.#make(this.#options.now());
-    this.#remove(before);
+  /** Makes the keys that are missing, and destroys those that were lost: whoever has one of them can sign for ever. */
+  async keep(times: SshTimes): Promise<void> {
+    const odd = times.from.find((time) => !(Number.isSafeInteger(time) && time >= 0 && time <= LATEST));
+    if (odd !== undefined) throw new Error(`${JSON.stringify(odd)} is no time from which a key could sign`);
+    const held = this.#keys.map(({ signsFrom }) => signsFrom);
+    const { make, destroy } = due(times, held, this.#options.now());
+    for (const time of make) await this.#make(time);
+    this.#remove(this.#keys.filter(({ signsFrom }) => destroy.includes(signsFrom)));
+    this.tidy();
   }
 
   /** Destroys keys that signed nothing that can still be good. True if there were any. */
@@ -107,7 +105,7 @@ export class SshAuthority {
   }
 
   async #make(signsFrom: number): Promise<void> {
-    const file = join(this.#directory, `user-${String(Math.floor(signsFrom)).padStart(13, '0')}.key`);
+    const file = join(this.#directory, `user-${String(signsFrom).padStart(13, '0')}.key`);
     await makeKey(file, this.#options.place ?? 'file', this.#access);
     this.#read();
   }

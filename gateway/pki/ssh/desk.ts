@@ -1,20 +1,24 @@
 // Gives people SSH certificates, tells sshd whom to trust and what is good no more. A certificate falls with its session,
-// its person or its device: the revocation list is worked out from those each time it is asked for.
+// its person or its device: the revocation list is worked out from those each time it is asked for. No certificate is
+// given before this gateway has the keys that its schedule asks for.
 import type { Revocations } from '#gateway/access/revocations';
 import type { LiveSession, Sessions } from '#gateway/identity/sessions';
+import { StateError } from '#gateway/state/error';
 import type { Store } from '#gateway/state/store';
 import type { Actor, Peer } from '#siem/event';
 import type { Log } from '#siem/log';
 import type { Recorder } from '#siem/recorder';
 import type { Issuer } from '../issuer.ts';
-import type { SshRotation } from '../issuer-service.ts';
-import type { SshCertificateRecord } from '../records.ts';
+import type { SshCertificateRecord, SshSchedule } from '../records.ts';
 import type { SshAuthorityKey } from './authority.ts';
 import type { SshIssued } from './issuing.ts';
 import { writeKrl } from './krl.ts';
+import { due, rotated, type SshRotation } from './schedule.ts';
 import { authorityLine } from './signing-key.ts';
 
-/** How often a gateway says anew which keys it has, and for how long it is believed; in milliseconds. */
+/** How often a gateway looks whether its schedule has changed, in milliseconds. */
+const LOOK_INTERVAL = 5_000;
+/** How often it says anew which keys it has, and for how long it is believed; in milliseconds. */
 const PUBLISH_INTERVAL = 3_600_000;
 const PUBLISHED_FOR = 30 * 24 * PUBLISH_INTERVAL;
 /** An sshd whose clock is late goes by a certificate for longer, in milliseconds. */
@@ -22,11 +26,14 @@ const TOLERANCE = 300_000;
 /** Whoever asks again within this time is given the same list, in milliseconds. */
 const KRL_AGE = 1_000;
 const AUTHORITY = 'ssh-ca';
+const GATEWAY: Actor = { kind: 'gateway', id: 'gateway' };
 
 export interface SshDeskOptions {
-  /** This gateway's name. */
+  /** This gateway's name, or this worker's. */
+  readonly name: string;
+  /** The gateway's. */
   readonly gateway: string;
-  readonly issuer: Pick<Issuer, 'ssh' | 'sshKeys' | 'sshRotate'>;
+  readonly issuer: Pick<Issuer, 'ssh' | 'sshKeys' | 'sshKeep'>;
   readonly store: Store;
   readonly sessions: Pick<Sessions, 'alive'>;
   readonly revocations: Pick<Revocations, 'coversDevice'>;
@@ -53,6 +60,10 @@ export interface SshGrant {
 export class SshDesk {
   readonly #options: SshDeskOptions;
   #krl: { readonly blob: Promise<Buffer>; readonly at: number } | undefined;
+  /** The round of the schedule by which the keys are. */
+  #round: string | undefined;
+  #publishedAt = 0;
+  #taking: Promise<unknown> = Promise.resolve();
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: SshDeskOptions) {
@@ -60,12 +71,14 @@ export class SshDesk {
   }
 
   async start(): Promise<void> {
-    await this.#publish();
+    await this.#takeUp();
     this.#timer = setInterval(() => {
-      this.#publish().catch((error: unknown) =>
-        this.#options.log.error({ err: error }, 'the keys for SSH certificates were not published'),
-      );
-    }, PUBLISH_INTERVAL).unref();
+      this.#look().catch((error: unknown) => {
+        // Of a state that does not answer others speak.
+        if (error instanceof StateError) return;
+        this.#options.log.error({ err: error }, 'the keys for SSH certificates are not as they should be');
+      });
+    }, LOOK_INTERVAL).unref();
   }
 
   stop(): void {
@@ -79,6 +92,7 @@ export class SshDesk {
     const { id, email } = session.subject;
     const person = { id, ...(email === undefined ? {} : { email }) };
     const wish = { app, key: key.toString('base64'), person, session: session.id, decision, until };
+    if ((await this.#schedule())?.round !== this.#round) await this.#takeUp();
     const issued = await issuer.ssh(wish);
     const { serial, keyId, principals, authority, validBefore: notAfter } = issued;
     const record = {
@@ -94,13 +108,22 @@ export class SshDesk {
     return issued;
   }
 
-  /** Lines for TrustedUserCAKeys: the keys of every gateway of the installation. */
+  /** Lines for TrustedUserCAKeys: the keys of every gateway of the installation, less those that were lost. */
   async authorities(): Promise<string> {
-    const all = await this.#options.store.list('sshKeys');
+    const { store } = this.#options;
+    const all = await store.list('sshKeys');
+    const schedules = await store.list('sshSchedule');
+    const lostOf = new Map(schedules.map(([gateway, { lost }]) => [gateway, lost]));
     return all
-      .flatMap(([gateway, { keys }]) => keys.map((blob) => authorityLine(blob, `sallyport ${gateway}`)))
+      .filter(([name, { of = name, lost }]) => lostOf.get(of) === lost)
+      .flatMap(([name, { keys }]) => keys.map((blob) => authorityLine(blob, `sallyport ${name}`)))
       .sort()
       .join('');
+  }
+
+  /** The gateway whose schedule this one goes by. */
+  get gateway(): string {
+    return this.#options.gateway;
   }
 
   /** This gateway's own, the oldest first. */
@@ -120,12 +143,36 @@ export class SshDesk {
     return this.#krl.blob;
   }
 
-  /** Rejects with AuthorityError. */
-  async rotate(rotation: SshRotation, by: Actor): Promise<readonly SshAuthorityKey[]> {
-    const { issuer, recorder } = this.#options;
-    await recorder.record({ kind: 'authority-changed', authority: AUTHORITY, change: 'rotate', by });
-    await issuer.sshRotate(rotation);
-    return this.#publish();
+  /** Gateways of the installation that have published keys, whether or not they run. */
+  async gateways(): Promise<ReadonlySet<string>> {
+    const all = await this.#options.store.list('sshKeys');
+    return new Set(all.map(([name, { of = name }]) => of));
+  }
+
+  /**
+   * Changes the schedule of a gateway, for all of its workers; the time from which its next key signs. `round` is the same
+   * where several are asked the same. Resolves once this one has taken it up, if it is its own; each other does so before
+   * it signs again. Rejects with AuthorityError.
+   */
+  async rotate(gateway: string, rotation: SshRotation, by: Actor, round: string): Promise<number> {
+    const { store, recorder, now } = this.#options;
+    const own = gateway === this.#options.gateway;
+    const authority = own ? AUTHORITY : `${gateway}/${AUTHORITY}`;
+    await recorder.record({ kind: 'authority-changed', authority, change: 'rotate', by });
+    let signsFrom = 0;
+    await store.update('sshSchedule', gateway, (before) => {
+      const same = before?.round === round;
+      const times = same ? before : rotated(before, rotation, Math.floor(now()));
+      signsFrom = times.from.at(-1) ?? 0;
+      return same ? undefined : { value: { round, ...times } };
+    });
+    if (!own) return signsFrom;
+    await this.#takeUp(by).catch((cause: Error) => {
+      const { name } = this.#options;
+      const message = `${gateway} has other keys from now on, but ${name} signs nothing until it could make its own: ${cause.message}`;
+      throw new Error(message, { cause });
+    });
+    return signsFrom;
   }
 
   /** Whose it was; undefined if there is no such certificate, or it has ended. `serial`: decimal. */
@@ -142,11 +189,48 @@ export class SshDesk {
     return holder;
   }
 
-  async #publish(): Promise<readonly SshAuthorityKey[]> {
-    const { gateway, issuer, store, now } = this.#options;
+  #schedule(): Promise<SshSchedule | undefined> {
+    const { gateway, store } = this.#options;
+    return store.get('sshSchedule', gateway);
+  }
+
+  async #look(): Promise<void> {
+    const stale = performance.now() - this.#publishedAt > PUBLISH_INTERVAL;
+    if (stale || (await this.#schedule())?.round !== this.#round) await this.#takeUp();
+  }
+
+  /** From when this resolves the keys are as the schedule asks, and published. `by`: whoever asked here, which is recorded. */
+  #takeUp(by?: Actor): Promise<void> {
+    // One after the other: what is published last must be what there is.
+    const taken = this.#taking.then(() => this.#take(by));
+    this.#taking = taken.catch(() => undefined);
+    return taken;
+  }
+
+  async #take(by: Actor | undefined): Promise<void> {
+    const { issuer, recorder, now } = this.#options;
+    const schedule = await this.#schedule();
+    if (schedule !== undefined && schedule.round !== this.#round) {
+      const { from, lost } = schedule;
+      const held = (await issuer.sshKeys()).map(({ signsFrom }) => signsFrom);
+      const { make, destroy } = due(schedule, held, now());
+      if (by === undefined && make.length + destroy.length > 0) {
+        const change = { kind: 'authority-changed', authority: AUTHORITY, change: 'issuing' } as const;
+        await recorder.record({ ...change, by: GATEWAY });
+      }
+      await issuer.sshKeep({ from, ...(lost === undefined ? {} : { lost }) });
+    }
+    await this.#publish(schedule);
+  }
+
+  async #publish(schedule: SshSchedule | undefined): Promise<void> {
+    const { name, gateway, issuer, store, now } = this.#options;
     const keys = await issuer.sshKeys();
-    await store.put('sshKeys', gateway, { keys: keys.map(({ blob }) => blob) }, now() + PUBLISHED_FOR);
-    return keys;
+    const lost = schedule?.lost === undefined ? {} : { lost: schedule.lost };
+    const published = { keys: keys.map(({ blob }) => blob), of: gateway, ...lost };
+    await store.put('sshKeys', name, published, now() + PUBLISHED_FOR);
+    this.#round = schedule?.round;
+    this.#publishedAt = performance.now();
   }
 
   async #makeKrl(): Promise<Buffer> {

@@ -9,12 +9,24 @@ import { adminSocket } from '#gateway/console/admin';
 import { adminOfAll } from '#gateway/workers/admin';
 import { workerDirectory } from '#gateway/workers/share';
 
+interface Told {
+  readonly away?: readonly number[];
+  readonly message?: string;
+}
+
+const good: RequestListener = (_, response) => void response.end('{"problems":[],"connectors":[]}');
+
 /** A supervisor's socket in front of two workers: the first answers, the second does as told. */
-async function asked(t: TestContext, method: string, path: string, second: RequestListener): Promise<number> {
+async function asked(
+  t: TestContext,
+  method: string,
+  path: string,
+  second: RequestListener,
+  health: readonly (1 | undefined)[] = [1, 1],
+): Promise<{ readonly status: number; readonly body: Told }> {
   const state = mkdtempSync(join(tmpdir(), 'sallyport-admins-'));
   chmodSync(state, 0o700);
   t.after(() => rmSync(state, { recursive: true, force: true }));
-  const good: RequestListener = (_, response) => void response.end('{"problems":[],"connectors":[]}');
   for (const [index, listener] of [good, second].entries()) {
     const directory = workerDirectory(state, index + 1);
     mkdirSync(directory, { recursive: true });
@@ -22,12 +34,16 @@ async function asked(t: TestContext, method: string, path: string, second: Reque
     await new Promise<void>((resolve) => worker.listen(adminSocket({ state: directory }), resolve));
     t.after(() => worker.close());
   }
-  const workers = [1, 2].map((number) => ({ number, health: 1 }));
+  const workers = [1, 2].map((number) => ({ number, health: health[number - 1] }));
   const server = await adminOfAll({ state } as never, workers as never);
   t.after(() => server.close());
   return new Promise((resolve, reject) => {
     const call = request({ socketPath: adminSocket({ state }), method, path }, (reply) => {
-      reply.resume().on('end', () => resolve(reply.statusCode ?? 0));
+      let text = '';
+      reply.setEncoding('utf8').on('data', (chunk: string) => {
+        text += chunk;
+      });
+      reply.on('end', () => resolve({ status: reply.statusCode ?? 0, body: JSON.parse(text) as Told }));
     });
     call.on('error', reject).end();
   });
@@ -43,10 +59,27 @@ for (const [name, second] of [
   ['while', diesSpeaking],
 ] as const) {
   test(`a worker that dies ${name} it answers takes up a change when it is started again: the others' word counts`, async (t) => {
-    assert.equal(await asked(t, 'POST', '/v1/changes', second), 200);
+    assert.equal((await asked(t, 'POST', '/v1/changes', second)).status, 200);
+  });
+
+  test(`one that dies ${name} it answers takes up a rotation later, and the answer says so`, async (t) => {
+    const path = '/v1/ssh-authority/rotate';
+    const { status, body } = await asked(t, 'POST', path, second);
+    assert.deepEqual([status, body.away], [200, [2]]);
+    assert.deepEqual((await asked(t, 'POST', path, good)).body.away, []);
   });
 
   test(`of what it would have missed for good, one that dies ${name} it answers is told`, async (t) => {
-    assert.equal(await asked(t, 'POST', '/v1/ssh-authority/rotate', second), 503);
+    assert.equal((await asked(t, 'POST', '/v1/drills', second)).status, 503);
   });
 }
+
+test('what takes all workers is refused while one is not there, and asked of none', async (t) => {
+  let reached = 0;
+  const { status, body } = await asked(t, 'POST', '/v1/drills', () => (reached += 1), [1, undefined]);
+  assert.equal(status, 409);
+  assert.match(String(body.message), /worker 2 is not there/);
+  const change = await asked(t, 'POST', '/v1/changes', () => (reached += 1), [1, undefined]);
+  assert.equal(change.status, 200, 'what it takes up later is not refused');
+  assert.equal(reached, 0);
+});
