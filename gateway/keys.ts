@@ -13,7 +13,7 @@ import type { AuthoritySettings, KeySettings, SshSettings } from './pki/issuer-s
 import { KeyRing } from './pki/key-ring.ts';
 import { SshDesk, type SshDeskOptions } from './pki/ssh/desk.ts';
 import type { Store } from './state/store.ts';
-import { documentName } from './workers/config.ts';
+import { documentName } from './workers/share.ts';
 
 /** Vouches for connectors, services and gateways, and for the listener that connectors dial. */
 export const CONNECTOR_CA = { directory: 'connector-ca', name: 'Sallyport connectors' } as const;

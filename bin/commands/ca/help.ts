@@ -156,9 +156,9 @@ Example: sallyport ca ssh-public-key --config gateway.yaml --out sallyport-user-
 
 const SSH_ROTATE = `Usage: sallyport ca ssh-rotate --config FILE [--after 24h | --compromised] [--gateway NAME]
 
-Makes the next key for SSH certificates, of one gateway with all its workers. It is published at once and signs later, so
-that every sshd can trust it by then; the key before is published until what it signed has ended, and is destroyed then.
-Whoever is down meanwhile takes it up before it signs again.
+Makes the next key for SSH certificates, of one gateway with all its workers. It is published at once and signs later,
+so that every sshd can trust it by then; the key before is published until what it signed has ended, and is destroyed
+then. Whoever is down meanwhile takes it up before it signs again.
 
 Options:
 ${CONFIG}
