@@ -41,7 +41,8 @@ export function deliver(stream: Stream, type: number, fin: boolean, payload: Buf
     return;
   }
   if (type === FRAME.WINDOW) {
-    if (!stream.credited(payload.readUInt32BE(0))) throw new WireError('flow-control', 'credit beyond 2 GiB');
+    if (!stream.credited(payload.readUInt32BE(0)))
+      throw new WireError('flow-control', 'no credit, or beyond 2 GiB');
     return;
   }
   const afterHead = stream.headSeen || !stream.opener;

@@ -3,8 +3,8 @@
 import { WireError } from './error.ts';
 import type { Limits } from './limits.ts';
 
-/** PINGs a second beyond which a peer only makes us write. */
-const MAX_PINGS = 16;
+/** Signals a second beyond which a peer only makes us work. */
+const MAX_SIGNALS = 16;
 /** Pings a second apart at the beginning: the first trips tell of processes that warm up more than of the line. */
 const EARLY_PINGS = 2;
 
@@ -15,7 +15,7 @@ export class KeepAlive {
   /** Seconds of silence since an unanswered ping; -1 while none is out. */
   #silent = -1;
   #serial = 0;
-  #pinged = 0;
+  #signals = 0;
 
   /** `send` puts a PING on the line, past all queues. */
   constructor(limits: Limits, send: (payload: Buffer) => void) {
@@ -42,7 +42,7 @@ export class KeepAlive {
 
   /** Called each second, with its number. False: the peer is dead. */
   tick(second: number): boolean {
-    this.#pinged = 0;
+    this.#signals = 0;
     if (this.#silent >= 0) this.#silent += 1;
     if (this.#silent > this.#limits.pongSeconds) return false;
     if (this.#early > 0 || second % this.#limits.pingSeconds === 0) this.ping();
@@ -55,9 +55,13 @@ export class KeepAlive {
     return payload.readUInt32BE(4) === this.#serial;
   }
 
-  /** The peer pings. @throws {WireError} `limits` when it does nothing else. */
-  pinged(): void {
-    this.#pinged += 1;
-    if (this.#pinged > MAX_PINGS) throw new WireError('limits', 'too many pings');
+  /**
+   * The peer said something that carries nothing: PING, PONG, GOAWAY, or OPEN to a side that takes no streams.
+   * @throws {WireError} `limits` when it does nothing else.
+   */
+  signalled(what: string): void {
+    this.#signals += 1;
+    if (this.#signals > MAX_SIGNALS)
+      throw new WireError('limits', `too many frames that carry nothing: ${what}`);
   }
 }

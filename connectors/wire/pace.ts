@@ -85,10 +85,10 @@ export class Pace {
     this.#timedFrom = this.#acked;
   }
 
-  /** False: more was acknowledged than sent. */
+  /** False: nothing was acknowledged, or more than was sent. */
   acked(bytes: number): boolean {
     this.#acked += bytes;
-    if (this.#acked > this.#sent) return false;
+    if (bytes === 0 || this.#acked > this.#sent) return false;
     this.#pingWhenQuiet();
     if (this.#timed === -1) return true;
     if (this.#acked >= this.#timed) {

@@ -18,8 +18,8 @@ export interface SessionOptions {
   readonly greeting: Greeting;
   /** The handshake is done. */
   onReady(peer: PeerGreeting): void;
-  /** The peer opens a stream: give it a handler now. */
-  onOpen(stream: Stream, request: OpenRequest, fin: boolean): StreamHandler;
+  /** The peer opens a stream: give it a handler now. Left out where none are taken. */
+  onOpen?(stream: Stream, request: OpenRequest, fin: boolean): StreamHandler;
   /** The peer wants no new streams here. It has been answered. */
   onGoaway(code: GoawayCode, detail: string): void;
   /** Stream ids run out: said each second until the tunnel is replaced. */

@@ -10,6 +10,7 @@ import {
   HeadError,
   printable,
   RESET_CODE,
+  type ResetCode,
   WireError,
 } from './error.ts';
 import { FIN, FRAME, frameName } from './frame.ts';
@@ -149,10 +150,7 @@ export class Session implements FrameSink, Carrier {
       this.end('silent', `nothing heard for ${this.limits.pongSeconds} s after a ping`);
       return;
     }
-    for (const stream of this.#streams.values()) {
-      stream.idle += 1;
-      if (stream.idleLimit > 0 && stream.idle >= stream.idleLimit) stream.handler.onIdle();
-    }
+    this.#streams.tick();
   }
 
   /** Keep-alive and the hello do not wait for the end of the turn. */
@@ -211,7 +209,7 @@ export class Session implements FrameSink, Carrier {
 
   onFrame(type: number, fin: boolean, id: number, payload: Buffer): void {
     if (this.#state === 'closed') return;
-    if (this.#state === 'hello') {
+    if (this.#state === 'hello' && type !== FRAME.GOAWAY) {
       this.#handshake(type, payload);
     } else if (type === FRAME.OPEN) {
       this.#opened(id, fin, payload);
@@ -224,10 +222,6 @@ export class Session implements FrameSink, Carrier {
   }
 
   #handshake(type: number, payload: Buffer): void {
-    if (type === FRAME.GOAWAY) {
-      this.#goaway(payload);
-      return;
-    }
     const { peer, answer } = meet(this.#options.greeting, type, payload);
     const { window, streams } = 'hello' in peer ? peer.hello : peer.welcome;
     this.#state = 'open';
@@ -241,34 +235,40 @@ export class Session implements FrameSink, Carrier {
   #opened(id: number, fin: boolean, payload: Buffer): void {
     if (this.#gotGoaway) throw new WireError('protocol', 'OPEN after GOAWAY');
     this.#streams.arrived(id);
+    const { onOpen } = this.#options;
+    if (onOpen === undefined) this.#keepAlive.signalled('OPEN');
+    const full = this.#streams.size >= this.limits.streams || this.budget.held > this.limits.maxHeld;
+    if (onOpen === undefined || full) {
+      this.#refuse(id, 'refused', 'none are taken, or no more');
+      return;
+    }
     let request: OpenRequest;
     try {
       request = decodeOpen(payload);
     } catch (error) {
       if (!(error instanceof HeadError)) throw error;
-      this.batch.text(FRAME.RST, id, Buffer.of(RESET_CODE['bad-head']), error.message);
-      return;
-    }
-    if (this.#streams.size >= this.limits.streams || this.budget.held > this.limits.maxHeld) {
-      this.batch.text(FRAME.RST, id, Buffer.of(RESET_CODE.refused), 'at the limit');
+      this.#refuse(id, 'bad-head', error.message);
       return;
     }
     const stream = new Stream(this, id, false, 0);
     stream.remoteEnded = fin;
     this.#streams.add(stream);
-    stream.handler = this.#options.onOpen(stream, request, fin);
+    stream.handler = onOpen(stream, request, fin);
+  }
+
+  #refuse(id: number, code: ResetCode, why: string): void {
+    this.batch.text(FRAME.RST, id, Buffer.of(RESET_CODE[code]), why);
   }
 
   #onSession(type: number, payload: Buffer): void {
+    if (type !== FRAME.SESSION_ACK) this.#keepAlive.signalled(frameName(type));
     switch (type) {
       case FRAME.SESSION_ACK:
-        if (!this.pace.acked(payload.readUInt32BE(0))) {
-          throw new WireError('flow-control', 'more was acknowledged than sent');
-        }
+        if (!this.pace.acked(payload.readUInt32BE(0)))
+          throw new WireError('flow-control', 'nothing, or more than was sent, is acknowledged');
         this.#round.run();
         return;
       case FRAME.PING:
-        this.#keepAlive.pinged();
         this.#urgent(FRAME.PONG, payload);
         return;
       case FRAME.PONG:

@@ -249,10 +249,10 @@ export class Stream {
     return this.waitingBytes > 0 && this.credit > 0;
   }
 
-  /** The peer gave credit. False: more than the protocol can count. */
+  /** The peer gave credit. False: none, or more than the protocol can count. */
   credited(bytes: number): boolean {
     this.credit += bytes;
-    if (this.credit > 0x7fff_ffff) return false;
+    if (bytes === 0 || this.credit > 0x7fff_ffff) return false;
     if (this.waitingBytes > 0) this.#session.join(this);
     return true;
   }

@@ -47,6 +47,14 @@ export class Streams {
     this.#peer = id;
   }
 
+  /** A second has passed: each stream that is silent for too long hears of it. */
+  tick(): void {
+    for (const stream of this.#open.values()) {
+      stream.idle += 1;
+      if (stream.idleLimit > 0 && stream.idle >= stream.idleLimit) stream.handler.onIdle();
+    }
+  }
+
   add(stream: Stream): void {
     this.#open.set(stream.id, stream);
   }

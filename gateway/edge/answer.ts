@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { OWN_HEADERS } from '#gateway/portal/page';
 import { ANSWER_TIMEOUT } from './limits.ts';
+import { hasBody } from './request-body.ts';
 
 export interface Answer {
   readonly status: number;
@@ -56,6 +57,5 @@ export function redirect(
 
 /** A body nobody will read ends the connection, so that what follows it is never taken for a request. */
 function unreadBody(request: IncomingMessage): Record<string, string> {
-  const { 'content-length': length, 'transfer-encoding': encoding } = request.headers;
-  return encoding === undefined && (length === undefined || length === '0') ? {} : { Connection: 'close' };
+  return hasBody(request) ? { Connection: 'close' } : {};
 }

@@ -38,6 +38,7 @@ import {
   REQUEST_TIMEOUT,
 } from './limits.ts';
 import { owed } from './owed.ts';
+import { takeTurns } from './take-turns.ts';
 import { speakHttp1, TLS_SETTINGS } from './tls.ts';
 import { isViolation, TIMED_OUT } from './violation.ts';
 
@@ -85,12 +86,14 @@ export function connectorsListener(
   });
   server.on('request', (request, response) => {
     const { socket } = request;
-    if (!crowd.engage(socket)) return void socket.destroy();
-    response.once('close', () => crowd.rest(socket));
-    route(request, response, handlers).catch((error: unknown) => {
-      if (error instanceof TooMany) send(response, 429, error.code, error.message, error.retryAfter);
-      else send(response, 503, 'unavailable', 'Try again shortly.');
-    });
+    if (!crowd.engage(socket, request)) return void socket.destroy();
+    route(request, response, handlers)
+      .catch((error: unknown) => {
+        if (error instanceof TooMany) send(response, 429, error.code, error.message, error.retryAfter);
+        else send(response, 503, 'unavailable', 'Try again shortly.');
+      })
+      // Not when the answer was taken: who does not read theirs waits like everybody else.
+      .finally(() => crowd.rest(socket));
   });
   server.on('upgrade', (request, socket, head) => {
     // Behind a request that is not answered yet: whatever was written now would pass for that one's answer.
@@ -108,7 +111,10 @@ export function connectorsListener(
         else {
           // A tunnel counts as busy to its end: strangers cannot push it out.
           crowd.engage(socket);
-          sockets.handleUpgrade(request, socket, head, (ws) => handlers.connected(ws, connector));
+          sockets.handleUpgrade(request, socket, head, (ws) => {
+            handlers.connected(ws, connector);
+            takeTurns(socket);
+          });
         }
       },
       (error: unknown) =>
@@ -142,18 +148,21 @@ async function route(
   handlers: ConnectorHandlers,
 ): Promise<void> {
   const action = `${request.method} ${request.url}`;
-  if (action === 'GET /v1/ca') {
-    response.writeHead(200, { ...API_HEADERS, 'Content-Type': 'application/x-pem-file' });
-    response.end(handlers.authority.bundle);
-  } else if (action === 'GET /v1/crl') {
-    response.writeHead(200, { ...API_HEADERS, 'Content-Type': 'application/x-pem-file' });
-    response.end(handlers.lists?.());
-  } else if (action === 'POST /v1/enrol') await enrol(request, response, handlers);
+  if (action === 'GET /v1/ca') sendPem(response, handlers.authority.bundle);
+  else if (action === 'GET /v1/crl') sendPem(response, handlers.lists?.());
+  else if (action === 'POST /v1/enrol') await enrol(request, response, handlers);
   else if (action === 'POST /v1/renew') await renew(request, response, handlers);
   else if (action === `POST ${KEY_PROOF_PATH}`) await offerProof(request, response, handlers);
   else if (handlers.devices !== undefined && isDeviceAction(action))
     await attest(action, request, response, handlers, handlers.devices);
   else send(response, 404, 'not-found', 'There is no such address on the connectors’ listener.');
+}
+
+/** To anybody who asks: one answer a connection, or a stranger would have us write them without end. */
+function sendPem(response: ServerResponse, pem: string | undefined): void {
+  const headers = { ...API_HEADERS, 'Content-Type': 'application/x-pem-file', Connection: 'close' };
+  response.writeHead(200, headers);
+  response.end(pem);
 }
 
 /** The machine of a connector enrols or proves its state: whose it is, is the certificate's word. */

@@ -1,9 +1,11 @@
 // The connections of a listener, counted by address. When there are too many, the one that has waited longest without
 // a request gives way to the newcomer: slow strangers push each other out, and nobody who asks for something. And nobody
 // waits for ever, or has more under way on one connection than is answered.
+import type { IncomingMessage } from 'node:http';
 import type { Server, Socket } from 'node:net';
 import { canonicalAddress, networkOf } from './address.ts';
 import { CHECK_INTERVAL, type ConnectionLimits, PIPELINED, WAIT } from './limits.ts';
+import { hasBody } from './request-body.ts';
 
 interface Guest {
   readonly group: Group;
@@ -12,7 +14,9 @@ interface Guest {
   /** What its TLS socket will be known by; undefined once that is there. */
   port: string | undefined;
   /** Requests under way. */
-  busy: number;
+  asked: number;
+  /** Of these, those whose body is waited for: a connection has one at most. */
+  coming: number;
   /** When it began to wait. */
   since: number;
   gone: boolean;
@@ -88,27 +92,43 @@ export class Crowd {
   }
 
   /**
-   * A request came on this connection: until `rest` it is not the one to give way. False if it is not to be taken, because
-   * too many before it are unanswered, or the connection is gone.
+   * A request came on this connection: until `rest` it is not the one to give way. With `request` only from when its body is
+   * here: it is no work of ours that a stranger's body does not come. False if it is not to be taken, because too many before
+   * it are unanswered, or the connection is gone.
    */
-  engage(socket: object): boolean {
+  engage(socket: object, request?: IncomingMessage): boolean {
     const guest = this.#bySocket.get(socket);
     if (guest === undefined) return true;
-    if (guest.gone || guest.busy >= PIPELINED) return false;
-    guest.busy += 1;
-    if (guest.busy > 1) return true;
-    guest.group.waiting.delete(guest);
-    this.#waiting.delete(guest);
-    this.#busy.add(guest);
+    if (guest.gone || guest.asked >= PIPELINED) return false;
+    guest.asked += 1;
+    if (request !== undefined && hasBody(request)) {
+      guest.coming += 1;
+      request.once('end', () => {
+        guest.coming -= 1;
+        this.#settle(guest);
+      });
+    }
+    this.#settle(guest);
     return true;
   }
 
   /** That request is over; the connection waits for the next one. */
   rest(socket: object): void {
     const guest = this.#bySocket.get(socket);
-    if (guest === undefined || guest.gone) return;
-    guest.busy -= 1;
-    if (guest.busy > 0) return;
+    if (guest === undefined) return;
+    guest.asked -= 1;
+    this.#settle(guest);
+  }
+
+  /** Busy is whom we do something for; everybody else waits, from now on. */
+  #settle(guest: Guest): void {
+    if (guest.gone) return;
+    guest.group.waiting.delete(guest);
+    this.#waiting.delete(guest);
+    if (guest.asked > guest.coming) {
+      this.#busy.add(guest);
+      return;
+    }
     this.#busy.delete(guest);
     this.#wait(guest);
   }
@@ -128,7 +148,7 @@ export class Crowd {
     }
     this.#groups.set(name, group);
     const port = portOf(socket);
-    const guest: Guest = { group, socket, port, busy: 0, since: 0, gone: false };
+    const guest: Guest = { group, socket, port, asked: 0, coming: 0, since: 0, gone: false };
     group.count += 1;
     this.#count += 1;
     this.#byPort.set(port, guest);

@@ -3,6 +3,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Server } from 'node:tls';
 import { BODY_RATE, CHECK_INTERVAL, REQUEST_TIMEOUT } from './limits.ts';
+import { hasBody } from './request-body.ts';
 
 interface Watched {
   readonly request: IncomingMessage;
@@ -28,8 +29,7 @@ export class SlowBodies {
   }
 
   watch(request: IncomingMessage): void {
-    const { 'content-length': length, 'transfer-encoding': encoding } = request.headers;
-    if (encoding === undefined && (length === undefined || length === '0')) return;
+    if (!hasBody(request)) return;
     this.#watched.add({ request, bytesBefore: request.socket.bytesRead, wanted: 0 });
   }
 

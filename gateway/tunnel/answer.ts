@@ -89,10 +89,13 @@ export class Answer {
     else this.#res.end(last);
   }
 
-  /** An informational head; what this client cannot take is left out. */
+  /**
+   * An informational head; what this client cannot take is left out. So is what it is too slow to read: there is no credit
+   * for these, and a hint that waits is none.
+   */
   info(head: ResponseHead): void {
     const res = this.#res;
-    if (res.headersSent || res.req.httpVersionMinor === 0) return;
+    if (res.headersSent || res.req.httpVersionMinor === 0 || res.socket?.writableNeedDrain !== false) return;
     if (head.status === 102) res.writeProcessing();
     if (head.status !== 103) return;
     const links = head.headers.filter((_, i) => i % 2 === 1 && head.headers[i - 1]?.toLowerCase() === 'link');

@@ -5,6 +5,7 @@ import { HeadError, type ResetCode } from '#connectors/wire/error';
 import type { ResponseHead } from '#connectors/wire/head';
 import type { Stream, StreamHandler } from '#connectors/wire/stream';
 import { forwardTrailers } from '#gateway/edge/forwarded';
+import { hasBody } from '#gateway/edge/request-body';
 import { Answer } from './answer.ts';
 import { Ending } from './ending.ts';
 import { failureOf } from './failure.ts';
@@ -27,12 +28,6 @@ export type Choose = (tried: readonly Tunnel[], replayable: boolean) => Tunnel |
 const ATTEMPTS = 3;
 /** Milliseconds for which the rest of an upload is read and dropped after an early answer, so that it arrives. */
 const LINGER_MS = 5000;
-
-/** The client's request has a body, by the framing that node's parser found. */
-function hasBody(req: IncomingMessage): boolean {
-  const length = req.headers['content-length'];
-  return req.headers['transfer-encoding'] !== undefined || (length !== undefined && length !== '0');
-}
 
 export class Exchange implements StreamHandler, Relay {
   readonly #ending = new Ending();

@@ -8,7 +8,6 @@ import type { Hello } from '#connectors/wire/hello';
 import { DEFAULT_LIMITS, type Limits, TICK_MS } from '#connectors/wire/limits';
 import { Session } from '#connectors/wire/session';
 import type { Budget } from '#connectors/wire/stream';
-import { IGNORE, type StreamHandler } from '#connectors/wire/stream';
 import { overWebSocket, type Transport } from '#connectors/wire/transport';
 import { Arrivals } from './arrivals.ts';
 import { type Choose, Exchange } from './exchange.ts';
@@ -107,10 +106,6 @@ export class Tunnels implements TunnelRelays {
       greeting: { welcome: { window, streams, instance: this.#instance, software } },
       onReady: (greeting) => {
         if ('hello' in greeting) tunnel = this.#admit(session, peer, greeting.hello);
-      },
-      onOpen: (stream): StreamHandler => {
-        queueMicrotask(() => stream.reset('refused', 'this gateway takes no streams from connectors'));
-        return IGNORE;
       },
       onGoaway: () => {
         if (tunnel !== undefined) this.#withdraw(tunnel);

@@ -9,13 +9,26 @@ import { pair } from './pair.ts';
 import { HELLO, joined, open, settle, side } from './sides.ts';
 
 const request = Buffer.concat([openPrefix('http', 'app'), Buffer.from('GET\n/')]);
+const often = (bytes: Buffer): Buffer[] => Array.from({ length: 17 }, () => bytes);
 const violations: [name: string, frames: Buffer[], code: string][] = [
   ['a second hello', [frame(FRAME.HELLO, 0, encodeHello(HELLO))], 'protocol'],
   ['a frame for a stream never opened', [frame(FRAME.DATA, 99, Buffer.alloc(1))], 'protocol'],
   ['OPEN with the wrong parity', [frame(FRAME.OPEN, 1, request)], 'protocol'],
   ['OPEN twice', [frame(FRAME.OPEN, 2, request), frame(FRAME.OPEN, 2, request)], 'protocol'],
   ['more acknowledged than sent', [frame(FRAME.SESSION_ACK, 0, Buffer.from([0, 1, 0, 0]))], 'flow-control'],
-  ['a flood of pings', Array.from({ length: 17 }, () => frame(FRAME.PING, 0, Buffer.alloc(8))), 'limits'],
+  ['nothing acknowledged', [frame(FRAME.SESSION_ACK, 0, Buffer.alloc(4))], 'flow-control'],
+  ['a flood of pings', often(frame(FRAME.PING, 0, Buffer.alloc(8))), 'limits'],
+  ['a flood of pongs', often(frame(FRAME.PONG, 0, Buffer.alloc(8))), 'limits'],
+  [
+    'a flood of goodbyes',
+    [frame(FRAME.OPEN, 2, request), ...often(frame(FRAME.GOAWAY, 0, Buffer.of(0)))],
+    'limits',
+  ],
+  [
+    'credit for nothing',
+    [frame(FRAME.OPEN, 2, request), frame(FRAME.WINDOW, 2, Buffer.alloc(4))],
+    'flow-control',
+  ],
   [
     'credit beyond 2 GiB',
     [frame(FRAME.OPEN, 2, request), frame(FRAME.WINDOW, 2, Buffer.from([0x7f, 0xff, 0xff, 0xff]))],

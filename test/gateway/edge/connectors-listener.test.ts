@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { connect } from 'node:tls';
 import { dial } from '#connectors/link/dial';
 import { enrol, renew } from '#connectors/link/enrol';
 import type { Identity } from '#connectors/link/identity';
@@ -44,7 +45,13 @@ interface Listening {
 /** A listener of its own authority, and a way to enrol there. */
 async function listening(
   t: TestContext,
-  more: { readonly accepts?: Accepts; readonly certificateLife?: number; readonly tunnels?: Tunnels } = {},
+  more: {
+    readonly accepts?: Accepts;
+    readonly certificateLife?: number;
+    readonly tunnels?: Tunnels;
+    /** Connections at once. */
+    readonly room?: number;
+  } = {},
 ): Promise<Listening> {
   const directory = mkdtempSync(join(tmpdir(), 'sallyport-accepts-'));
   const authority = await openAuthority(join(directory, 'ca'), 'Test', Date.now);
@@ -56,7 +63,8 @@ async function listening(
   const recorded: string[] = [];
   let taken = 0;
   const { cert, key } = await issueCertificate(authority, ['localhost']);
-  const limits = { connections: 1000, perAddress: 1000 };
+  const { room = 1000 } = more;
+  const limits = { connections: room, perAddress: room };
   const server = connectorsListener({ cert, key }, limits, {
     ...{ desk, authority, trustDomain, accepts },
     connected: (ws, { name, certificate: { serial, notAfter } }) => {
@@ -148,6 +156,49 @@ test('with its certificate a connector loses its tunnel, and is refused by name 
     'certificate-untrusted',
     'nobody is named by what another authority says',
   );
+});
+
+/** Strangers that say `text`, read nothing and stay: as many as there is room for, and the first of them are let in. */
+async function crowdedBy(t: TestContext, gateway: URL, text: string, room: number): Promise<void> {
+  for (let i = 0; i < room; i += 1) {
+    const socket = connect({ host: '127.0.0.1', port: Number(gateway.port), rejectUnauthorized: false });
+    t.after(() => socket.destroy());
+    socket.on('error', () => {});
+    await once(socket, 'secureConnect');
+    socket.write(text);
+  }
+  // Whatever they said has been read.
+  await sleep(100);
+}
+
+const HOST = 'Host: localhost\r\n';
+const strangers: readonly (readonly [what: string, text: string])[] = [
+  ['do not go on with a body', `POST /v1/enrol HTTP/1.1\r\n${HOST}Content-Length: 5000\r\n\r\n{`],
+  [
+    'do not go on with a chunk',
+    `POST /v1/renew HTTP/1.1\r\n${HOST}Transfer-Encoding: chunked\r\n\r\nff\r\n{`,
+  ],
+  ['do not read their answers', `GET /v1/ca HTTP/1.1\r\n${HOST}\r\n`.repeat(20)],
+];
+for (const [what, text] of strangers) {
+  test(`a listener full of strangers who ${what} takes a connector all the same`, async (t) => {
+    const room = 8;
+    const { gateway, identity } = await listening(t, { room });
+    await crowdedBy(t, gateway, text, room);
+    assert.equal(await dialled(t, gateway, identity), 'open');
+  });
+}
+
+test('what anybody may ask for is answered once on a connection', async (t) => {
+  const { gateway } = await listening(t);
+  const socket = connect({ host: '127.0.0.1', port: Number(gateway.port), rejectUnauthorized: false });
+  socket.on('error', () => {});
+  await once(socket, 'secureConnect');
+  socket.write(`GET /v1/ca HTTP/1.1\r\n${HOST}\r\n`.repeat(20));
+  let answered = '';
+  for await (const piece of socket) answered += String(piece);
+  assert.equal(answered.split('HTTP/1.1 200 OK').length - 1, 1);
+  assert.match(answered, /-----END CERTIFICATE-----/);
 });
 
 interface Credentials {

@@ -1,6 +1,7 @@
 // Too many connections: who gives way, who is refused, and that what is under way is left alone.
 import assert from 'node:assert/strict';
 import { EventEmitter } from 'node:events';
+import type { IncomingMessage } from 'node:http';
 import { describe, test } from 'node:test';
 import type { Server } from 'node:tls';
 import { Crowd } from '#gateway/edge/crowd';
@@ -74,6 +75,33 @@ describe('an address with too many connections', () => {
     const mapped = come('::ffff:192.0.2.9');
     assert.deepEqual(gone([four, mapped]), [0]);
   });
+});
+
+test('a request whose body does not come gives way; once it is here it keeps its place until it is answered', () => {
+  const { crowd, come } = hall(100, 2);
+  const headers = { 'content-length': '5' };
+  const request = (): IncomingMessage => Object.assign(new EventEmitter(), { headers }) as never;
+  const [one, two] = [come('192.0.2.1'), come('192.0.2.1')];
+  const [first, second] = [request(), request()];
+  crowd.engage(one, first);
+  crowd.engage(two, second);
+  second.emit('end');
+  const three = come('192.0.2.1');
+  assert.deepEqual(gone([one, two, three]), [0], 'nothing is done for the one whose body stands still');
+  crowd.engage(three);
+  assert.equal(come('192.0.2.1').destroyed, true, 'both are busy');
+  crowd.rest(two);
+  const four = come('192.0.2.1');
+  assert.deepEqual(gone([two, three, four]), [0], 'who was answered waits');
+});
+
+test('with its head a request waits anew for its body', () => {
+  const { crowd, come } = hall(100, 2);
+  const headers = { 'transfer-encoding': 'chunked' };
+  const [one, two] = [come('192.0.2.1'), come('192.0.2.1')];
+  crowd.engage(one, Object.assign(new EventEmitter(), { headers }) as never);
+  const three = come('192.0.2.1');
+  assert.deepEqual(gone([one, two, three]), [1]);
 });
 
 test('when the whole listener is full, the one that has waited longest anywhere gives way', () => {

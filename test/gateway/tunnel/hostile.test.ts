@@ -1,8 +1,11 @@
 // A connector that lies: whatever it says of its app's answers, no client is led to read them wrong.
 import assert from 'node:assert/strict';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { FRAME, frame } from '#connectors/wire/frame';
+import { openPrefix } from '#connectors/wire/open';
 import { IGNORE, type Stream } from '#connectors/wire/stream';
 import { ask, type Bed, bed } from './bed.ts';
 
@@ -157,4 +160,48 @@ test('a GET with a body is not sent again either', async (t) => {
     (await ask(self.port, { path: '/', body: 'x', headers: { 'Content-Length': '1' } })).status,
     502,
   );
+});
+
+test('streams that a connector opens are refused; one that opens them without end loses its tunnel', async (t) => {
+  const self = await bed(t, (_req, res) => res.end('here'));
+  const evil = await self.connect('evil');
+  evil.gatewayLine.record = [];
+  const request = Buffer.concat([openPrefix('http', 'app'), Buffer.from('GET\n/')]);
+  evil.line.send(Buffer.concat(Array.from({ length: 100 }, (_, i) => frame(FRAME.OPEN, 2 * i + 2, request))));
+  await sleep(20);
+  const said = Buffer.concat(evil.gatewayLine.record).toString('latin1');
+  const refused = said.split('none are taken').length - 1;
+  assert.ok(refused > 0 && refused <= 16, `${refused} were refused`);
+  assert.match(said, /too many frames that carry nothing: OPEN$/);
+  assert.deepEqual(
+    self.tunnels.connectors().map(({ connector }) => connector),
+    ['c0'],
+  );
+  assert.equal((await ask(self.port, { path: '/' })).body, 'here');
+});
+
+test('hints that a client does not read are not kept for it', async (t) => {
+  const hint = ['Link', `</${'a'.repeat(8_000)}>; rel=preload`];
+  let told = 0;
+  const self = await lying(t, (stream) => {
+    const tell = (): void => {
+      for (let i = 0; i < 100; i += 1) stream.info(103, hint);
+      told += 100;
+      if (told < 4_000) setImmediate(tell);
+    };
+    tell();
+  });
+  const sockets: Socket[] = [];
+  self.gateway.on('connection', (one: Socket) => sockets.push(one));
+  const client = connect(self.port, '127.0.0.1');
+  t.after(() => client.destroy());
+  client.on('error', () => {});
+  client.pause();
+  client.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+  let most = 0;
+  while (told < 4_000) {
+    await sleep(5);
+    most = Math.max(most, sockets[0]?.writableLength ?? 0);
+  }
+  assert.ok(most > 0 && most < 1024 * 1024, `${most} bytes`);
 });
