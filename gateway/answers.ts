@@ -12,7 +12,7 @@ import type { CleanRequest } from '#gateway/edge/front';
 import { serveOwn } from '#gateway/edge/own-pages';
 import { REFUSALS, type Refusal } from '#gateway/edge/refusals';
 import type { Site, Sites } from '#gateway/edge/sites';
-import type { LiveSession } from '#gateway/identity/sessions';
+import type { LiveSession } from '#gateway/identity/live-session';
 import { denialJson, denialOf } from '#gateway/portal/denial';
 import { DOORWAY, type DoorwayRequest, signInRedirect } from '#gateway/portal/doorway';
 import { deniedPage, messagePage } from '#gateway/portal/pages';

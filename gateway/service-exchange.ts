@@ -23,9 +23,10 @@ import {
   narrowed,
   target,
 } from './identity/exchange-request.ts';
+import type { LiveSession } from './identity/live-session.ts';
 import { isPassing } from './identity/service-tokens.ts';
 import type { Services } from './identity/services.ts';
-import type { LiveSession, Sessions } from './identity/sessions.ts';
+import type { Sessions } from './identity/sessions.ts';
 import type { Strangers } from './inspect/strangers.ts';
 import {
   type Confirmation,

@@ -11,7 +11,7 @@ import type { Exchange } from './edge/exchange.ts';
 import type { CleanRequest } from './edge/front.ts';
 import { readBody } from './edge/own-pages.ts';
 import type { Sites } from './edge/sites.ts';
-import type { LiveSession } from './identity/sessions.ts';
+import type { LiveSession } from './identity/live-session.ts';
 import type { Strangers } from './inspect/strangers.ts';
 import { IssueError } from './pki/issued.ts';
 import type { SshDesk } from './pki/ssh/desk.ts';

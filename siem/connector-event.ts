@@ -1,5 +1,5 @@
 // What may be recorded of connectors: enrolment, certificates, tunnels that come and go, and who was refused one.
-import type { Actor, CertificateRef, ConnectorRef, Peer } from './event.ts';
+import type { Actor, CertificateRef, ConnectorRef, Peer } from './parties.ts';
 
 type Optional<T> = T | undefined;
 

@@ -1,5 +1,5 @@
 // What may be recorded of a gateway itself: its policy, starts and stops, heartbeats, drills, and the state of its record.
-import type { Actor } from './event.ts';
+import type { Actor } from './parties.ts';
 
 type Optional<T> = T | undefined;
 

@@ -1,6 +1,6 @@
 // What may be recorded of authorities and of the certificates they give to services and people.
 import type { Subject } from '#policy/input';
-import type { Actor, CertificateRef, Peer } from './event.ts';
+import type { Actor, CertificateRef, Peer } from './parties.ts';
 
 type Optional<T> = T | undefined;
 

@@ -9,7 +9,7 @@ import { PolicyHolder } from '#policy/holder';
 import type { Policy } from '#policy/load';
 import { loadPolicyOffThread } from '#policy/loader/off-thread';
 import { documentHash } from '#policy/policy';
-import type { Actor } from '#siem/event';
+import type { Actor } from '#siem/parties';
 import type { Recorder } from '#siem/recorder';
 
 /** How often the file is looked at for a change, in milliseconds. */

@@ -1,7 +1,7 @@
 // Who and what may no longer be let in, at hand without asking the store. A view that has not been brought up to date
 // for as long as a lease refuses everybody.
 import { LEASE } from '#gateway/identity/leases';
-import type { LiveSession } from '#gateway/identity/sessions';
+import type { LiveSession } from '#gateway/identity/live-session';
 import type { Revocation, Store } from '#gateway/state/store';
 import type { AccessRequest } from '#policy/input';
 

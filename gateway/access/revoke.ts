@@ -3,7 +3,7 @@
 import type { Sessions } from '#gateway/identity/sessions';
 import type { EnrolmentDesk } from '#gateway/pki/enrolment';
 import type { TunnelRelays } from '#gateway/tunnel/relay';
-import type { Actor } from '#siem/event';
+import type { Actor } from '#siem/parties';
 import type { Recorder } from '#siem/recorder';
 import type { Revocations, RevocationTarget } from './revocations.ts';
 import type { OpenExchange, OpenExchanges } from './streams.ts';

@@ -1,6 +1,6 @@
 // What was decided of one party of a request and is recorded, with all that is needed to go on.
 import type { StandingReason } from '#gateway/context/standing';
-import type { LiveSession } from '#gateway/identity/sessions';
+import type { LiveSession } from '#gateway/identity/live-session';
 import type { AccessRequest } from '#policy/input';
 import type { Ruling } from './ruling.ts';
 

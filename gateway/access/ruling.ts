@@ -1,7 +1,7 @@
 // The one place where a request is allowed: policy's verdict, then the obligations on it. Whatever goes wrong on
 // the way is a deny; there is exactly one branch that returns an allow.
 
-import type { LiveSession } from '#gateway/identity/sessions';
+import type { LiveSession } from '#gateway/identity/live-session';
 import type { Decision, Explanation, Obligations, Reason } from '#policy/decision';
 import type { AccessRequest } from '#policy/input';
 import type { Policy, PreparedSubject } from '#policy/load';

@@ -1,7 +1,7 @@
 // Everything that is open because it was allowed: decided again when the policy, a session or the time changes,
 // and closed when the answer is no longer yes.
 
-import type { LiveSession } from '#gateway/identity/sessions';
+import type { LiveSession } from '#gateway/identity/live-session';
 import type { TunnelPeer } from '#gateway/tunnel/relay';
 import type { AccessRequest } from '#policy/input';
 import type { Ruling, Rulings } from './ruling.ts';

@@ -1,7 +1,7 @@
 // Decides a request together with the connector that is to carry it, where a rule of its app asks how that connector's
 // machine is. Each connector is a request of its own to policy: only those that it allows may carry the bytes.
 import type { ConnectorStandings } from '#gateway/context/connector-standing';
-import type { LiveSession } from '#gateway/identity/sessions';
+import type { LiveSession } from '#gateway/identity/live-session';
 import type { TunnelRelays } from '#gateway/tunnel/relay';
 import type { AccessRequest } from '#policy/input';
 import type { Ruling, Rulings } from './ruling.ts';

@@ -1,7 +1,7 @@
 // The Attestation Result: what the verifier says of a device, shaped like EAR (draft-ietf-rats-ear), with an expiry.
 import type { ConnectorIdentity } from '#connectors/wire/evidence';
 import type { Device } from '#policy/input';
-import type { ReasonCode } from './reasons.ts';
+import type { Reason } from './reasons.ts';
 
 export type AppraisalStatus = 'affirming' | 'warning' | 'contraindicated' | 'none';
 
@@ -14,13 +14,6 @@ export interface TrustVector {
   readonly hardware: number;
   readonly executables: number;
   readonly configuration: number;
-}
-
-/** One finding that a person can act on. */
-export interface Reason {
-  readonly code: ReasonCode;
-  readonly message: string;
-  readonly remedy: string;
 }
 
 export interface Appraisal {

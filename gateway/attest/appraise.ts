@@ -7,8 +7,9 @@ import { judgeBaseline } from './baseline.ts';
 import { readCommandLines } from './command-line.ts';
 import type { Endorsements } from './endorsements.ts';
 import { type EventLog, parseEventLog } from './event-log.ts';
-import { AttestationRefusal, type ReasonCode, reasonOf } from './reasons.ts';
+import type { ReasonCode } from './reasons.ts';
 import type { Baseline, DevicePosture, DeviceRecord } from './records.ts';
+import { AttestationRefusal, reasonOf } from './refusal.ts';
 import { checkExtended, checkReplay } from './replay.ts';
 import { readSecureBoot } from './secure-boot.ts';
 

@@ -1,7 +1,7 @@
 // What a TPM says when it is asked to vouch (TPMS_ATTEST): a quote of PCRs, or the certification of a key.
 import { GENERATED, TAG } from './algorithms.ts';
 import { Reader } from './reader.ts';
-import { AttestationRefusal } from './reasons.ts';
+import { AttestationRefusal } from './refusal.ts';
 
 export interface AttestHeader {
   readonly qualifiedSigner: Buffer;

@@ -7,8 +7,9 @@ import { parseCertify, type QuoteStructure } from './attest-structure.ts';
 import { parseEventLog } from './event-log.ts';
 import { type PublicArea, parsePublicArea } from './public-area.ts';
 import { type Attester, checkFreshness, verifyCertification, verifyQuote } from './quote.ts';
-import { AttestationRefusal, type ReasonCode } from './reasons.ts';
+import type { ReasonCode } from './reasons.ts';
 import type { DevicePosture } from './records.ts';
+import { AttestationRefusal } from './refusal.ts';
 import { checkReplay } from './replay.ts';
 
 export interface Authenticated {

@@ -1,10 +1,10 @@
 // What happens to devices: each step goes through the verifier, is recorded, and what a device's new state no longer
 // allows is closed. An admin's change is in the transparency log before it takes effect.
 import type { Attestation } from '#connectors/wire/evidence';
-import type { LiveSession } from '#gateway/identity/sessions';
+import type { LiveSession } from '#gateway/identity/live-session';
 import type { Strangers } from '#gateway/inspect/strangers';
 import type { DeviceEvent } from '#siem/device-event';
-import type { Actor, ConnectorRef, Peer } from '#siem/event';
+import type { Actor, ConnectorRef, Peer } from '#siem/parties';
 import type { Recorder } from '#siem/recorder';
 import type { Appraisal, EvidenceBinding } from './appraisal.ts';
 import type {
@@ -14,8 +14,8 @@ import type {
   ListedDevice,
   NewDeviceToken,
 } from './device-verifier.ts';
-import { AttestationRefusal } from './reasons.ts';
 import type { DeviceGrant } from './records.ts';
+import { AttestationRefusal } from './refusal.ts';
 
 type Enrolment = Parameters<DeviceVerifier['enrol']>[0];
 

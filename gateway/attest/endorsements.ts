@@ -12,8 +12,9 @@ import {
 } from './certificate.ts';
 import { DerError } from './der.ts';
 import type { PublicArea } from './public-area.ts';
-import { AttestationRefusal, type ReasonCode } from './reasons.ts';
+import type { ReasonCode } from './reasons.ts';
 import type { Endorsement } from './records.ts';
+import { AttestationRefusal } from './refusal.ts';
 import { parseRevocationList, type RevocationList } from './revocation-list.ts';
 import { type Signed, verifySigned } from './signed.ts';
 

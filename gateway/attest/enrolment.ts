@@ -8,8 +8,8 @@ import type { Endorsements } from './endorsements.ts';
 import { checkAttestationKey, checkEndorsementKey } from './key-roles.ts';
 import { makeCredential } from './make-credential.ts';
 import { type PublicArea, parsePublicArea } from './public-area.ts';
-import { AttestationRefusal } from './reasons.ts';
 import type { DeviceBinding, DeviceGrant, DeviceRecord } from './records.ts';
+import { AttestationRefusal } from './refusal.ts';
 
 /** The token's prefix, so that secret scanners and people recognise one. */
 const TOKEN_PREFIX = 'sallyport-device.';

@@ -1,7 +1,7 @@
 // The firmware's record of what it measured (TCG PC Client Platform Firmware Profile, crypto-agile log), little-endian.
 // Nothing in it is true by itself: only what replays to quoted PCRs is, and of that only what the digests cover.
 import { ALG } from './algorithms.ts';
-import { AttestationRefusal } from './reasons.ts';
+import { AttestationRefusal } from './refusal.ts';
 
 export const EVENT = {
   NO_ACTION: 0x00000003,

@@ -20,7 +20,7 @@ import {
 import { makeCredential } from './make-credential.ts';
 import { parsePublicArea } from './public-area.ts';
 import { attesterOf, verifyCertification } from './quote.ts';
-import { AttestationRefusal } from './reasons.ts';
+import { AttestationRefusal } from './refusal.ts';
 
 export class KeyProofs {
   readonly #settings: Omit<EnrolmentSettings, 'pinnedKeys'>;

@@ -2,7 +2,8 @@
 // nothing: an unrestricted key passes ActivateCredential and signs a perfect forged quote.
 import { ALG, ATTRIBUTE, hashOf } from './algorithms.ts';
 import type { PublicArea } from './public-area.ts';
-import { AttestationRefusal, type ReasonCode } from './reasons.ts';
+import type { ReasonCode } from './reasons.ts';
+import { AttestationRefusal } from './refusal.ts';
 
 /**
  * Attributes and policies of the TCG EK Credential Profile 2.6: templates of the low range (PolicySecret of the

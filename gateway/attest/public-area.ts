@@ -2,7 +2,7 @@
 import { createPublicKey, hash, type KeyObject } from 'node:crypto';
 import { ALG, ATTRIBUTE, CURVE, type Hash, hashOf } from './algorithms.ts';
 import { Reader } from './reader.ts';
-import { AttestationRefusal } from './reasons.ts';
+import { AttestationRefusal } from './refusal.ts';
 import { isRoca } from './roca.ts';
 
 /** `hash` is absent where the scheme is NULL. */

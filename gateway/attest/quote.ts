@@ -4,7 +4,7 @@ import { ALG, ENDORSEMENT_HIERARCHY } from './algorithms.ts';
 import { type PcrSelection, parseCertify, parseQuote, type QuoteStructure } from './attest-structure.ts';
 import { checkSessionKey } from './key-roles.ts';
 import { type PublicArea, qualifiedName } from './public-area.ts';
-import { AttestationRefusal } from './reasons.ts';
+import { AttestationRefusal } from './refusal.ts';
 import { type SigningKey, signingKey, verifySignature } from './signature.ts';
 
 /** PCRs quoted, 0 to 7 of the SHA-256 bank: never 16 or 23, which anybody may reset. */

@@ -1,5 +1,6 @@
 // Reads the big-endian structures of a TPM (TPM 2.0 Part 2, marshalling): never past the end, never leaving bytes over.
-import { AttestationRefusal, type ReasonCode } from './reasons.ts';
+import type { ReasonCode } from './reasons.ts';
+import { AttestationRefusal } from './refusal.ts';
 
 export class Reader {
   readonly #bytes: Buffer;

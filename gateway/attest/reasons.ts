@@ -1,6 +1,4 @@
 // The closed vocabulary of why a device, its keys or its evidence is refused: one stable code per way to be wrong.
-import type { Reason } from './appraisal.ts';
-import { TEXTS } from './reason-texts.ts';
 
 export type ReasonCode =
   // Attestation structures (TPMS_ATTEST)
@@ -118,25 +116,9 @@ export type ReasonCode =
   | 'endorsement-pinned'
   | 'posture-missing';
 
-export const REASON_CODES: readonly ReasonCode[] = Object.keys(TEXTS) as ReasonCode[];
-
-export function reasonOf(code: ReasonCode): Reason {
-  const [message, remedy] = TEXTS[code];
-  return { code, message, remedy };
-}
-
-/** Refused. `message` is for whoever runs the device; `cause` may say more, for the gateway's own log. */
-export class AttestationRefusal extends Error {
+/** One finding that a person can act on. */
+export interface Reason {
   readonly code: ReasonCode;
+  readonly message: string;
   readonly remedy: string;
-  /** Id or name of the device, as far as it was known by then. */
-  readonly device: string | undefined;
-
-  constructor(code: ReasonCode, device?: string, options?: ErrorOptions) {
-    const { message, remedy } = reasonOf(code);
-    super(message, options);
-    this.code = code;
-    this.remedy = remedy;
-    this.device = device;
-  }
 }

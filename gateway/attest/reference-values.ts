@@ -2,8 +2,8 @@
 import { randomUUID } from 'node:crypto';
 import type { Store } from '#gateway/state/store';
 import type { BaselineChange, ListedBaseline } from './device-verifier.ts';
-import { AttestationRefusal } from './reasons.ts';
 import type { Baseline, DeviceRecord } from './records.ts';
+import { AttestationRefusal } from './refusal.ts';
 
 export class ReferenceValues {
   readonly #store: Store;

@@ -1,7 +1,7 @@
 // Replays an event log: the PCR values that a TPM has if, and only if, it was extended as the log says.
 import { hash } from 'node:crypto';
 import type { Bank, EventLog } from './event-log.ts';
-import { AttestationRefusal } from './reasons.ts';
+import { AttestationRefusal } from './refusal.ts';
 
 const SIZES: Readonly<Record<Bank, number>> = { sha1: 20, sha256: 32, sha384: 48, sha512: 64 };
 

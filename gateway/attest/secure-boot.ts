@@ -2,7 +2,7 @@
 // controls the machine can relabel events: the grammar leaves no room for that, and takes nothing it does not know.
 import { measures, parseVariable } from './efi-variable.ts';
 import { EVENT, type EventLog, type LoggedEvent } from './event-log.ts';
-import { AttestationRefusal } from './reasons.ts';
+import { AttestationRefusal } from './refusal.ts';
 
 export interface SecureBoot {
   readonly enabled: boolean;

@@ -3,7 +3,7 @@ import { constants, type KeyObject, verify } from 'node:crypto';
 import { ALG, hashOf } from './algorithms.ts';
 import { leftPad, type PublicArea, type Scheme } from './public-area.ts';
 import { Reader } from './reader.ts';
-import { AttestationRefusal } from './reasons.ts';
+import { AttestationRefusal } from './refusal.ts';
 
 /** A key that signs attestations, with what its own public area says about how. */
 export interface SigningKey {

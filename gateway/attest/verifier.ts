@@ -24,9 +24,9 @@ import type { Endorsements } from './endorsements.ts';
 import { Enrolment, REMEMBERED } from './enrolment.ts';
 import { parsePublicArea } from './public-area.ts';
 import { type Attester, attesterOf } from './quote.ts';
-import { AttestationRefusal } from './reasons.ts';
 import type { DeviceGrant, DeviceRecord } from './records.ts';
 import { ReferenceValues } from './reference-values.ts';
+import { AttestationRefusal } from './refusal.ts';
 
 export interface VerifierOptions {
   readonly store: Store;

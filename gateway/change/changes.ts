@@ -5,7 +5,7 @@ import { type GatewayConfig, gatewaySchema } from '#gateway/config';
 import { followFile } from '#gateway/followed-file';
 import { readDocument } from '#policy/document';
 import type { ChangeRef } from '#siem/change-event';
-import type { Actor } from '#siem/event';
+import type { Actor } from '#siem/parties';
 import type { Recorder } from '#siem/recorder';
 import type { AcceptedChanges } from './accepted.ts';
 import { type Change, MAX_BUNDLE, readChange } from './bundle.ts';

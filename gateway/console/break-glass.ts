@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { writeWhole } from '#gateway/state/private-files';
-import type { Actor } from '#siem/event';
+import type { Actor } from '#siem/parties';
 import type { Recorder } from '#siem/recorder';
 
 const FILE = 'break-glass.json';

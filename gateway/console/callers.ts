@@ -8,7 +8,7 @@ import { hashSecret } from '#gateway/identity/cookies';
 import { Counts } from '#gateway/state/counts';
 import { StateError } from '#gateway/state/error';
 import type { Store } from '#gateway/state/store';
-import type { Actor } from '#siem/event';
+import type { Actor } from '#siem/parties';
 import type { BreakGlass } from './break-glass.ts';
 import type { AdminConfig } from './config.ts';
 import { OPEN_BREAK_GLASS, ROLES, ROUTES } from './roles.ts';

@@ -3,7 +3,7 @@ import { type Context, Hono } from 'hono';
 import { z } from 'zod';
 import type { DeviceDesk } from '#gateway/attest/desk';
 import type { ListedDevice } from '#gateway/attest/device-verifier';
-import { AttestationRefusal } from '#gateway/attest/reasons';
+import { AttestationRefusal } from '#gateway/attest/refusal';
 import { type AdminEnv, actorOf } from './door.ts';
 
 const MAX_TOKEN_LIFE = 7 * 24 * 3_600_000;

@@ -2,7 +2,7 @@
 // is done. What cannot be recorded is not done.
 import type { Context, MiddlewareHandler } from 'hono';
 import { type RefusedAction, type Strangers, TooMany } from '#gateway/inspect/strangers';
-import type { Actor } from '#siem/event';
+import type { Actor } from '#siem/parties';
 import type { Recorder } from '#siem/recorder';
 import {
   AdminRefusal,

@@ -1,7 +1,7 @@
 // Rehearses a fault on a running gateway: it begins, is watched and ends by itself within a bounded time, whatever
 // happens to whoever asked for it, and both are recorded. What is degraded is only what the fault itself would degrade.
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Actor } from '#siem/event';
+import type { Actor } from '#siem/parties';
 import type { Recorder } from '#siem/recorder';
 import type { Metrics } from './metrics.ts';
 import type { Decided, DrillFault, DrillWish, Finding, Rehearsal } from './rehearsal.ts';

@@ -3,7 +3,7 @@
 
 import type { AppConfig } from '#gateway/config';
 import type { CleanRequest } from '#gateway/edge/front';
-import type { LiveSession } from '#gateway/identity/sessions';
+import type { LiveSession } from '#gateway/identity/live-session';
 import { type AccessRequest, type Device, INPUT_VERSION } from '#policy/input';
 import type { Countries } from './countries.ts';
 

@@ -3,7 +3,7 @@
 
 import type { Appraisal } from '#gateway/attest/appraisal';
 import { networkOf } from '#gateway/edge/address';
-import type { LiveSession } from '#gateway/identity/sessions';
+import type { LiveSession } from '#gateway/identity/live-session';
 import type { Device } from '#policy/input';
 import { Recent } from './recent.ts';
 

@@ -9,7 +9,7 @@ import type { Authority } from '#gateway/pki/issued';
 import { keyOriginOf } from '#gateway/pki/key-origin';
 import { gatewayOf } from '#gateway/relay/peers';
 import type { ConnectorRefused } from '#siem/connector-event';
-import type { CertificateRef, Peer } from '#siem/event';
+import type { CertificateRef, Peer } from '#siem/parties';
 import { canonicalAddress } from './address.ts';
 
 export interface CertificateParts {

@@ -16,7 +16,7 @@ import {
   decodeEnrolRequest,
 } from '#connectors/wire/evidence-decoder';
 import type { DeviceDesk } from '#gateway/attest/desk';
-import { AttestationRefusal } from '#gateway/attest/reasons';
+import { AttestationRefusal } from '#gateway/attest/refusal';
 import type { KnownConnector } from './connector-certificates.ts';
 import { OWN_BODY } from './limits.ts';
 

@@ -5,13 +5,14 @@ import { z } from 'zod';
 import { EvidenceError, encodeEvidence, type KeyProof } from '#connectors/wire/evidence';
 import { decodeEnrolRequest, decodeKeyProof } from '#connectors/wire/evidence-decoder';
 import type { KeyProofs } from '#gateway/attest/key-proof';
-import { AttestationRefusal } from '#gateway/attest/reasons';
+import { AttestationRefusal } from '#gateway/attest/refusal';
 import type { Refused } from '#gateway/inspect/strangers';
 import { EnrolmentError, type IssuedTo, isService } from '#gateway/pki/enrolment';
 import { certificatesIn, IssueError } from '#gateway/pki/issued';
 import { readRequest } from '#gateway/pki/signing-request';
 import type { ConnectorRefused } from '#siem/connector-event';
-import type { CertificateRef, Peer, SallyportEvent } from '#siem/event';
+import type { SallyportEvent } from '#siem/event';
+import type { CertificateRef, Peer } from '#siem/parties';
 import {
   type CertificateParts,
   clientOf,

@@ -3,7 +3,7 @@
 import type { DeviceBond, Door, Store } from '#gateway/state/store';
 import { hashSecret, newSecret } from './cookies.ts';
 import type { Leases } from './leases.ts';
-import type { LiveSession } from './sessions.ts';
+import type { LiveSession } from './live-session.ts';
 
 /** The channel on which gateways tell each other of doors that changed. */
 const CHANGED = 'door-changed';

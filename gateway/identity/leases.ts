@@ -1,7 +1,7 @@
 // What this gateway may rely on without asking the store: sessions and doors read lately. A lease ends by itself after
 // at most LEASE, counted from when the store last spoke for the whole installation, so that being cut off is a deny.
 import type { Door, Store } from '#gateway/state/store';
-import type { LiveSession } from './sessions.ts';
+import type { LiveSession } from './live-session.ts';
 
 /** Milliseconds. With the longest wait for an answer it stays within the promised 30 s. */
 export const LEASE = 25_000;

@@ -4,8 +4,8 @@ import type { X509Certificate } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { TLSSocket } from 'node:tls';
 import type { KeyOrigin } from '#policy/input';
+import type { LiveSession } from './live-session.ts';
 import { ServiceTokenError, type ServiceTokenFailure, type ServiceTokens } from './service-tokens.ts';
-import type { LiveSession } from './sessions.ts';
 import { type Svid, SvidError, type SvidFailure, type TrustDomains } from './svid.ts';
 
 export type ServiceFailure = SvidFailure | ServiceTokenFailure;

@@ -1,25 +1,17 @@
 // Sessions: made at sign-in, used through one cookie a host, ended at once. Nothing about a person is in a cookie.
 import { randomUUID } from 'node:crypto';
 import { StateError } from '#gateway/state/error';
-import type { Destination, DeviceBond, PersonSessions, Session, Store } from '#gateway/state/store';
+import type { Destination, PersonSessions, Session, Store } from '#gateway/state/store';
 import type { Login, Subject } from '#policy/input';
 import { hashSecret, newSecret } from './cookies.ts';
 import { Doors } from './doors.ts';
 import { Leases } from './leases.ts';
+import type { LiveSession } from './live-session.ts';
 
 /** A hand-off code lives this long, in milliseconds: one redirect. */
 const HANDOFF_LIFE = 30_000;
 /** `lastSeenAt` is written at most this often, in milliseconds: it costs a durable write. */
 const TOUCH_INTERVAL = 60_000;
-
-export interface LiveSession extends Session {
-  /** The session's handle: safe to log. */
-  readonly id: string;
-  /** The device that the door in use is tied to. */
-  readonly bond?: DeviceBond;
-  /** Of a service: whether its proof still holds, as known at this moment, where whoever vouched can be asked again. */
-  readonly stands?: () => boolean;
-}
 
 /** Why a session ended. */
 export type SessionEnd = 'idle' | 'expired' | 'logout' | 'superseded' | 'revoked';

@@ -2,8 +2,9 @@
 import type { Destination, PendingLogin, Store } from '#gateway/state/store';
 import { ClaimsError, loginOf, subjectOf } from './claims.ts';
 import { hashSecret } from './cookies.ts';
+import type { LiveSession } from './live-session.ts';
 import { LoginError, type Provider } from './providers.ts';
-import type { LiveSession, Sessions } from './sessions.ts';
+import type { Sessions } from './sessions.ts';
 
 /** A person has this long to sign in at the provider, in milliseconds. */
 const PENDING_LIFE = 10 * 60_000;

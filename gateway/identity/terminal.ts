@@ -1,7 +1,8 @@
 // Lets a person's command line in by its token; a token that was bound to a device only together with a proof by the
 // key in that device's TPM (RFC 9449). A bound token that comes as a mere bearer opens nothing.
 import { ProofError, type Proofs } from './dpop.ts';
-import type { LiveSession, Sessions } from './sessions.ts';
+import type { LiveSession } from './live-session.ts';
+import type { Sessions } from './sessions.ts';
 
 /** The name under which a command line's door is kept; no host can be called that. */
 export const CLI_DOOR = '(command line)';

@@ -6,7 +6,8 @@ import { networkOf } from '#gateway/edge/address';
 import { hashSecret } from '#gateway/identity/cookies';
 import { Counts } from '#gateway/state/counts';
 import type { Store } from '#gateway/state/store';
-import type { Actor, Peer, RefusalsSummed, SallyportEvent } from '#siem/event';
+import type { RefusalsSummed, SallyportEvent } from '#siem/event';
+import type { Actor, Peer } from '#siem/parties';
 import type { Recorder, RecordOptions } from '#siem/recorder';
 
 /** In a minute: of one address (an IPv6 client has a /64 network of them), and of all at one gateway. */

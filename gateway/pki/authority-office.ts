@@ -1,7 +1,7 @@
 // What administrators do with the authorities. Each thing asked for is in the transparency log before it is done.
 import { X509Certificate } from 'node:crypto';
-import type { Actor, CertificateRef } from '#siem/event';
 import type { Log } from '#siem/log';
+import type { Actor, CertificateRef } from '#siem/parties';
 import type { Recorder } from '#siem/recorder';
 import { type ExpiringCa, expiring } from './ca-expiry.ts';
 import type { CertificateRevocations } from './certificate-revocations.ts';

@@ -2,7 +2,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type { KeyProof } from '#connectors/wire/evidence';
 import type { KeyProofs } from '#gateway/attest/key-proof';
-import { AttestationRefusal } from '#gateway/attest/reasons';
+import { AttestationRefusal } from '#gateway/attest/refusal';
 import type { IssuedCertificate, Store } from '#gateway/state/store';
 import type { KeyOrigin } from '#policy/input';
 import type { CertificateRevocations } from './certificate-revocations.ts';

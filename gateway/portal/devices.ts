@@ -10,7 +10,7 @@ import {
 } from '#connectors/wire/evidence-decoder';
 import type { Appraisal } from '#gateway/attest/appraisal';
 import type { DeviceDesk } from '#gateway/attest/desk';
-import { AttestationRefusal } from '#gateway/attest/reasons';
+import { AttestationRefusal } from '#gateway/attest/refusal';
 import { networkOf } from '#gateway/edge/address';
 import { ProofError } from '#gateway/identity/dpop';
 import type { Sessions } from '#gateway/identity/sessions';

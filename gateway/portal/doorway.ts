@@ -13,7 +13,7 @@ import {
 } from '#gateway/identity/cookies';
 import type { Sessions } from '#gateway/identity/sessions';
 import type { Strangers } from '#gateway/inspect/strangers';
-import type { Peer } from '#siem/event';
+import type { Peer } from '#siem/parties';
 import { ICON, ICON_PATH, ICON_TYPE } from './icon.ts';
 import { OWN_HEADERS } from './page.ts';
 import { messagePage } from './pages.ts';

@@ -11,13 +11,15 @@ import {
   SESSION_COOKIE,
   setCookie,
 } from '#gateway/identity/cookies';
+import type { LiveSession } from '#gateway/identity/live-session';
 import { LoginError, type Provider } from '#gateway/identity/providers';
-import type { LiveSession, Sessions } from '#gateway/identity/sessions';
+import type { Sessions } from '#gateway/identity/sessions';
 import type { SignIn } from '#gateway/identity/sign-in';
 import type { Strangers } from '#gateway/inspect/strangers';
 import type { AssertionSigner } from '#gateway/pki/assertion';
 import type { Destination } from '#gateway/state/store';
-import type { Peer, RequestRefused } from '#siem/event';
+import type { RequestRefused } from '#siem/event';
+import type { Peer } from '#siem/parties';
 import type { Recorder } from '#siem/recorder';
 import { ICON, ICON_PATH, ICON_TYPE } from './icon.ts';
 import { OWN_HEADERS } from './page.ts';

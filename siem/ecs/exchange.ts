@@ -1,5 +1,5 @@
 // How tokens in a person's name read in ECS: the service is the user who acts, the person the one it acts for.
-import type { ActingOf } from '../event.ts';
+import type { ActingOf } from '../parties.ts';
 import type { TokenExchanged, TokenExchangeRefused } from '../session-event.ts';
 import type { Fields } from './document.ts';
 import type { Entries, Mapping } from './mapping.ts';

@@ -3,7 +3,8 @@
 // the mapper is not used.
 import { randomBytes } from 'node:crypto';
 import type { AccessRequest } from '#policy/input';
-import type { AccessDecided, HttpRequest, Peer } from '../event.ts';
+import type { AccessDecided } from '../event.ts';
+import type { HttpRequest, Peer } from '../parties.ts';
 import { decisionMessage } from './access.ts';
 import { type EcsDocument, encodeLine, encodeValue } from './document.ts';
 import { originOf, pathOf, redactQuery } from './parts.ts';

@@ -2,7 +2,7 @@
 // Query values, referrer paths and credentials must never pass through here.
 import { isIP } from 'node:net';
 import type { Subject } from '#policy/input';
-import type { Actor, CertificateRef, ConnectorRef, HttpRequest, Peer } from '../event.ts';
+import type { Actor, CertificateRef, ConnectorRef, HttpRequest, Peer } from '../parties.ts';
 import { type Fields, isoTime } from './document.ts';
 import type { Related } from './mapping.ts';
 

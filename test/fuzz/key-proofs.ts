@@ -5,7 +5,7 @@ import { type EnrolChallenge, encodeEvidence, type KeyProof } from '#connectors/
 import { decodeEnrolChallenge, decodeKeyProof } from '#connectors/wire/evidence-decoder';
 import { Endorsements } from '#gateway/attest/endorsements';
 import { KeyProofs } from '#gateway/attest/key-proof';
-import { AttestationRefusal } from '#gateway/attest/reasons';
+import { AttestationRefusal } from '#gateway/attest/refusal';
 import type { Store } from '#gateway/state/store';
 import { EndorsementCa } from '#test/gateway/attest/endorsement-ca';
 import { answer, offerOf, requestOf } from '#test/gateway/attest/key-evidence';

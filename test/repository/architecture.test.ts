@@ -123,6 +123,14 @@ const planted: readonly {
     says: [/^siem\/zz1\.ts -> siem\/zz2\.ts -> siem\/zz1\.ts: a cycle/],
   },
   {
+    name: 'two files name each other for their types',
+    files: {
+      'siem/zz1.ts': "import type { B } from './zz2.ts';\nexport type A = B[];\n",
+      'siem/zz2.ts': "import type { A } from './zz1.ts';\nexport type B = A | number;\n",
+    },
+    says: [/^siem\/zz1\.ts -> siem\/zz2\.ts -> siem\/zz1\.ts: a cycle/],
+  },
+  {
     name: 'an import() of a computed name, and of a file that is not there',
     files: {
       'gateway/zz1.ts': 'export const load = (name: string): Promise<unknown> => import(name);\n',

@@ -165,7 +165,7 @@ export function checkArchitecture(root: string): string[] {
     ...graph.problems,
     ...CLOSURES.flatMap((rule) => brokenClosures(graph, rule)),
     ...crossedConnectors(graph),
-    ...cyclesIn(graph).map((cycle) => `${cycle.join(' -> ')}: a cycle, which loads in an order nobody chose`),
+    ...cyclesIn(graph).map((cycle) => `${cycle.join(' -> ')}: a cycle, of which no file can be read alone`),
     ...impurities(root, graph),
     ...namedInTexts(root, graph),
   ];

@@ -94,7 +94,7 @@ export function closureOf(
   return chains;
 }
 
-/** Every cycle of imports that run when a module loads; `import()` and types cannot deadlock a load. */
+/** Cycles of imports, those for types too: whoever reads one file of a cycle has to read them all. `import()` is a seam. */
 export function cyclesIn(graph: Graph): string[][] {
   const cycles: string[][] = [];
   const done = new Set<string>();
@@ -105,7 +105,7 @@ export function cyclesIn(graph: Graph): string[][] {
     if (start >= 0 || done.has(file)) return;
     path.push(file);
     for (const { kind, to } of graph.edges.get(file) ?? []) {
-      if (kind === 'import') visit(to);
+      if (kind === 'import' || kind === 'type') visit(to);
     }
     path.pop();
     done.add(file);

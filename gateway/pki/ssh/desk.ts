@@ -2,11 +2,12 @@
 // its person or its device: the revocation list is worked out from those each time it is asked for. No certificate is
 // given before this gateway has the keys that its schedule asks for.
 import type { Revocations } from '#gateway/access/revocations';
-import type { LiveSession, Sessions } from '#gateway/identity/sessions';
+import type { LiveSession } from '#gateway/identity/live-session';
+import type { Sessions } from '#gateway/identity/sessions';
 import { StateError } from '#gateway/state/error';
 import type { Store } from '#gateway/state/store';
-import type { Actor, Peer } from '#siem/event';
 import type { Log } from '#siem/log';
+import type { Actor, Peer } from '#siem/parties';
 import type { Recorder } from '#siem/recorder';
 import type { Issuer } from '../issuer.ts';
 import type { SshCertificateRecord, SshSchedule } from '../records.ts';

@@ -6,8 +6,8 @@ import { EndorsementConfigError, Endorsements } from '#gateway/attest/endorsemen
 import type { Credential } from '#gateway/attest/make-credential';
 import { parsePublicArea } from '#gateway/attest/public-area';
 import { type Attester, attesterOf } from '#gateway/attest/quote';
-import { AttestationRefusal } from '#gateway/attest/reasons';
 import type { Baseline, DeviceRecord } from '#gateway/attest/records';
+import { AttestationRefusal } from '#gateway/attest/refusal';
 import type { Device } from '#policy/input';
 import { type BootEvent, writeLog } from '#test/gateway/attest/boot-log';
 import type { EndorsementCa } from '#test/gateway/attest/endorsement-ca';

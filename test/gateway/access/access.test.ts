@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Rulings } from '#gateway/access/ruling';
 import { type Machines, OpenExchanges, type StreamEnd } from '#gateway/access/streams';
-import type { LiveSession } from '#gateway/identity/sessions';
+import type { LiveSession } from '#gateway/identity/live-session';
 import type { AccessRequest } from '#policy/input';
 import type { Policy } from '#policy/load';
 import { loadPolicy } from '#policy/load';

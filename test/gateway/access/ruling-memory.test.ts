@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { Rulings } from '#gateway/access/ruling';
-import type { LiveSession } from '#gateway/identity/sessions';
+import type { LiveSession } from '#gateway/identity/live-session';
 import type { AccessRequest } from '#policy/input';
 import { loadPolicy, type Policy } from '#policy/load';
 import { policies } from '#test/policy/generate/policies';

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Rulings } from '#gateway/access/ruling';
-import type { LiveSession } from '#gateway/identity/sessions';
+import type { LiveSession } from '#gateway/identity/live-session';
 import type { AccessRequest } from '#policy/input';
 import { loadPolicy, type Policy } from '#policy/load';
 

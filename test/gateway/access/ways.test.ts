@@ -5,7 +5,7 @@ import { Rulings } from '#gateway/access/ruling';
 import { Ways } from '#gateway/access/ways';
 import type { Appraisal } from '#gateway/attest/appraisal';
 import { ConnectorStandings } from '#gateway/context/connector-standing';
-import type { LiveSession } from '#gateway/identity/sessions';
+import type { LiveSession } from '#gateway/identity/live-session';
 import type { CarryingConnector } from '#gateway/tunnel/relay';
 import type { AccessRequest, Posture } from '#policy/input';
 import { loadPolicy } from '#policy/load';

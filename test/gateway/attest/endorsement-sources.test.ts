@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { EndorsementConfigError, Endorsements } from '#gateway/attest/endorsements';
 import { parsePublicArea } from '#gateway/attest/public-area';
-import { AttestationRefusal } from '#gateway/attest/reasons';
+import { AttestationRefusal } from '#gateway/attest/refusal';
 import { requires } from '#test/requires';
 import { EndorsementCa } from './endorsement-ca.ts';
 import { SoftwareTpm } from './software-tpm.ts';

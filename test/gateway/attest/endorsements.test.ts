@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Endorsements } from '#gateway/attest/endorsements';
 import { parsePublicArea } from '#gateway/attest/public-area';
-import { AttestationRefusal, type ReasonCode } from '#gateway/attest/reasons';
+import type { ReasonCode } from '#gateway/attest/reasons';
+import { AttestationRefusal } from '#gateway/attest/refusal';
 import {
   basicConstraints,
   EndorsementCa,

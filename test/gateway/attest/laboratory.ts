@@ -7,8 +7,9 @@ import { type Attestation, attestationBinding, type ConnectorIdentity } from '#c
 import type { Appraisal, EvidenceBinding } from '#gateway/attest/appraisal';
 import type { ListedDevice } from '#gateway/attest/device-verifier';
 import { Endorsements } from '#gateway/attest/endorsements';
-import { AttestationRefusal, type ReasonCode } from '#gateway/attest/reasons';
+import type { ReasonCode } from '#gateway/attest/reasons';
 import type { DeviceGrant } from '#gateway/attest/records';
+import { AttestationRefusal } from '#gateway/attest/refusal';
 import { Verifier, type VerifierOptions } from '#gateway/attest/verifier';
 import { type EmbeddedStore, openEmbeddedStore } from '#gateway/state/embedded';
 import { type Boot, bootEvents, writeLog } from './boot-log.ts';

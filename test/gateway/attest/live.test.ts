@@ -8,7 +8,7 @@ import { introduce } from '#connectors/device/attester';
 import { Endorsements } from '#gateway/attest/endorsements';
 import { parsePublicArea } from '#gateway/attest/public-area';
 import { attesterOf, verifyQuote } from '#gateway/attest/quote';
-import { AttestationRefusal } from '#gateway/attest/reasons';
+import { AttestationRefusal } from '#gateway/attest/refusal';
 import { TOOLS_NEEDS, TPM_NEEDS, TpmMaker } from '#test/connectors/device/swtpm';
 import { requires } from '#test/requires';
 import { EndorsementCa } from './endorsement-ca.ts';

@@ -1,7 +1,7 @@
 // Everything that has to be refused is, each for its own reason, and what is right still passes between.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { AttestationRefusal } from '#gateway/attest/reasons';
+import { AttestationRefusal } from '#gateway/attest/refusal';
 import type { Honest } from './bad-case.ts';
 import { BAD_ENROLMENTS } from './bad-enrolments.ts';
 import { BAD_EVIDENCE } from './bad-evidence.ts';

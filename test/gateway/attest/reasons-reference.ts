@@ -1,6 +1,6 @@
 // The page of reasons, made of the vocabulary itself.
 import { join } from 'node:path';
-import { REASON_CODES, reasonOf } from '#gateway/attest/reasons';
+import { REASON_CODES, reasonOf } from '#gateway/attest/refusal';
 
 export const PAGE: string = join(import.meta.dirname, '../../../docs/attestation-reasons.md');
 

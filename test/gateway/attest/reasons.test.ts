@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { AttestationRefusal, REASON_CODES, reasonOf } from '#gateway/attest/reasons';
+import { AttestationRefusal, REASON_CODES, reasonOf } from '#gateway/attest/refusal';
 import { PAGE, reasonsReference } from './reasons-reference.ts';
 
 test('every reason says what is wrong and what mends it, in whole sentences', () => {

@@ -10,7 +10,7 @@ import { decodeAttestation } from '#connectors/wire/evidence-decoder';
 import type { Appraisal } from '#gateway/attest/appraisal';
 import { Endorsements } from '#gateway/attest/endorsements';
 import { parsePublicArea } from '#gateway/attest/public-area';
-import { AttestationRefusal } from '#gateway/attest/reasons';
+import { AttestationRefusal } from '#gateway/attest/refusal';
 import type { SoftwareTpm, TpmMaker } from '#test/connectors/device/swtpm';
 import { type Boot, bootEvents, writeLog } from './boot-log.ts';
 import { EXPORTER, Laboratory } from './laboratory.ts';

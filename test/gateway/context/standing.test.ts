@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import type { Appraisal } from '#gateway/attest/appraisal';
 import { Standings } from '#gateway/context/standing';
 import { networkOf } from '#gateway/edge/address';
-import type { LiveSession } from '#gateway/identity/sessions';
+import type { LiveSession } from '#gateway/identity/live-session';
 import type { DeviceBond } from '#gateway/state/store';
 
 const NOW = Date.UTC(2026, 5, 1);

@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { LEASE, Leases } from '#gateway/identity/leases';
-import { type LiveSession, Sessions } from '#gateway/identity/sessions';
+import type { LiveSession } from '#gateway/identity/live-session';
+import { Sessions } from '#gateway/identity/sessions';
 import { openEmbeddedStore } from '#gateway/state/embedded';
 import type { Store } from '#gateway/state/store';
 

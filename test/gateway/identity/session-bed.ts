@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, beforeEach } from 'node:test';
-import { type LiveSession, type SessionEnd, type SessionLimits, Sessions } from '#gateway/identity/sessions';
+import type { LiveSession } from '#gateway/identity/live-session';
+import { type SessionEnd, type SessionLimits, Sessions } from '#gateway/identity/sessions';
 import { type EmbeddedStore, openEmbeddedStore } from '#gateway/state/embedded';
 
 export const HOUR = 3_600_000;

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { hashSecret, newSecret } from '#gateway/identity/cookies';
-import type { LiveSession } from '#gateway/identity/sessions';
+import type { LiveSession } from '#gateway/identity/live-session';
 import type { Store } from '#gateway/state/store';
 import { clock, gateway, HOUR, settle, start, store } from './session-bed.ts';
 

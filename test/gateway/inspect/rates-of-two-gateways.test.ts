@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Rulings } from '#gateway/access/ruling';
-import type { LiveSession } from '#gateway/identity/sessions';
+import type { LiveSession } from '#gateway/identity/live-session';
 import { Rates } from '#gateway/inspect/rates';
 import { Strangers } from '#gateway/inspect/strangers';
 import { openStore } from '#gateway/state/open';

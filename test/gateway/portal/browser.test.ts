@@ -8,7 +8,8 @@ import { join } from 'node:path';
 import { after, beforeEach, describe, test } from 'node:test';
 import type { DeviceDesk } from '#gateway/attest/desk';
 import { SESSION_COOKIE } from '#gateway/identity/cookies';
-import { type LiveSession, Sessions } from '#gateway/identity/sessions';
+import type { LiveSession } from '#gateway/identity/live-session';
+import { Sessions } from '#gateway/identity/sessions';
 import { browserApp } from '#gateway/portal/browser';
 import { openEmbeddedStore } from '#gateway/state/embedded';
 

@@ -1,6 +1,7 @@
 // One full example of every kind of event about signed changes, admins' actions and measured code.
 import type { ChangeEvent } from '#siem/change-event';
-import type { Actor, EventOf } from '#siem/event';
+import type { EventOf } from '#siem/event';
+import type { Actor } from '#siem/parties';
 
 type ChangeExamples = { readonly [K in ChangeEvent['kind']]: EventOf<K> };
 

@@ -1,7 +1,8 @@
 // One full example of every kind of event about devices and their attestation.
 import type { Subject } from '#policy/input';
 import type { DeviceEvent } from '#siem/device-event';
-import type { Actor, EventOf, Peer } from '#siem/event';
+import type { EventOf } from '#siem/event';
+import type { Actor, Peer } from '#siem/parties';
 
 type DeviceExamples = { readonly [K in DeviceEvent['kind']]: EventOf<K> };
 

@@ -1,6 +1,7 @@
 // One full example of every kind of event: tests validate them, and the documentation shows them.
 import { INPUT_VERSION } from '#policy/input';
-import type { EventKind, EventOf, Peer } from '#siem/event';
+import type { EventKind, EventOf } from '#siem/event';
+import type { Peer } from '#siem/parties';
 import { changeExamples } from './change-examples.ts';
 import { deviceExamples } from './device-examples.ts';
 import { exchangeExamples } from './exchange-examples.ts';

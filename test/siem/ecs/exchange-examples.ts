@@ -1,5 +1,6 @@
 // Examples of events about tokens in a person's name.
-import type { EventOf, Peer } from '#siem/event';
+import type { EventOf } from '#siem/event';
+import type { Peer } from '#siem/parties';
 
 const client: Peer = {
   address: '198.51.100.4',

@@ -1,5 +1,6 @@
 // Examples of events about authorities and certificates.
-import type { Actor, CertificateRef, EventOf, Peer } from '#siem/event';
+import type { EventOf } from '#siem/event';
+import type { Actor, CertificateRef, Peer } from '#siem/parties';
 
 type Kind =
   | 'authority-changed'
