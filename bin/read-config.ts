@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import type { z } from 'zod';
 import { formatProblems, readDocument } from '#policy/document';
+import { describeSystemError } from '#siem/system-error';
 
 /** The value of `file` checked against `schema`, or undefined after its problems were printed. */
 export function readConfig<T>(file: string, schema: z.ZodType<T>): T | undefined {
@@ -14,8 +15,9 @@ export function readText(file: string): string | undefined {
   try {
     return readFileSync(file, 'utf8');
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code ?? 'unreadable';
-    process.stderr.write(`${file}: cannot be read (${code}). Name the file with --config FILE.\n`);
+    const reason =
+      describeSystemError(error, file === '' ? 'no name' : file) ?? `${file}: ${(error as Error).message}`;
+    process.stderr.write(`${reason}. Name the configuration with --config FILE.\n`);
     return undefined;
   }
 }

@@ -15,9 +15,9 @@ export function readOptions<O extends Options>(
   try {
     return parseArgs({ args: [...argv], options, allowPositionals: true });
   } catch (error) {
-    process.stderr.write(
-      `sallyport ${command}: ${(error as Error).message}\nTry: sallyport ${command} --help\n`,
-    );
+    // Node goes on about how to pass a word that begins with a dash: nobody meant that.
+    const [message] = (error as Error).message.split('. To specify a positional');
+    process.stderr.write(`sallyport ${command}: ${message}\nTry: sallyport ${command} --help\n`);
     return undefined;
   }
 }

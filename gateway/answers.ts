@@ -22,8 +22,11 @@ import type { Exchange } from './edge/exchange.ts';
 
 const NOT_UNDERSTOOD =
   'The request was not understood in one way only, so it was refused. Nothing was forwarded.';
-const NO_GRPC =
-  'gRPC is not carried to HTTP apps. Make the service a tcp app and reach it with sallyport connect.';
+/** For refusals of requests that are plain enough. */
+const PLAIN: Partial<Record<Refusal, string>> = {
+  'host-not-served': 'There is no app at this address. Check how it is written, or choose one of your apps.',
+  grpc: 'gRPC is not carried to HTTP apps. Make the service a tcp app and reach it with sallyport connect.',
+};
 
 export interface AnswersParts {
   /** The portal's origin. */
@@ -110,14 +113,19 @@ export class Answers {
 
   async refused({ request, response }: Exchange, refusal: Refusal): Promise<void> {
     const status = REFUSALS[refusal];
-    const text = refusal === 'grpc' ? NO_GRPC : NOT_UNDERSTOOD;
+    const text = PLAIN[refusal] ?? NOT_UNDERSTOOD;
     // UNIMPLEMENTED, as clients of gRPC read it.
     const call = refusal === 'grpc' ? { 'Grpc-Status': '12', 'Grpc-Message': text } : {};
     return answer(request, response, {
       status,
       headers: { Connection: 'close', ...call },
       json: { error: 'request-refused', code: refusal, message: text },
-      html: () => messagePage(this.#parts.portal, { title: 'Request refused', text: `${text} (${refusal})` }),
+      html: () =>
+        messagePage(
+          this.#parts.portal,
+          { title: 'Request refused', text: `${text} (${refusal})` },
+          { label: 'Your apps', href: `${this.#parts.portal}/` },
+        ),
     });
   }
 

@@ -20,6 +20,7 @@ import { EnrolError, enrolAgain } from '#connectors/link/token';
 import { EvidenceError } from '#connectors/wire/evidence';
 import type { Log } from '#connectors/wire/log';
 import { createLog } from '#siem/log';
+import { describeSystemError } from '#siem/system-error';
 import { EXIT } from '../exit.ts';
 import { readConfig } from '../read-config.ts';
 import { readOptions } from '../usage.ts';
@@ -148,11 +149,8 @@ function readTokenFile(tokenFile: string): string {
   try {
     return readFileSync(tokenFile === '-' ? 0 : tokenFile, 'utf8');
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new StartError(
-      'unreadable',
-      `the token file ${tokenFile} cannot be read (${code ?? 'unreadable'})`,
-    );
+    const why = describeSystemError(error, tokenFile) ?? tokenFile;
+    throw new StartError('unreadable', `the token file cannot be read: ${why}`);
   }
 }
 

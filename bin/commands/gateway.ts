@@ -11,6 +11,7 @@ import { SignersError } from '#gateway/change/allowed-signers';
 import type { ConfigurationFile } from '#gateway/change/changes';
 import { ChangeRefusal } from '#gateway/change/reasons';
 import type { GatewayConfig } from '#gateway/config';
+import { fileProblems } from '#gateway/config-files';
 import { type Gateway, type Surroundings, startGateway } from '#gateway/gateway';
 import { DriftError } from '#gateway/release/open';
 import { StateError } from '#gateway/state/error';
@@ -23,6 +24,7 @@ import { WorkerError } from '#gateway/workers/worker-process';
 import { formatProblems } from '#policy/document';
 import { loadPolicy } from '#policy/load';
 import { createLog } from '#siem/log';
+import { describeSystemError } from '#siem/system-error';
 import { EXIT } from '../exit.ts';
 import { type GatewayDocument, readGatewayDocument } from '../read-gateway-config.ts';
 import { readOptions } from '../usage.ts';
@@ -39,7 +41,7 @@ Options:
   --config FILE  The gateway's configuration (see docs/gateway.md)
   --workers N    Processes that share the listeners, instead of the configuration's \`workers.count\`; more than one
                  need a state in Redis. One that dies is started again
-  --check        Only check the configuration and the policy, then exit
+  --check        Only check the configuration, the files it names, and the policy, then exit
   --json         Print where it listens as one line of JSON
 
 Signals: SIGHUP loads the policy anew; SIGTERM and SIGINT let open requests finish for up to 30 s, then stop.
@@ -78,18 +80,17 @@ function wrong(what: string): number {
 }
 
 function checkOnly(config: GatewayConfig): number {
-  try {
-    const loaded = loadPolicy(readFileSync(config.policy, 'utf8'), config.policy);
-    if (loaded.ok) {
-      process.stdout.write(
-        `configuration and policy are good (${config.apps.length} apps, policy ${loaded.policy.hash})\n`,
-      );
-      return EXIT.ok;
-    }
-    process.stderr.write(`${formatProblems(loaded.problems)}\n`);
-  } catch (error) {
-    process.stderr.write(`${config.policy}: ${(error as Error).message}\n`);
-  }
+  const missing = fileProblems(config);
+  if (missing.length > 0) return notGood(missing.join('\n'));
+  const loaded = loadPolicy(readFileSync(config.policy, 'utf8'), config.policy);
+  if (!loaded.ok) return notGood(formatProblems(loaded.problems));
+  const apps = `${config.apps.length} app${config.apps.length === 1 ? '' : 's'}`;
+  process.stdout.write(`configuration and policy are good (${apps}, policy ${loaded.policy.hash})\n`);
+  return EXIT.ok;
+}
+
+function notGood(problems: string): number {
+  process.stderr.write(`${problems}\n`);
   return EXIT.usage;
 }
 
@@ -172,7 +173,8 @@ async function started<T>(starting: () => Promise<T>): Promise<T | undefined> {
       error instanceof SignersError;
     const code = (error as NodeJS.ErrnoException).code;
     if (!known && code === undefined) throw error;
-    process.stderr.write(`sallyport gateway: not started. ${(error as Error).message}\n`);
+    const why = describeSystemError(error) ?? (error as Error).message;
+    process.stderr.write(`sallyport gateway: not started. ${why}\n`);
     return undefined;
   }
 }

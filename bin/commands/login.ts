@@ -1,10 +1,10 @@
 // `sallyport login`: lets this command line act for a person, approved in their browser.
-import { readFileSync } from 'node:fs';
 import { credentialsFile, writeCredentials } from '#connectors/device/credentials';
 import { LoginError, login } from '#connectors/device/login';
 import { portalAgent } from '#connectors/device/transport';
 import { EXIT } from '../exit.ts';
 import { openBrowser } from '../open-browser.ts';
+import { AuthorityFileError, readAuthority } from '../read-authority.ts';
 import { readOptions } from '../usage.ts';
 
 export const help: string = `Usage: sallyport login --portal URL [--ca FILE] [--no-browser] [--json]
@@ -41,9 +41,10 @@ export async function run(argv: readonly string[]): Promise<number> {
   }
   let ca: string | undefined;
   try {
-    ca = caFile === undefined ? undefined : readFileSync(caFile, 'utf8');
-  } catch {
-    process.stderr.write(`sallyport login: --ca ${caFile} cannot be read.\n`);
+    ca = caFile === undefined ? undefined : readAuthority(caFile);
+  } catch (error) {
+    if (!(error instanceof AuthorityFileError)) throw error;
+    process.stderr.write(`sallyport login: ${error.message}\n`);
     return EXIT.usage;
   }
   try {

@@ -1,7 +1,7 @@
 // `sallyport release`: the manifest of a release, made, signed, and compared with the files that are here.
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { readAllowedSigners, SignersError } from '#gateway/change/allowed-signers';
+import { readAllowedSigners, type Signer, SignersError } from '#gateway/change/allowed-signers';
 import {
   installationRoot,
   isBuilt,
@@ -15,6 +15,7 @@ import {
 import { measure } from '#gateway/release/measure';
 import { describe } from '#gateway/release/open';
 import { writeWhole } from '#gateway/state/private-files';
+import { describeSystemError } from '#siem/system-error';
 import { EXIT } from '../exit.ts';
 import { SigningError, sshSign } from '../ssh-keygen.ts';
 import { readOptions } from '../usage.ts';
@@ -122,10 +123,18 @@ function sign(file: string, key: string): number {
   return EXIT.ok;
 }
 
+function readSigners(file: string): readonly Signer[] {
+  try {
+    return readAllowedSigners(readFileSync(file, 'utf8'));
+  } catch (error) {
+    const why = describeSystemError(error, file) ?? `${file}: ${(error as Error).message}`;
+    throw new SignersError(why, { cause: error });
+  }
+}
+
 function check(list: string, manifest: string | undefined, json: boolean): number {
-  if (!existsSync(list)) throw new SignersError(`${list} is not there`);
   const root = installationRoot();
-  const signers = readAllowedSigners(readFileSync(list, 'utf8'));
+  const signers = readSigners(list);
   const measured = measure({ root, built: isBuilt(root), manifest, signers, now: Date.now() });
   const beside = manifest ?? join(root, MANIFEST);
   process.stdout.write(json ? `${JSON.stringify(measured)}\n` : `${describe(measured)}; by ${beside}\n`);

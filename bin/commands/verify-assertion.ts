@@ -7,6 +7,7 @@ import { localhostAwareLookup } from '#connectors/wire/outbound';
 import { AssertionError, createVerifier, type Seen, type Verify } from '#gateway/pki/verify';
 import { answerChecks } from '../assertion-checks.ts';
 import { EXIT } from '../exit.ts';
+import { readAuthority } from '../read-authority.ts';
 import { readOptions } from '../usage.ts';
 
 export const help: string = `Usage: sallyport verify-assertion --issuer URL --app ID [options] < ASSERTION
@@ -64,7 +65,7 @@ export async function run(argv: readonly string[]): Promise<number> {
   let verify: Verify;
   let seen: Seen;
   try {
-    const trusted = ca === undefined ? {} : { fetch: trusting(readFileSync(ca, 'utf8')) };
+    const trusted = ca === undefined ? {} : { fetch: trusting(readAuthority(ca)) };
     const requireCertificate = parsed.values['require-certificate'];
     verify = createVerifier({ issuer, audience, requireCertificate, ...keySource(keys), ...trusted });
     seen = { method, url, certificate: certificate === undefined ? undefined : readFileSync(certificate) };

@@ -11,6 +11,7 @@ import { loadPolicyOffThread } from '#policy/loader/off-thread';
 import { documentHash } from '#policy/policy';
 import type { Actor } from '#siem/parties';
 import type { Recorder } from '#siem/recorder';
+import { describeSystemError } from '#siem/system-error';
 
 /** How often the file is looked at for a change, in milliseconds. */
 const WATCH_INTERVAL = 250;
@@ -55,7 +56,7 @@ export class PolicyFile {
 
   /** Loads the policy a gateway starts with. Throws PolicyFileError. */
   static async open(options: PolicyFileOptions): Promise<PolicyFile> {
-    const text = options.signed?.policy ?? readFileSync(options.file, 'utf8');
+    const text = options.signed?.policy ?? readPolicyText(options.file);
     const loading = await loadPolicyOffThread(text, options.file);
     if (!loading.ok) throw new PolicyFileError(formatProblems(loading.problems));
     const policyFile = new PolicyFile(options, loading.policy);
@@ -178,6 +179,17 @@ export class PolicyFile {
   }
 }
 
+function readPolicyText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new PolicyFileError(describeSystemError(error, file) ?? String(error), { cause: error });
+  }
+}
+
 function notTakenUp(file: string, error: unknown): string {
-  return `${file}: not taken up: ${(error as Error).message}`;
+  return (
+    describeSystemError(error, `${file}: not taken up`) ??
+    `${file}: not taken up: ${(error as Error).message}`
+  );
 }

@@ -56,7 +56,10 @@ export class Provider {
   #failedAt = Number.NEGATIVE_INFINITY;
   #cutOff = false;
 
+  /** Throws what the file system says of its files, and LooseModeError if others can read its secret. */
   constructor(config: ProviderConfig, redirectUri: string, now: () => number) {
+    // Read when the provider is first asked; but that it cannot be is for whoever starts the gateway to hear.
+    secretOf(config);
     this.config = config;
     this.redirectUri = redirectUri;
     this.#now = now;
@@ -179,8 +182,12 @@ export class Provider {
   }
 }
 
+function secretOf({ clientSecret }: ProviderConfig): string | undefined {
+  return clientSecret === undefined ? undefined : readPrivate(clientSecret.file);
+}
+
 async function discover(config: ProviderConfig, fetch: oidc.CustomFetch): Promise<oidc.Configuration> {
-  const secret = config.clientSecret === undefined ? undefined : readPrivate(config.clientSecret.file);
+  const secret = secretOf(config);
   const authentication = secret === undefined ? oidc.None() : oidc.ClientSecretBasic(secret);
   const metadata = { id_token_signed_response_alg: config.signingAlgorithm };
   return oidc.discovery(new URL(config.issuer), config.clientId, metadata, authentication, {

@@ -14,10 +14,8 @@ import {
 import type { Sessions } from '#gateway/identity/sessions';
 import type { Strangers } from '#gateway/inspect/strangers';
 import type { Peer } from '#siem/parties';
-import { ICON, ICON_PATH, ICON_TYPE } from './icon.ts';
 import { OWN_HEADERS } from './page.ts';
 import { messagePage } from './pages.ts';
-import { STYLE, STYLE_PATH } from './style.ts';
 
 /** Everything below this path on an app's host is ours. */
 export const DOORWAY = '/.sallyport/';
@@ -64,11 +62,15 @@ export function doorwayApp(
     throw error;
   });
   app.notFound(async (c) =>
-    c.html(await messagePage(portal, { title: 'Nothing here', text: 'There is no such page.' }), 404),
+    c.html(
+      await messagePage(
+        portal,
+        { title: 'Nothing here', text: 'There is no such page.' },
+        { label: 'Your apps', href: `${portal}/` },
+      ),
+      404,
+    ),
   );
-
-  app.get(STYLE_PATH, (c) => c.body(STYLE, 200, { 'Content-Type': 'text/css; charset=utf-8' }));
-  app.get(ICON_PATH, (c) => c.body(ICON, 200, { 'Content-Type': ICON_TYPE }));
 
   app.get(`${DOORWAY}enter`, async (c) => {
     const { host, client } = c.env;

@@ -1,15 +1,16 @@
-// The frame around every page of ours, and the headers each is served with: strict CSP, no script at all.
-import { html } from 'hono/html';
-import { ICON_PATH, ICON_TYPE } from './icon.ts';
-import { STYLE_PATH } from './style.ts';
+// The frame around every page of ours, and the headers each is served with: strict CSP, no script at all. A page brings
+// all that it needs to look right: it may be shown at a host where there is nothing else of ours.
+import { createHash } from 'node:crypto';
+import { html, raw } from 'hono/html';
+import { ICON } from './icon.ts';
+import { STYLE } from './style.ts';
 
 /** What hono's `html` tag gives: escaped text, ready to be put into other templates. */
 export type Html = ReturnType<typeof html>;
 
 /** For every answer of our own, page or API (OWASP ASVS 5.0, V3.4). */
 export const OWN_HEADERS: Readonly<Record<string, string>> = {
-  'Content-Security-Policy':
-    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+  'Content-Security-Policy': `default-src 'none'; style-src 'sha256-${createHash('sha256').update(STYLE).digest('base64')}'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'`,
   'Strict-Transport-Security': 'max-age=31536000',
   'X-Content-Type-Options': 'nosniff',
   'X-Frame-Options': 'DENY',
@@ -41,12 +42,12 @@ export async function page(frame: Frame): Promise<string> {
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="robots" content="noindex">
 <title>${title} · Sallyport</title>
-<link rel="stylesheet" href="${STYLE_PATH}">
-<link rel="icon" type="${ICON_TYPE}" href="${ICON_PATH}">
+<style>${raw(STYLE)}</style>
+<link rel="icon" href="${ICON}">
 </head>
 <body>
 <header>
-<a class="brand" href="${portal}/"><svg viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="2" aria-hidden="true"><path d="M4 21V9a8 8 0 0 1 16 0v12M9 21v-9a3 3 0 0 1 6 0v9M2 21h20"/></svg>Sallyport</a>
+<a class="brand" href="${portal}/"><svg width="24" height="24" viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="2" aria-hidden="true"><path d="M4 21V9a8 8 0 0 1 16 0v12M9 21v-9a3 3 0 0 1 6 0v9M2 21h20"/></svg>Sallyport</a>
 ${who === undefined ? '' : html`<div class="who"><span>Signed in as <strong>${who}</strong></span><a class="button quiet" href="${portal}/sign-out">Sign out</a></div>`}
 </header>
 <main${narrow ? html` class="narrow"` : ''}>${body}</main>

@@ -21,10 +21,8 @@ import type { Destination } from '#gateway/state/store';
 import type { RequestRefused } from '#siem/event';
 import type { Peer } from '#siem/parties';
 import type { Recorder } from '#siem/recorder';
-import { ICON, ICON_PATH, ICON_TYPE } from './icon.ts';
 import { OWN_HEADERS } from './page.ts';
 import { type AppCard, homePage, messagePage, signedOutPage, signInPage, signOutPage } from './pages.ts';
-import { STYLE, STYLE_PATH } from './style.ts';
 
 /** What the edge knows of a request before hono sees it. */
 export interface PortalRequest {
@@ -82,11 +80,16 @@ export function portalApp(parts: PortalParts): Hono<Env> {
     return c.html(await messagePage(origin, { title, text: error.message }, action), error.status);
   });
   app.notFound(async (c) =>
-    c.html(await messagePage(origin, { title: 'Nothing here', text: 'There is no such page.' }), 404),
+    c.html(
+      await messagePage(
+        origin,
+        { title: 'Nothing here', text: 'There is no such page.' },
+        { label: 'Your apps', href: `${origin}/` },
+      ),
+      404,
+    ),
   );
 
-  app.get(STYLE_PATH, (c) => c.body(STYLE, 200, { 'Content-Type': 'text/css; charset=utf-8' }));
-  app.get(ICON_PATH, (c) => c.body(ICON, 200, { 'Content-Type': ICON_TYPE }));
   for (const path of KEY_SETS) {
     app.get(path, (c) => c.json(parts.signer.jwks, 200, { 'Cache-Control': 'public, max-age=300' }));
   }

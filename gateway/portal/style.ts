@@ -1,6 +1,4 @@
-// The one style sheet of our own pages: served from our own host, no inline style, light and dark.
-
-export const STYLE_PATH = '/.sallyport/style.css';
+// The one style sheet of our own pages, light and dark. It stands in each page, allowed there by its hash.
 
 export const STYLE: string = `
 :root {

@@ -1,6 +1,6 @@
 // Files that hold keys and state: written for their owner only, and refused when others could read them.
 import { randomBytes } from 'node:crypto';
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { looseness } from '#siem/private-file';
 
@@ -28,10 +28,13 @@ export function writeWhole(path: string, content: string | Uint8Array, mode = 0o
   try {
     writeFileSync(file, content);
     fsyncSync(file);
+    renameSync(temporary, path);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
   } finally {
     closeSync(file);
   }
-  renameSync(temporary, path);
   const directory = openSync(dirname(path), 'r');
   fsyncSync(directory);
   closeSync(directory);

@@ -99,6 +99,20 @@ test('a person signs in, works, is denied and told why, steps up, and signs out'
     await explains(installation, REFERENCE.exec(text)?.[0] ?? '', /finance-ledger/);
   });
 
+  await step('an address without an app says so, looks like our other pages, and leads back', async () => {
+    const reply = await page.goto(installation.originOf('wiki').replace('wiki', 'wikki'));
+    assert.equal(reply?.status(), 421);
+    assert.match(await person.read('main'), /no app at this address.*host-not-served/);
+    await person.look('no-app');
+    await person.lookAtTelephone('no-app');
+    const asked = await page.evaluate<string[]>(
+      "performance.getEntriesByType('resource').map(({ name }) => name)",
+    );
+    assert.deepEqual(asked, [], 'the page asks for nothing where there is nothing');
+    await person.click('Your apps');
+    assert.equal(page.url(), `${portal}/`);
+  });
+
   await step(
     'the page’s own button leads through the second factor to where the person was going',
     async () => {

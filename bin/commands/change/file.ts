@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { SignersError } from '#gateway/change/allowed-signers';
 import { type Change, readChange } from '#gateway/change/bundle';
 import { ChangeRefusal } from '#gateway/change/reasons';
+import { describeSystemError } from '#siem/system-error';
 import { AdminError } from '../../admin-client.ts';
 import { EXIT } from '../../exit.ts';
 import { SigningError } from '../../ssh-keygen.ts';
@@ -18,8 +19,8 @@ export function readText(file: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new ChangeRefusal('malformed', `${file} cannot be read (${code})`);
+    const why = describeSystemError(error, file) ?? `${file}: ${(error as Error).message}`;
+    throw new ChangeRefusal('malformed', why);
   }
 }
 

@@ -5,7 +5,9 @@ import { CredentialsError, credentialsFile, readCredentials } from '#connectors/
 import { writeDevice } from '#connectors/device/key-store';
 import { DEFAULT_TPM } from '#connectors/device/tpm/link';
 import { portalAgent } from '#connectors/device/transport';
+import { describeSystemError } from '#siem/system-error';
 import { EXIT } from '../../exit.ts';
+import { AuthorityFileError, readAuthority } from '../../read-authority.ts';
 import { readOptions } from '../../usage.ts';
 import { explain, ownDeviceFile } from './machine.ts';
 
@@ -33,7 +35,7 @@ export async function run(argv: readonly string[]): Promise<number> {
     token =
       tokenFile === undefined ? undefined : readFileSync(tokenFile === '-' ? 0 : tokenFile, 'utf8').trim();
   } catch (error) {
-    return refuse(`the token file cannot be read (${(error as NodeJS.ErrnoException).code}).`);
+    return refuse(`the token file cannot be read: ${describeSystemError(error, tokenFile) ?? tokenFile}`);
   }
   try {
     const { state, ...device } = await enrolDevice({
@@ -78,9 +80,10 @@ function gatewayOf(
   if (url?.protocol !== 'https:')
     return usage('--portal is an https address, like https://access.example.com.');
   try {
-    return { portal: url.origin, ...(caFile === undefined ? {} : { ca: readFileSync(caFile, 'utf8') }) };
-  } catch {
-    return usage(`--ca ${caFile} cannot be read.`);
+    return { portal: url.origin, ...(caFile === undefined ? {} : { ca: readAuthority(caFile) }) };
+  } catch (error) {
+    if (!(error instanceof AuthorityFileError)) throw error;
+    return usage(`${error.message}.`);
   }
 }
 

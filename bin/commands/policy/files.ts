@@ -7,6 +7,7 @@ import { type Reading, readPolicy } from '#policy/read';
 import { type RecordedDecision, readDecision } from '#policy/recorded';
 import { DURATION, parseDuration } from '#policy/time/duration';
 import { readOutbox } from '#siem/outbox/read';
+import { describeSystemError } from '#siem/system-error';
 
 export type ReadPolicy = Reading & { ok: true };
 
@@ -15,10 +16,8 @@ export function readText(command: string, file: string): string | undefined {
   try {
     return readFileSync(file, 'utf8');
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    const reason =
-      code === 'ENOENT' ? 'there is no such file' : code === 'EISDIR' ? 'it is a directory' : String(code);
-    process.stderr.write(`sallyport policy ${command}: cannot read ${file}: ${reason}\n`);
+    const reason = describeSystemError(error, file) ?? `${file}: ${(error as Error).message}`;
+    process.stderr.write(`sallyport policy ${command}: cannot read ${reason}\n`);
     return undefined;
   }
 }

@@ -1,0 +1,77 @@
+// What the file system refuses is said in one line with the file, and is never told as a fault of ours.
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, dirname, join } from 'node:path';
+import { after, test } from 'node:test';
+
+const directory = mkdtempSync(join(tmpdir(), 'sallyport-refused-'));
+after(() => rmSync(directory, { recursive: true, force: true }));
+const garbage = join(directory, 'garbage');
+writeFileSync(garbage, 'not what was asked for\n');
+
+function sallyport(...words: readonly string[]): { status: number | null; stderr: string } {
+  return spawnSync(process.execPath, [join(import.meta.dirname, '../../bin/main.ts'), ...words], {
+    encoding: 'utf8',
+    input: '',
+    timeout: 30_000,
+  });
+}
+
+test('a directory where a file is to be written or read', () => {
+  const written = sallyport('release', 'manifest', '--out', directory);
+  assert.equal(written.status, 1, written.stderr);
+  assert.equal(written.stderr, `sallyport: ${directory}: it is a directory\n`);
+  assert.deepEqual(
+    readdirSync(dirname(directory)).filter((name) => name.startsWith(`${basename(directory)}.`)),
+    [],
+    'nothing half written is left',
+  );
+  const read = sallyport('release', 'check', '--signers', directory);
+  assert.equal(read.status, 1, read.stderr);
+  assert.equal(read.stderr, `sallyport release: ${directory}: it is a directory\n`);
+});
+
+test('a mistake in a list of signers is told with its file', () => {
+  const { status, stderr } = sallyport('release', 'check', '--signers', garbage);
+  assert.equal(status, 1, stderr);
+  assert.ok(stderr.startsWith(`sallyport release: ${garbage}: line 1: `), stderr);
+});
+
+test('an authority that is none is told before a browser is opened', () => {
+  for (const command of ['login', 'device enrol']) {
+    for (const [file, why] of [
+      [garbage, 'there is no certificate in it; expected PEM'],
+      [join(directory, 'missing'), 'there is no such file or directory'],
+    ] as const) {
+      const words = [...command.split(' '), '--portal', 'https://localhost:1', '--ca', file];
+      const { status, stderr } = sallyport(...words);
+      assert.equal(status, 2, stderr);
+      assert.ok(stderr.startsWith(`sallyport ${command}: --ca ${file}: ${why}`), stderr);
+    }
+  }
+});
+
+test('a configuration that is not there is named', () => {
+  const file = join(directory, 'missing.yaml');
+  for (const command of ['gateway', 'connector', 'status']) {
+    const { status, stderr } = sallyport(command, '--config', file);
+    assert.equal(status, 2, stderr);
+    assert.ok(
+      stderr.includes(
+        `${file}: there is no such file or directory. Name the configuration with --config FILE.`,
+      ),
+      stderr,
+    );
+  }
+});
+
+test('an unknown option is told in one sentence', () => {
+  const { status, stderr } = sallyport('policy', 'check', '--config', garbage);
+  assert.equal(status, 2, stderr);
+  assert.equal(
+    stderr,
+    "sallyport policy check: Unknown option '--config'\nTry: sallyport policy check --help\n",
+  );
+});
