@@ -170,7 +170,7 @@ export class Callers {
     const { gateway, store, supervised, now } = this.#options;
     const mine = (supervised ? round : undefined) ?? randomUUID();
     const name = hashSecret(`${gateway} ${principal} ${nonce}`);
-    if (forEmergencies && this.#emergencies.count(name, 2 * SKEW).count > 1)
+    if (forEmergencies && this.#emergencies.admit(name, 1, 2 * SKEW) > 0)
       throw new AdminRefusal('signature-replayed');
     const expiresAt = now() + 2 * SKEW;
     let first: boolean;

@@ -1,5 +1,6 @@
 // Rates that policy sets on what it allows: counted in the store, so that all gateways of an installation count
-// together. A count that cannot be had is a deny.
+// together. A count that cannot be had is a deny. Only what passes is counted: otherwise whoever shares a count, by an
+// address or an app, could keep all others out by asking on.
 import type { Ruling } from '#gateway/access/ruling';
 import { networkOf } from '#gateway/edge/address';
 import { hashSecret } from '#gateway/identity/cookies';
@@ -12,10 +13,10 @@ type Rate = NonNullable<Obligations['rate']>;
 const ERROR: Decision = Object.freeze({ verdict: 'deny', reason: 'error' });
 
 export class Rates {
-  readonly #store: Pick<Store, 'count'>;
+  readonly #store: Pick<Store, 'admit'>;
   readonly #now: () => number;
 
-  constructor(store: Pick<Store, 'count'>, now: () => number) {
+  constructor(store: Pick<Store, 'admit'>, now: () => number) {
     this.#store = store;
     this.#now = now;
   }
@@ -26,8 +27,8 @@ export class Rates {
     const rate = decision.verdict === 'allow' ? decision.obligations?.rate : undefined;
     if (rate === undefined) return ruling;
     try {
-      const { count, left } = await this.#store.count(keyOf(rate, decision, input), rate.per);
-      return count <= rate.requests ? ruling : exceeded(ruling, rate, count, this.#now(), left);
+      const wait = await this.#store.admit(keyOf(rate, decision, input), rate.requests, rate.per);
+      return wait === 0 ? ruling : exceeded(ruling, rate, this.#now(), wait);
     } catch {
       const explanation = { decision: ERROR, nearest: [], remedy: { kind: 'none' as const }, entitled: true };
       return { decision: ERROR, policy, explanation };
@@ -53,13 +54,7 @@ const COUNTED: Readonly<Record<RateKey, (input: AccessRequest) => readonly (stri
   address: ({ network }) => ['address', networkOf(network.address)],
 };
 
-function exceeded(
-  { decision, policy }: Ruling,
-  rate: Rate,
-  count: number,
-  now: number,
-  left: number,
-): Ruling {
+function exceeded({ decision, policy }: Ruling, rate: Rate, now: number, wait: number): Ruling {
   const { rule } = decision;
   const refused: Decision = {
     verdict: 'deny',
@@ -70,10 +65,10 @@ function exceeded(
     criterion: 'rate',
     code: 'rate-limited',
     need: `at most ${rate.requests} in ${rate.per / 1000} s for each ${(rate.by ?? ['user']).join(' and ')}`,
-    have: String(count),
+    have: String(rate.requests + 1),
   };
   const nearest = [{ rule: rule?.id ?? '', effect: 'allow' as const, unmet: [unmet], met: [] }];
-  const remedy = { kind: 'wait-until', at: now + left } as const;
+  const remedy = { kind: 'wait-until', at: now + wait } as const;
   const explanation = { decision: refused, nearest, remedy, entitled: true };
-  return { decision: refused, policy, explanation, retryAfter: Math.max(1, Math.ceil(left / 1000)) };
+  return { decision: refused, policy, explanation, retryAfter: Math.max(1, Math.ceil(wait / 1000)) };
 }

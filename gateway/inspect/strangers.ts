@@ -10,7 +10,7 @@ import type { RefusalsSummed, SallyportEvent } from '#siem/event';
 import type { Actor, Peer } from '#siem/parties';
 import type { Recorder, RecordOptions } from '#siem/recorder';
 
-/** In a minute: of one address (an IPv6 client has a /64 network of them), and of all at one gateway. */
+/** In any minute: of one address (an IPv6 client has a /64 network of them), and of all at one gateway. */
 export interface StrangerLimits {
   readonly perAddress: number;
   readonly together: number;
@@ -29,7 +29,7 @@ export type Costly = 'sign-in' | 'device-challenge' | 'key-proof';
 
 export interface StrangersParts {
   readonly limits: StrangerLimits;
-  readonly store: Pick<Store, 'count'>;
+  readonly store: Pick<Store, 'admit'>;
   readonly recorder: Pick<Recorder, 'record'>;
   readonly metrics: Pick<Metrics, 'refused'>;
   /** Whether the outbox fills faster than it is emptied: what strangers do is then told in sums alone. */
@@ -54,9 +54,10 @@ export class TooMany extends Error {
   readonly code = 'too-many';
   /** Seconds. */
   readonly retryAfter: number;
-  constructor(left: number) {
+  /** `wait`: milliseconds. */
+  constructor(wait: number) {
     super('Too much was refused to you in the last minute.');
-    this.retryAfter = Math.max(1, Math.ceil(left / 1000));
+    this.retryAfter = Math.max(1, Math.ceil(wait / 1000));
   }
 }
 
@@ -107,11 +108,11 @@ export class Strangers {
 
   /** The same at the admin socket, where all share one limit. */
   async recordAction(event: RefusedAction, options?: RecordOptions): Promise<string> {
-    const { count, left } = this.#all.count('admin', WINDOW);
-    if (count <= ADMIN_REFUSALS) return this.#parts.recorder.record(event, options);
+    const wait = this.#all.admit('admin', ADMIN_REFUSALS, WINDOW);
+    if (wait === 0) return this.#parts.recorder.record(event, options);
     const at = this.#parts.now();
     this.#keepAction({ by: UNKNOWN, addresses: 0, byCode: new Map([[event.code, 1]]), from: at, to: at });
-    throw new TooMany(left);
+    throw new TooMany(wait);
   }
 
   /** Lets a stranger have what costs something; counted over all gateways. @throws {TooMany} having counted it. */
@@ -119,8 +120,8 @@ export class Strangers {
     // First here: what is refused by this must not cost a round trip.
     this.#spend(what, what, client);
     const key = hashSecret(`${what} ${networkOf(client.address)}`);
-    const { count, left } = await this.#parts.store.count(key, WINDOW);
-    if (count > this.#parts.limits.perAddress) this.#tooMany(what, client, left);
+    const wait = await this.#parts.store.admit(key, this.#parts.limits.perAddress, WINDOW);
+    if (wait > 0) this.#tooMany(what, client, wait);
   }
 
   /** Records what was only counted so far. What cannot be recorded now is told the next time. */
@@ -139,20 +140,24 @@ export class Strangers {
       await this.#parts.recorder.record(eventOf(actions)).catch(() => this.#keepAction(actions));
   }
 
-  /** Takes one from an address's share; true if there is too much of all. @throws {TooMany} */
+  /**
+   * Takes one from an address's share; true if there is too much of all. What is beyond its share is none of all, so that
+   * no address makes it too much for the others by itself. @throws {TooMany}
+   */
   #spend(kind: string, code: string, client: Peer): boolean {
     const { limits, metrics } = this.#parts;
     if (kind === 'refused') metrics.refused();
-    const own = this.#own.count(`${kind} ${networkOf(client.address)}`, WINDOW);
-    const crowded = this.#all.count(kind, WINDOW).count > limits.together;
+    const crowded = this.#all.wait(kind, limits.together, WINDOW) > 0;
     const share = crowded ? Math.min(A_FEW, limits.perAddress) : limits.perAddress;
-    if (own.count > share) this.#tooMany(code, client, own.left);
+    const wait = this.#own.admit(`${kind} ${networkOf(client.address)}`, share, WINDOW);
+    if (wait > 0) this.#tooMany(code, client, wait);
+    if (!crowded) this.#all.admit(kind, limits.together, WINDOW);
     return crowded;
   }
 
-  #tooMany(code: string, client: Peer, left: number): never {
+  #tooMany(code: string, client: Peer, wait: number): never {
     this.#count(code, client);
-    throw new TooMany(left);
+    throw new TooMany(wait);
   }
 
   #count(code: string, { address, country }: Peer): void {

@@ -2,7 +2,7 @@
 import { chmodSync, existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
-import { type Count, Counts } from './counts.ts';
+import { Counts } from './counts.ts';
 import { StateError } from './error.ts';
 import { requirePrivate } from './private-files.ts';
 import { type Change, type Collections, type Held, type Kind, type Store, Updating } from './store.ts';
@@ -88,8 +88,8 @@ export class EmbeddedStore extends Updating implements Store {
     return row === undefined || Number(row['expires']) <= this.#now() ? undefined : parse(row);
   }
 
-  async count(key: string, window: number): Promise<Count> {
-    return this.#counts.count(key, window);
+  async admit(key: string, limit: number, period: number): Promise<number> {
+    return this.#counts.admit(key, limit, period);
   }
 
   async remove(kind: Kind, key: string): Promise<boolean> {

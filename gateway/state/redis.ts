@@ -1,14 +1,13 @@
 // The store of several gateways: Redis, by itself, watched by Sentinels, or as a Cluster. Every record is sealed before
 // it leaves this process. A command that is not answered in time throws, and so becomes a deny.
 import type { ChainableCommander } from 'ioredis';
-import type { Count } from './counts.ts';
 import { StateError } from './error.ts';
 import { KINDS } from './kinds.ts';
 import { answered, unanswered } from './redis-answers.ts';
 import { redisWarnings } from './redis-condition.ts';
 import type { RedisClient, RedisConnections } from './redis-connections.ts';
 import { Ear } from './redis-ear.ts';
-import { COUNT, STRIKE, SWAP } from './redis-scripts.ts';
+import { ADMIT, STRIKE, SWAP } from './redis-scripts.ts';
 import type { Seal } from './seal.ts';
 import { type Change, type Collections, type Held, type Kind, type Store, Updating } from './store.ts';
 
@@ -146,12 +145,10 @@ export class RedisStore extends Updating implements Store {
     return held.sort(([a], [b]) => (a < b ? -1 : 1));
   }
 
-  async count(key: string, window: number): Promise<Count> {
-    const counted = await answered(
-      this.#client.eval(COUNT, 1, `${this.#options.prefix}:count:${key}`, window),
-    );
-    const [count, left] = counted as [number, number];
-    return { count, left: Math.max(0, left) };
+  /** Earlier versions count under another name, in another form. */
+  async admit(key: string, limit: number, period: number): Promise<number> {
+    const name = `${this.#options.prefix}:passed:${key}`;
+    return (await answered(this.#client.eval(ADMIT, 1, name, limit, period))) as number;
   }
 
   async publish(channel: string, message: string): Promise<void> {

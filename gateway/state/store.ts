@@ -12,7 +12,6 @@ import type {
 } from '#gateway/attest/records';
 import type { RevokedCertificate, SshCertificateRecord, SshKeys, SshSchedule } from '#gateway/pki/records';
 import type { KeyOrigin, Login, Subject } from '#policy/input';
-import type { Count } from './counts.ts';
 
 /** One person's sign-in. Its key, the session id, is a handle: safe in events, useless to a thief. */
 export interface Session {
@@ -259,8 +258,12 @@ export interface Store {
   remove(kind: Kind, key: string): Promise<boolean>;
   /** The live records of one kind, by key. */
   list<K extends Kind>(kind: K): Promise<readonly Held<K>[]>;
-  /** Adds one to a counter that begins anew `window` milliseconds after its first. It may be forgotten at a restart. */
-  count(key: string, window: number): Promise<Count>;
+  /**
+   * Lets one more of `key` pass and answers 0, or the milliseconds after which one would. In no `period` milliseconds more
+   * than `limit` pass, which is at least 1; nobody is refused unless as many have passed in the last period and a
+   * sixtieth. What is refused is not counted. What has passed may be forgotten at a restart.
+   */
+  admit(key: string, limit: number, period: number): Promise<number>;
   /** Tells all who subscribed, on every gateway, this one included. At most once: what matters must be in a record. */
   publish(channel: string, message: string): Promise<void>;
   /**

@@ -1,13 +1,15 @@
 // What every store promises, run against each implementation.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import fc from 'fast-check';
 import type { Door, Store } from '#gateway/state/store';
 import { until } from '#test/story/part';
+import { arrivals, holds } from './arrivals.ts';
 
 export interface StoreUnderTest {
   readonly store: Store;
-  /** Moves the store's clock. */
-  advance(milliseconds: number): void;
+  /** Moves the store's clock, and that by which it counts what passes. */
+  advance(milliseconds: number): void | Promise<void>;
   now(): number;
   close(): Promise<void>;
 }
@@ -42,24 +44,52 @@ export function storeContract(
 
     test('an expired record is as good as absent', async () => {
       await under.store.put('door', 'd', door('s1'), under.now() + 1000);
-      under.advance(999);
+      await under.advance(999);
       assert.deepEqual(await under.store.get('door', 'd'), door('s1'));
-      under.advance(1);
+      await under.advance(1);
       assert.equal(await under.store.get('door', 'd'), undefined);
       assert.equal(await under.store.take('door', 'd'), undefined);
       assert.equal(await under.store.replace('door', 'd', door('s2')), false);
       assert.ok(!(await under.store.list('door')).some(([key]) => key === 'd'));
     });
 
-    test('counts what comes together, for a time, each key by itself', async () => {
-      const counts = await Promise.all(Array.from({ length: 20 }, () => under.store.count('k', 60_000)));
-      assert.deepEqual(
-        counts.map(({ count }) => count).sort((a, b) => a - b),
-        Array.from({ length: 20 }, (_, index) => index + 1),
+    test('of what comes together lets the limit through, each key by itself', async () => {
+      const ask = (key: string): Promise<number> => under.store.admit(key, 20, 60_000);
+      const waits = await Promise.all(Array.from({ length: 50 }, () => ask('k')));
+      assert.equal(waits.filter((wait) => wait === 0).length, 20);
+      assert.ok(waits.every((wait) => Number.isInteger(wait) && wait >= 0 && wait <= 60_000));
+      assert.equal(await ask('l'), 0);
+      assert.ok((await ask('k')) > 0);
+      assert.equal(await under.store.admit('k', 21, 60_000), 0, 'another limit, the same count');
+    });
+
+    test('lets no more than the limit through in any period, whenever they come', async () => {
+      let runs = 0;
+      await fc.assert(
+        fc.asyncProperty(arrivals, async (asked) => {
+          runs += 1;
+          const key = `arrivals-${runs}`;
+          const began = performance.now();
+          await holds(asked, {
+            admit: (limit, period) => under.store.admit(key, limit, period),
+            advance: (milliseconds) => under.advance(milliseconds),
+            now: () => under.now(),
+            drift: () => Math.ceil(performance.now() - began) + 2,
+          });
+        }),
+        { numRuns: 25, seed: Number(process.env['SALLYPORT_SEED'] ?? 7) },
       );
-      assert.ok(counts.every(({ left }) => left > 0 && left <= 60_000));
-      assert.equal((await under.store.count('l', 60_000)).count, 1);
-      assert.equal((await under.store.count('k', 60_000)).count, 21);
+    });
+
+    test('does not keep out whoever asks on', async () => {
+      const ask = (): Promise<number> => under.store.admit('asks-on', 1, 3_600_000);
+      assert.equal(await ask(), 0);
+      for (let i = 0; i < 4; i += 1) {
+        await under.advance(720_000);
+        assert.ok((await ask()) > 0);
+      }
+      await under.advance(720_000);
+      assert.equal(await ask(), 0);
     });
 
     test('of fifty takers exactly one gets the record', async () => {
@@ -76,9 +106,9 @@ export function storeContract(
       );
       assert.equal(created.filter(Boolean).length, 1);
       assert.deepEqual(await store.get('door', 'i'), door(`s${created.indexOf(true)}`));
-      under.advance(999);
+      await under.advance(999);
       assert.equal(await store.create('door', 'i', door('late')), false);
-      under.advance(1);
+      await under.advance(1);
       assert.equal(await store.create('door', 'i', door('next')), true);
       assert.deepEqual(await store.get('door', 'i'), door('next'));
     });
@@ -157,7 +187,7 @@ export function storeContract(
       assert.deepEqual(await store.get('door', 'g'), door('s2'));
       await store.replace('door', 'g', door('s3'), under.now() + 1000);
       assert.deepEqual(await store.get('door', 'g'), door('s3'));
-      under.advance(1000);
+      await under.advance(1000);
       assert.equal(await store.get('door', 'g'), undefined);
       await store.put('door', 'g', door('s4'));
       await store.get('door', 'g');

@@ -67,7 +67,7 @@ export class AdminBed {
   /** Tells sums of refusals when it is asked to. */
   readonly strangers: Strangers = new Strangers({
     limits: { perAddress: 100, together: 100 },
-    store: { count: () => Promise.reject(new Error('nothing is counted there')) },
+    store: { admit: () => Promise.reject(new Error('nothing is counted there')) },
     recorder: this.#recorder as never,
     metrics: { refused: () => {} },
     behind: () => false,

@@ -1,4 +1,4 @@
-// Rates that policy sets: who is counted with whom, when it begins anew, and that a count that fails is a deny.
+// Rates that policy sets: who is counted with whom, when one more passes, and that a count that fails is a deny.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Ruling } from '#gateway/access/ruling';
@@ -11,7 +11,7 @@ let time = 1_000_000;
 
 function rates(): Rates {
   const counts = new Counts(() => time);
-  return new Rates({ count: async (key, window) => counts.count(key, window) }, () => time);
+  return new Rates({ admit: async (...asked) => counts.admit(...asked) }, () => time);
 }
 
 const allowed = (rate: Obligations['rate'], rule = 'r'): Ruling => ({
@@ -48,6 +48,29 @@ describe('a rate is kept', () => {
     assert.equal(explanation?.nearest[0]?.unmet[0]?.need, 'at most 3 in 60 s for each user');
     time += 40_000;
     assert.equal(await kept.keep(ruling, asked()), ruling);
+  });
+
+  test('in any period, not only from the first request on, and refusals do not make it longer', async () => {
+    const kept = rates();
+    const ruling = allowed({ requests: 100, per: 60_000 });
+    const ask = async (times: number): Promise<number> => {
+      let passed = 0;
+      for (let i = 0; i < times; i += 1) if ((await kept.keep(ruling, asked())) === ruling) passed += 1;
+      return passed;
+    };
+    assert.equal(await ask(1), 1);
+    time += 59_000;
+    assert.equal(await ask(150), 99, 'at the end of the first minute');
+    time += 1_000;
+    assert.equal(await ask(150), 1, 'at the beginning of the next');
+    time += 58_000;
+    assert.equal(await ask(150), 0);
+    const { explanation, retryAfter } = await kept.keep(ruling, asked());
+    assert.deepEqual(explanation?.remedy, { kind: 'wait-until', at: time + 1_000 });
+    assert.equal(retryAfter, 1);
+    assert.equal(explanation?.nearest[0]?.unmet[0]?.have, '101');
+    time += 1_000;
+    assert.equal(await ask(150), 99);
   });
 
   test('of a rule alone: another one counts for itself', async () => {
@@ -92,13 +115,13 @@ describe('what is counted together', () => {
 });
 
 test('a store that fails is a deny', async () => {
-  const kept = new Rates({ count: () => Promise.reject(new Error('gone')) }, () => time);
+  const kept = new Rates({ admit: () => Promise.reject(new Error('gone')) }, () => time);
   const { decision } = await kept.keep(allowed({ requests: 9, per: 1000 }), asked());
   assert.deepEqual(decision, { verdict: 'deny', reason: 'error' });
 });
 
 test('a deny, and an allow without a rate, are not counted', async () => {
-  const kept = new Rates({ count: () => assert.fail('counted') }, () => time);
+  const kept = new Rates({ admit: () => assert.fail('counted') }, () => time);
   const deny: Ruling = { policy: '', decision: { verdict: 'deny', reason: 'denied-by-rule' } };
   assert.equal(await kept.keep(deny, asked()), deny);
   const plain = allowed(undefined);

@@ -29,7 +29,7 @@ function bed(
   const counts = shared ?? new Counts(now);
   const strangers = new Strangers({
     limits: { perAddress: 5, together: 1_000, ...limits },
-    store: { count: async (key, window) => counts.count(key, window) },
+    store: { admit: async (...asked) => counts.admit(...asked) },
     recorder: {
       record: async (event) => {
         if (one.full) throw new Error('full');
@@ -123,6 +123,18 @@ describe('when there is too much of all', () => {
     assert.deepEqual([sum?.client?.address, sum?.count, more.length], ['198.51.100.1', 12, 0]);
   });
 
+  test('which no address makes by itself, nor two minutes together', async (t) => {
+    const one = bed(t, { perAddress: 20, together: 50 });
+    await one.refuse('192.0.2.1', 500);
+    assert.deepEqual(await one.refuse('198.51.100.1', 20), { recorded: 20, tooMany: 0 });
+    one.time += 59_000;
+    assert.deepEqual(await one.refuse('198.51.100.2', 20), { recorded: 10, tooMany: 10 });
+    one.time += 1_000;
+    assert.deepEqual(await one.refuse('198.51.100.3', 20), { recorded: 20, tooMany: 0 });
+    assert.deepEqual(await one.refuse('198.51.100.4', 20), { recorded: 20, tooMany: 0 });
+    assert.deepEqual(await one.refuse('198.51.100.5', 20), { recorded: 0, tooMany: 10 });
+  });
+
   test('the largest sums are told by address, all others in one', async (t) => {
     const one = bed(t, { perAddress: 100, together: 10 });
     await one.refuse('192.0.2.1', 10);
@@ -198,7 +210,7 @@ describe('what costs something', () => {
     const strangers = new Strangers({
       limits: { perAddress: 2, together: 10 },
       store: {
-        count: async () => {
+        admit: async () => {
           asked += 1;
           throw new Error('gone');
         },

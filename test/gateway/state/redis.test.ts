@@ -7,7 +7,16 @@ import { describe, test } from 'node:test';
 import { openAuthority } from '#gateway/pki/authority';
 import type { RedisConfig } from '#gateway/state/config';
 import { StateError } from '#gateway/state/error';
-import { ask, REDIS_NEEDS, redisCluster, redisServer, type Scope, sentinels } from '#test/contract/redis';
+import { type RedisClient, redisConnections } from '#gateway/state/redis-connections';
+import {
+  ask,
+  elapse,
+  REDIS_NEEDS,
+  redisCluster,
+  redisServer,
+  type Scope,
+  sentinels,
+} from '#test/contract/redis';
 import { storeContract } from '#test/contract/store';
 import { requires } from '#test/requires';
 import { until } from '#test/story/part';
@@ -29,6 +38,16 @@ function aclLine(): string {
   return /^user gateway .*$/m.exec(page)?.[0] ?? '';
 }
 
+/** Of its default user, for what no gateway does. */
+async function ownClient(
+  scope: Scope,
+  { username: _, password: __, ...redis }: Partial<RedisConfig>,
+): Promise<RedisClient> {
+  const client = await redisConnections({ database: 0, prefix: 'sallyport', ...redis }).client();
+  scope.after(async () => client.disconnect());
+  return client;
+}
+
 /** The contract on the Redis that `start` gives. */
 function contractOn(name: string, start: (scope: Scope) => Promise<Partial<RedisConfig>>): void {
   storeContract(
@@ -40,8 +59,11 @@ function contractOn(name: string, start: (scope: Scope) => Promise<Partial<Redis
         for (const step of steps.splice(0).reverse()) await step();
       };
       let time = Date.now();
-      const store = await start(scope)
-        .then((redis) => open(scope, redis, { now: () => time }))
+      const [clock, store] = await start(scope)
+        .then(
+          async (redis) =>
+            [await ownClient(scope, redis), await open(scope, redis, { now: () => time })] as const,
+        )
         .catch(async (error) => {
           await undo();
           throw error;
@@ -49,8 +71,9 @@ function contractOn(name: string, start: (scope: Scope) => Promise<Partial<Redis
       return {
         store,
         now: () => time,
-        advance: (milliseconds) => {
+        advance: async (milliseconds) => {
           time += milliseconds;
+          await elapse(clock, milliseconds);
         },
         close: async () => {
           await store.close();
@@ -93,7 +116,8 @@ contractOn(
         ...['--port', '0', '--tls-port', String(port), '--tls-auth-clients', 'no'],
         ...['--tls-cert-file', file('cert.pem', certificate), '--tls-key-file', file('key.pem', key)],
         ...['--tls-ca-cert-file', ca],
-        ...['--user', 'default', 'off', ...aclUser('of-the-gateways')],
+        ...['--user', 'default', 'on', 'nopass', 'resetkeys', '~sallyport:passed:*', '-@all'],
+        ...['+info', '+keys', '+eval', '+pttl', '+pexpire', ...aclUser('of-the-gateways')],
       ],
     });
     return {
@@ -146,7 +170,7 @@ describe('Redis', { skip }, () => {
     await store.create('door', 'b', { session: 's', host: 'h' });
     await store.list('door');
     await store.take('door', 'a');
-    await store.count('k', 1_000);
+    await store.admit('k', 1, 1_000);
     await store.subscribe(
       'news',
       () => undefined,
@@ -168,6 +192,48 @@ describe('Redis', { skip }, () => {
       granted.filter((name) => !used.includes(`cmdstat_${name}:`)),
       elsewhere,
     );
+  });
+
+  test('counts what passes beside the counts of earlier versions, which go on', async (t) => {
+    const [port = 0] = await freePorts(1);
+    // What these asked of their user, and no more.
+    const rights = aclLine().replace('+pttl', '+incr +pexpire +pttl').replace('PASSWORD', 'of-the-gateways');
+    await redisServer(t, { port, args: ['--port', String(port), ...`--${rights}`.split(' ')] });
+    await ask(port, 'SET', 'sallyport:count:k', '7', 'PX', '60000');
+    const store = await open(t, { ...user(t), server: at(port) });
+    t.after(() => store.close());
+    assert.equal(await store.admit('k', 1, 60_000), 0);
+    assert.ok((await store.admit('k', 1, 60_000)) > 0);
+    assert.equal(await ask(port, 'INCR', 'sallyport:count:k'), 8);
+  });
+
+  test('whose clock was set back keeps nobody out for longer than a period', async (t) => {
+    const { port } = await redisServer(t);
+    const store = await open(t, { server: at(port) });
+    t.after(() => store.close());
+    const clock = await ownClient(t, { server: at(port) });
+    const period = 3_600_000;
+    assert.equal(await store.admit('k', 1, period), 0);
+    await elapse(clock, -86_400_000);
+    assert.equal(await store.admit('k', 1, period), period);
+    await elapse(clock, period / 2);
+    const wait = await store.admit('k', 1, period);
+    assert.ok(wait > 0 && wait <= period / 2, String(wait));
+    await elapse(clock, wait);
+    assert.equal(await store.admit('k', 1, period), 0);
+  });
+
+  test('keeps less than a kilobyte of what passed, however much did', async (t) => {
+    const { port } = await redisServer(t);
+    const store = await open(t, { server: at(port) });
+    t.after(() => store.close());
+    const clock = await ownClient(t, { server: at(port) });
+    for (let i = 0; i < 300; i += 1) {
+      assert.equal(await store.admit('k', 1_000_000_000, 3_600_000), 0);
+      await elapse(clock, 30_000);
+    }
+    const size = Number(await ask(port, 'STRLEN', 'sallyport:passed:k'));
+    assert.ok(size > 900 && size < 1_000, String(size));
   });
 
   test('that hangs becomes an error soon, and is used again when it wakes', async (t) => {
