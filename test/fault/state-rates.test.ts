@@ -21,6 +21,7 @@ test('a rate holds in any hour, at two gateways', {
   const prepare = (directory: string): void => writeFileSync(join(directory, 'policy.yaml'), LIMITED);
   const fleet = await Fleet.start(t, { gateways: 2, state: () => onServer(port), prepare });
   const clock = new Redis({ port });
+  clock.on('error', () => undefined);
   t.after(() => clock.disconnect());
   // Whose first request is the one that ends the sign-in.
   const { cookie } = await fleet.signIn('ada');
