@@ -13,7 +13,7 @@ import { readOptions } from '../usage.ts';
 import { help, subcommands } from './ca/help.ts';
 import { durationOf } from './ca/life.ts';
 import { importHere, initRoot, requestHere, signRequest } from './ca/offline.ts';
-import { certificatesText, reportText } from './ca/report.ts';
+import { certificatesText, reportText, rotatedText } from './ca/report.ts';
 import { SSH_WORK } from './ca/ssh.ts';
 import { UsageError } from './ca/usage.ts';
 
@@ -60,8 +60,7 @@ const WORK: Readonly<Record<string, Work>> = {
   },
   rotate: async (values) => {
     const { body } = await ask(values, 'POST', `/v1/authorities/${values.authority}/rotate`);
-    const { serial, notAfter } = (body['intermediate'] ?? {}) as { serial?: string; notAfter?: number };
-    say(`${values.authority} issues with ${serial} until ${new Date(notAfter ?? 0).toISOString()}\n`);
+    say(rotatedText(values.authority, body));
   },
   'intermediate csr': async (values) => {
     const out = needed(values.out, '--out');
@@ -119,9 +118,10 @@ const WORK: Readonly<Record<string, Work>> = {
   export: async (values) => {
     const { body } = await ask(values, 'GET', '/v1/authorities');
     const all = (body['authorities'] ?? []) as { id: string; certificate: string; intermediates: string[] }[];
-    const one = all.find(({ id }) => id === values.authority);
+    const meant = all.filter(({ id }) => id === values.authority);
+    const [one] = meant;
     if (one === undefined) throw new AdminError(`there is no authority ${values.authority}`);
-    put(values.out, one.certificate + one.intermediates.join(''));
+    put(values.out, one.certificate + meant.flatMap(({ intermediates }) => intermediates).join(''));
   },
   ...Object.fromEntries(
     Object.entries(SSH_WORK).map(([name, work]): [string, Work] => [

@@ -1,12 +1,14 @@
 // What the admin API offers for authorities and their certificates.
 import { type ErrorHandler, Hono } from 'hono';
 import { z } from 'zod';
+import { OWN_BODY } from '#gateway/edge/limits';
 import type { AuthorityOffice } from '#gateway/pki/authority-office';
 import { AuthorityError } from '#gateway/pki/ca-certificate';
 import { SignerError } from '#gateway/pki/signer/signer';
 import { type AdminEnv, actorOf } from './door.ts';
 
-const importBody = z.strictObject({ certificate: z.string().min(1).max(16_384) });
+/** Room for one of each worker. */
+const importBody = z.strictObject({ certificate: z.string().min(1).max(OWN_BODY) });
 const revocationBody = z.strictObject({
   serial: z.string().regex(/^[0-9A-Fa-f]{2,40}$/),
   reason: z.string().min(1).max(500).optional(),

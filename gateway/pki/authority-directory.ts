@@ -12,7 +12,8 @@ import { join } from 'node:path';
 import { pem } from '#connectors/wire/der-writer';
 import type { Certificate } from '#gateway/attest/certificate';
 import { readPrivate, requirePrivate, writeWhole } from '#gateway/state/private-files';
-import { AuthorityError, type CaCertificate, caOf, type Intermediate, readCa } from './ca-certificate.ts';
+import type { CaCertificate, Intermediate } from './ca-certificate.ts';
+import { AuthorityError, caOf, casOf, readCa } from './ca-certificate.ts';
 import {
   BACKDATE,
   type Constraints,
@@ -177,13 +178,14 @@ export class AuthorityDirectory {
   }
 
   /**
-   * Takes up an intermediate that an offline root signed. `root`: its certificate, where this directory has none yet.
+   * Takes up an intermediate that an offline root signed, of those in `text` the one for the key that waits here. `root`:
+   * its certificate, where this directory has none yet.
    * Throws AuthorityError.
    */
   importIntermediate(text: string, root?: string): void {
     const unfit = (why: string): AuthorityError =>
       new AuthorityError('intermediate-unfit', `the intermediate cannot be used: ${why}`);
-    const { node, parsed } = caOf(text, 'the intermediate');
+    const given = casOf(text, 'the intermediate');
     const anchor = root !== undefined && !existsSync(this.at('ca.pem')) ? caOf(root, 'the root') : this.root;
     if (root !== undefined && !caOf(root, 'the root').node.raw.equals(anchor.node.raw)) {
       throw unfit('it is of another root than the one in ca.pem');
@@ -192,8 +194,9 @@ export class AuthorityDirectory {
       throw unfit('nothing was asked for here; run `sallyport ca intermediate csr` first');
     }
     const signer = this.openKey(this.at('pending.key'));
-    if (!node.publicKey.equals(signer.publicKey))
-      throw unfit('it is for another key than the one that waits here');
+    const found = given.find(({ node: { publicKey } }) => publicKey.equals(signer.publicKey));
+    if (found === undefined) throw unfit('it is for another key than the one that waits here');
+    const { node, parsed } = found;
     if (!node.checkIssued(anchor.node) || !node.verify(anchor.node.publicKey)) {
       throw unfit('the root in ca.pem did not sign it');
     }

@@ -46,6 +46,12 @@ export function caOf(text: string, what: string): CaCertificate {
   }
 }
 
+/** Each of those that `text` holds, one after the other. Throws AuthorityError where one is none. */
+export function casOf(text: string, what: string): readonly CaCertificate[] {
+  const each = text.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g);
+  return (each ?? [text]).map((one) => caOf(one, what));
+}
+
 export function readCa(file: string): CaCertificate {
   return caOf(readFileSync(file, 'utf8'), file);
 }

@@ -18,9 +18,9 @@ import {
   CHANGES_PATH,
   listenForAdmins,
 } from '#gateway/console/admin';
-import type { DrillReport } from '#gateway/console/drill';
 import { ROUND_HEADER } from '#gateway/console/signed-request';
 import { OWN_BODY } from '#gateway/edge/limits';
+import { ofAllWorkers } from './of-all.ts';
 import { workerDirectory } from './share.ts';
 import type { WorkerProcess } from './worker-process.ts';
 
@@ -30,27 +30,6 @@ interface Reply {
 }
 
 type Answering = Pick<WorkerProcess, 'number' | 'health'>;
-type Replies<Body> = readonly (readonly [worker: number, body: Body])[];
-type Merge = (replies: Replies<never>, away: readonly number[]) => object;
-
-interface OfAll {
-  readonly merge: Merge;
-  /** A worker that is not there has missed nothing: it takes this up by itself when it is started again. */
-  readonly later: boolean;
-}
-
-/** What every worker has a part of. */
-const OF_ALL: Readonly<Record<string, OfAll>> = {
-  'GET /v1/status': { merge: mergedStatus, later: true },
-  'POST /v1/policy/reload': { merge: mergedReload, later: true },
-  // Half of a gateway proves nothing.
-  'POST /v1/drills': { merge: mergedDrill, later: false },
-  // Each keeps what it accepted.
-  'POST /v1/changes': { merge: first, later: true },
-  // Each has keys of its own, by one schedule in the shared state.
-  'POST /v1/ssh-authority/rotate': { merge: mergedRotation, later: true },
-};
-
 /** Listens where the configuration says. */
 export async function adminOfAll(config: AdminPlace, workers: readonly Answering[]): Promise<Server> {
   const server = createServer(ADMIN_TIMES, (asked, response) => {
@@ -74,8 +53,7 @@ async function answer(
   const serving = workers.filter(({ health }) => health !== undefined);
   // By this each knows that it is asked what another one is asked, and not the same once more.
   const headers = { ...toPassOn(asked), [ROUND_HEADER]: randomUUID() };
-  const what = `${asked.method} ${asked.url}`;
-  const ofAll = OF_ALL[what];
+  const ofAll = ofAllWorkers(asked.method ?? '', asked.url ?? '');
   if (ofAll?.later === false && serving.length < workers.length) {
     const missing = away(workers, serving).map((one) => `worker ${one}`);
     const message = `this takes all workers, and ${missing.join(', ')} is not there: try again when it is`;
@@ -98,8 +76,8 @@ async function answer(
   }
   if (ofAll === undefined || replies.length === 0)
     return send(response, { status: 503, text: told('unavailable', 'no worker serves') });
-  // The first that was refused says why for all; of a policy, all say what they found.
-  const good = ofAll.merge === mergedReload ? [200, 422] : [200];
+  // The first that was refused says why for all.
+  const { good = [200] } = ofAll;
   const bad = replies.find(([, { status }]) => !good.includes(status));
   if (bad !== undefined) return send(response, bad[1]);
   const status = Math.max(...replies.map(([, reply]) => reply.status));
@@ -189,54 +167,4 @@ function send(response: ServerResponse, { status, text }: Reply): void {
 
 function told(error: string, message: string): string {
   return JSON.stringify({ error, message });
-}
-
-function first(replies: Replies<object>): object {
-  return replies[0]?.[1] ?? {};
-}
-
-/** Who is away goes by the new schedule before it signs again. */
-function mergedRotation(replies: Replies<object>, workers: readonly number[]): object {
-  return { ...first(replies), away: workers };
-}
-
-interface Status {
-  readonly connectors: readonly object[];
-  readonly openExchanges: number;
-}
-
-function mergedStatus(replies: Replies<Status>): object {
-  return {
-    ...first(replies),
-    connectors: replies.flatMap(([worker, { connectors }]) => connectors.map((one) => ({ ...one, worker }))),
-    openExchanges: replies.reduce((sum, [, { openExchanges }]) => sum + openExchanges, 0),
-    workers: replies.map(([worker, status]) => ({ worker, ...status, connectors: status.connectors.length })),
-  };
-}
-
-interface Reloaded {
-  readonly problems: readonly string[];
-}
-
-function mergedReload(replies: Replies<Reloaded>): object {
-  const problems = [...new Set(replies.flatMap(([, reloaded]) => reloaded.problems))];
-  return { loaded: problems.length === 0, problems };
-}
-
-function mergedDrill(replies: Replies<DrillReport>): object {
-  const reports = replies.map(([, report]) => report);
-  const sum = (key: 'allowed' | 'denied' | 'failed'): number =>
-    reports.reduce((total, report) => total + report[key], 0);
-  const after = reports.map(({ readyAfterMs }) => readyAfterMs);
-  const of = (worker: number, one: string): string => `worker ${worker}: ${one}`;
-  return {
-    ...reports[0],
-    ...{ allowed: sum('allowed'), denied: sum('denied'), failed: sum('failed') },
-    ailments: replies.flatMap(([worker, { ailments }]) => ailments.map((one) => of(worker, one))),
-    findings: replies.flatMap(([worker, { findings }]) =>
-      findings.map((one) => ({ ...one, seen: of(worker, one.seen) })),
-    ),
-    held: reports.every(({ held }) => held),
-    readyAfterMs: after.includes(undefined) ? undefined : Math.max(...after.map(Number)),
-  };
 }

@@ -34,7 +34,8 @@ Example: sallyport ca list --config gateway.yaml
 const ROTATE = `Usage: sallyport ca rotate --config FILE [--authority NAME]
 
 Makes an intermediate with a new key, where pki.keys says. What the one before issued stays good until it ends; open
-connections are not touched. With an offline root, see \`sallyport ca intermediate\`.
+connections are not touched. With an offline root, see \`sallyport ca intermediate\`. Of several workers each gets one,
+and all must be there.
 
 Options:
 ${CONFIG}
@@ -65,7 +66,8 @@ const INTERMEDIATE = `Usage: sallyport ca intermediate csr --config FILE --out F
        sallyport ca intermediate import --config FILE --certificate FILE [--root FILE] [--authority NAME]
 
 Brings an intermediate from an offline root: csr on the gateway, sign where the root is, import on the gateway. Before
-a gateway's first start, csr and import work on its state directory, and import needs --root.
+a gateway's first start, csr and import work on its state directory, and import needs --root. Of several workers the
+files hold a request and a certificate each.
 
 Options:
 ${CONFIG}

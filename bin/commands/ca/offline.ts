@@ -9,6 +9,7 @@ import type { Constraints } from '#gateway/pki/certificate-writer';
 import { accessOf } from '#gateway/pki/issuer-service';
 import { readRequest } from '#gateway/pki/signing-request';
 import { readPrivate } from '#gateway/state/private-files';
+import { workerConfig } from '#gateway/workers/share';
 
 /** Rejects with AuthorityError where there is a root already. */
 export async function initRoot(dir: string, name: string, passphrase: string | undefined): Promise<void> {
@@ -19,18 +20,24 @@ export async function initRoot(dir: string, name: string, passphrase: string | u
   await directory.makeRoot();
 }
 
-/** The intermediate in PEM. */
+/** The intermediate in PEM; of several requests one each. */
 export async function signRequest(
   dir: string,
   csr: string,
   constraints: Constraints,
   passphrase: string | undefined,
 ): Promise<string> {
-  return openRoot(dir, passphrase).signIntermediate(await readRequest(csr), constraints);
+  const root = openRoot(dir, passphrase);
+  const each = csr.match(/-----BEGIN CERTIFICATE REQUEST-----[^-]+-----END CERTIFICATE REQUEST-----/g);
+  let signed = '';
+  for (const one of each ?? [csr]) signed += await root.signIntermediate(await readRequest(one), constraints);
+  return signed;
 }
 
-export function requestHere(config: GatewayConfig, authority: string): Promise<string> {
-  return openHere(config, authority).requestIntermediate();
+export async function requestHere(config: GatewayConfig, authority: string): Promise<string> {
+  let requests = '';
+  for (const one of workersOf(config)) requests += await openHere(one, authority).requestIntermediate();
+  return requests;
 }
 
 export function importHere(
@@ -39,7 +46,15 @@ export function importHere(
   certificate: string,
   root: string | undefined,
 ): void {
-  openHere(config, authority).importIntermediate(certificate, root);
+  for (const one of workersOf(config)) openHere(one, authority).importIntermediate(certificate, root);
+}
+
+/** Each worker has intermediates of its own. */
+function workersOf(config: GatewayConfig): readonly GatewayConfig[] {
+  const { count } = config.workers;
+  return count === 1
+    ? [config]
+    : Array.from({ length: count }, (_, index) => workerConfig(config, index + 1));
 }
 
 function openRoot(dir: string, passphrase: string | undefined, name = 'Sallyport'): AuthorityDirectory {
