@@ -4,7 +4,7 @@
 /** Parts of a period that are told apart. What passes in the same part is one entry of a log, as old as its latest. */
 export const PARTS = 60;
 
-/** Keys: 25 MB with one entry each, 230 MB with full logs. */
+/** Keys: 30 MB with one entry each, 300 MB with full logs. */
 const LIMIT = 100_000;
 
 /** Entries, oldest first. The first has ended: what comes after it is counted from its total. */
@@ -75,7 +75,7 @@ function waitIn({ times, totals }: Log, ended: number, limit: number, since: num
 function add({ times, totals }: Log, ended: number, now: number, part: number): void {
   const total = (totals.at(-1) ?? 0) + 1;
   const newest = times.length - 1;
-  if (newest > ended && Math.floor((times[newest] ?? 0) / part) === Math.floor(now / part)) {
+  if (Math.floor((times[newest] ?? 0) / part) === Math.floor(now / part)) {
     times.pop();
     totals.pop();
   }

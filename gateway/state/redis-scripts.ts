@@ -37,7 +37,7 @@ local last = ended
 while total - select(2, entry(last)) >= limit do last = last + 1 end
 if last > ended then return entry(last) + period - now end
 local part = period / ${PARTS}
-if newest > ended and math.floor(time / part) == math.floor(now / part) then newest = newest - 1 end
+if math.floor(time / part) == math.floor(now / part) then newest = newest - 1 end
 log = string.sub(log, ended * 16 - 15, newest * 16) .. struct.pack('<dd', now, total + 1)
 redis.call('SET', KEYS[1], log, 'PX', period)
 return 0`;
