@@ -185,7 +185,7 @@ async function wire(given: GatewayConfig, around: Surroundings, undo: (() => unk
   const connections = new Connections(new Countries(config.context.countries));
   const answers = answersFor({
     ...{ config, sites, connections, providers, signIn, sessions, signer, ways, tunnels, standings },
-    ...{ revoke, store, recorder, strangers, sshDesk, now },
+    ...{ revoke, store, recorder, strangers, sshDesk, log, now },
     devices: devices.app,
     expectsEvidence: devices.expectsEvidence,
   });

@@ -1,9 +1,11 @@
 // Puts together what people see of the gateway itself: the portal, the doorway on each app's host, and the answers to
 // requests that go no further.
+import type { Log } from '#siem/log';
 import { Answers, type AnswersParts } from './answers.ts';
 import type { GatewayConfig } from './config.ts';
 import type { Connections } from './edge/connections.ts';
 import type { Sites } from './edge/sites.ts';
+import { SignInTroubles } from './identity/sign-in-troubles.ts';
 import type { SshDesk } from './pki/ssh/desk.ts';
 import { type BackchannelParts, backchannelApp } from './portal/backchannel.ts';
 import { type CardParts, cardsFor } from './portal/cards.ts';
@@ -21,6 +23,7 @@ export interface PagesParts
   readonly sites: Sites;
   readonly connections: Connections;
   readonly sshDesk: SshDesk | undefined;
+  readonly log: Log;
 }
 
 export function answersFor(parts: PagesParts): Answers {
@@ -34,6 +37,7 @@ export function answersFor(parts: PagesParts): Answers {
     portalApp: portalApp({
       ...parts,
       origin,
+      troubles: new SignInTroubles(parts.log, parts.now),
       apps: config.apps,
       backchannel: backchannelApp({ ...parts, host }),
       cli: cliApp({ ...parts, origin }),

@@ -23,6 +23,7 @@ import { createLog } from '#siem/log';
 import { describeSystemError } from '#siem/system-error';
 import { EXIT } from '../exit.ts';
 import { readConfig } from '../read-config.ts';
+import { onStop } from '../stop-signals.ts';
 import { readOptions } from '../usage.ts';
 import { version } from '../version.ts';
 
@@ -164,17 +165,9 @@ function lines(name: string): Log {
 
 function untilStopped(connector: Connector): Promise<number> {
   const { promise, resolve, reject } = Promise.withResolvers<number>();
-  let stopping = false;
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    process.on(signal, () => {
-      // A second signal means: now.
-      if (stopping) {
-        resolve(EXIT.ok);
-        return;
-      }
-      stopping = true;
-      connector.close(GRACE).then(() => resolve(EXIT.ok), reject);
-    });
-  }
+  onStop(process, Date.now, (_signal, atOnce) => {
+    if (atOnce) resolve(EXIT.ok);
+    else connector.close(GRACE).then(() => resolve(EXIT.ok), reject);
+  });
   return promise;
 }

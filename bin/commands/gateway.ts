@@ -27,6 +27,7 @@ import { createLog } from '#siem/log';
 import { describeSystemError } from '#siem/system-error';
 import { EXIT } from '../exit.ts';
 import { type GatewayDocument, readGatewayDocument } from '../read-gateway-config.ts';
+import { onStop } from '../stop-signals.ts';
 import { readOptions } from '../usage.ts';
 import { version } from '../version.ts';
 
@@ -123,8 +124,7 @@ async function serveAll(document: GatewayDocument, count: number, json: boolean)
   if (supervisor === undefined) return EXIT.no;
   const stopped = new Promise<number>((resolve, reject) => {
     process.on('SIGHUP', () => supervisor.reload());
-    for (const signal of ['SIGTERM', 'SIGINT'] as const)
-      process.on(signal, () => void supervisor.stop(signal, GRACE).then(resolve, reject));
+    onStop(process, Date.now, (signal) => void supervisor.stop(signal, GRACE).then(resolve, reject));
   });
   tell(config, supervisor, json);
   return stopped;
@@ -205,13 +205,8 @@ function readyText(config: GatewayConfig, { addresses, developmentCa }: Serving)
 function untilStopped(gateway: Gateway): Promise<number> {
   return new Promise((resolve, reject) => {
     process.on('SIGHUP', () => void gateway.reloadPolicy());
-    let stopping = false;
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-      process.on(signal, () => {
-        // A second signal means: now.
-        gateway.close(signal, stopping ? 0 : GRACE).then(() => resolve(EXIT.ok), reject);
-        stopping = true;
-      });
-    }
+    onStop(process, Date.now, (signal, atOnce) => {
+      gateway.close(signal, atOnce ? 0 : GRACE).then(() => resolve(EXIT.ok), reject);
+    });
   });
 }

@@ -1,5 +1,5 @@
 // The portal's own addresses: signing in and out, a person's apps, and the keys apps check our assertions with.
-import { Hono } from 'hono';
+import { type Context, Hono } from 'hono';
 import type { AppConfig, ProviderConfig } from '#gateway/config';
 import type { NetworkFacts } from '#gateway/context/facts';
 import { canonicalTarget } from '#gateway/edge/target';
@@ -15,6 +15,7 @@ import type { LiveSession } from '#gateway/identity/live-session';
 import { LoginError, type Provider } from '#gateway/identity/providers';
 import type { Sessions } from '#gateway/identity/sessions';
 import type { SignIn } from '#gateway/identity/sign-in';
+import type { SignInTroubles } from '#gateway/identity/sign-in-troubles';
 import type { Strangers } from '#gateway/inspect/strangers';
 import type { AssertionSigner } from '#gateway/pki/assertion';
 import type { Destination } from '#gateway/state/store';
@@ -39,6 +40,7 @@ export interface PortalParts {
   readonly apps: readonly AppConfig[];
   readonly providers: ReadonlyMap<string, Provider>;
   readonly signIn: SignIn;
+  readonly troubles: SignInTroubles;
   readonly sessions: Sessions;
   readonly signer: AssertionSigner;
   /** What lies below /cli. */
@@ -90,6 +92,17 @@ export function portalApp(parts: PortalParts): Hono<Env> {
     ),
   );
 
+  /** Records a sign-in that failed, and throws the error again. */
+  async function failed(c: Context<Env>, provider: string, error: unknown): Promise<never> {
+    if (error instanceof LoginError) {
+      parts.troubles.tell(provider, error);
+      const userAgent = c.req.header('user-agent');
+      const { client } = c.env;
+      await parts.strangers.record({ kind: 'login-failed', code: error.code, provider, client, userAgent });
+    }
+    throw error;
+  }
+
   for (const path of KEY_SETS) {
     app.get(path, (c) => c.json(parts.signer.jwks, 200, { 'Cache-Control': 'public, max-age=300' }));
   }
@@ -116,12 +129,12 @@ export function portalApp(parts: PortalParts): Hono<Env> {
     if (provider === undefined) return c.html(await signInPage(origin, choices(parts, c.req.url)));
     const browser = readCookie(c.req.header('cookie'), BROWSER_COOKIE) ?? newSecret();
     if (session === undefined) await parts.strangers.admit('sign-in', c.env.client);
-    const url = await parts.signIn.begin({
-      provider,
-      browser,
+    const begin = {
+      ...{ provider, browser },
       ...(destination === undefined ? {} : { destination }),
       ...(stepUp ? { maxAge: 0 } : {}),
-    });
+    };
+    const url = await parts.signIn.begin(begin).catch((error: unknown) => failed(c, provider, error));
     c.header('Set-Cookie', setCookie(BROWSER_COOKIE, browser, BROWSER_COOKIE_LIFE));
     return c.redirect(url);
   });
@@ -152,10 +165,7 @@ export function portalApp(parts: PortalParts): Hono<Env> {
       c.header('Set-Cookie', setCookie(SESSION_COOKIE, door.value, door.maxAge));
       return c.redirect(await onwards(parts, session, destination));
     } catch (error) {
-      if (error instanceof LoginError) {
-        await parts.strangers.record({ kind: 'login-failed', code: error.code, provider, client, userAgent });
-      }
-      throw error;
+      return failed(c, provider, error);
     }
   });
 

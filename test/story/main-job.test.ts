@@ -38,6 +38,12 @@ test('a person signs in, works, is denied and told why, steps up, and signs out'
     const [reply] = await Promise.all([page.waitForNavigation(), person.click('Partner Ltd')]);
     assert.equal(reply?.status(), 503);
     assert.match(await heading(), /not available/);
+    const failed = installation.events().findLast(({ event }) => event.action === 'login-failed');
+    assert.equal(failed?.event.code, 'provider-unreachable', 'it is recorded');
+    assert.match(
+      installation.gateway.output,
+      /sign-ins with partner fail \(provider-unreachable\): .*ECONNREFUSED/,
+    );
     await person.look('provider-down');
     await person.click('Try again');
     assert.equal(await heading(), 'Sign in');
