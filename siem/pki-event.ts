@@ -8,9 +8,9 @@ type Optional<T> = T | undefined;
 export interface AuthorityChanged {
   readonly kind: 'authority-changed';
   readonly authority: string;
-  /** `issuing`: another intermediate issues from now on; all others: somebody asked for that. */
+  /** `issuing`: another intermediate, or other keys of SSH, from now on; all others: somebody asked for that. */
   readonly change: 'issuing' | 'rotate' | 'request' | 'import' | 'crl';
-  /** Of the intermediate that issues. */
+  /** Of the intermediate that issues; keys of SSH have none. */
   readonly certificate?: Optional<CertificateRef>;
   readonly by: Actor;
 }

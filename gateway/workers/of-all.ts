@@ -22,6 +22,7 @@ const OF_ALL: Readonly<Record<string, OfAll>> = {
   // Each keeps what it accepted.
   'POST /v1/changes': { merge: first, later: true },
   // Each has keys of its own, by one schedule in the shared state.
+  'GET /v1/ssh-authority': { merge: mergedKeys, later: true },
   'POST /v1/ssh-authority/rotate': { merge: mergedRotation, later: true },
   // Each has intermediates of its own, and signs lists for them when it starts.
   'GET /v1/authorities': { merge: mergedAuthorities, later: true },
@@ -39,6 +40,16 @@ export function ofAllWorkers(method: string, url: string): OfAll | undefined {
 
 function first(replies: Replies<object>): object {
   return replies[0]?.[1] ?? {};
+}
+
+interface Keys {
+  readonly authorities: string;
+  readonly keys: readonly object[];
+}
+
+function mergedKeys(replies: Replies<Keys>): object {
+  const keys = replies.flatMap(([worker, body]) => body.keys.map((one) => ({ ...one, worker })));
+  return { ...first(replies), keys };
 }
 
 /** Who is away goes by the new schedule before it signs again. */

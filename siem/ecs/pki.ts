@@ -29,13 +29,15 @@ const DONE: Readonly<Record<AuthorityChanged['change'], string>> = {
 };
 
 function authorityChanged({ authority, change, certificate, by }: AuthorityChanged): Mapping {
+  // Keys of SSH have no certificates.
+  const done = `The authority ${authority} ${DONE[change]}`;
   return {
     action: 'authority-changed',
     category: ['configuration', 'iam'],
     type: ['change', 'admin'],
     outcome: 'success',
     code: change,
-    message: clip(`The authority ${authority} ${DONE[change]}`),
+    message: clip(certificate === undefined ? done.replace(/intermediate$/, 'key') : done),
     fields: { user: actorUser(by) },
     own: {
       authority: { id: authority },

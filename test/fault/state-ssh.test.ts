@@ -64,6 +64,12 @@ test('keys turn while a worker is away', { skip, timeout: 240_000 }, async (t) =
     assert.deepEqual([filesOf(1).length, filesOf(2).length], [2, 2]);
     assert.equal((await published()).length, 4);
     assert.deepEqual(await signers(), first, 'the next ones do not sign yet');
+    const told = (await gateway.command('ca', 'ssh-public-key', '--json')).output;
+    const keys = JSON.parse(told).keys as { readonly worker: number }[];
+    assert.deepEqual(
+      keys.map(({ worker }) => worker),
+      [1, 1, 2, 2],
+    );
     const again = await gateway.command('ca', 'ssh-rotate', '--after', '0');
     assert.match(again.output, /published already/, 'one is enough for both');
   });

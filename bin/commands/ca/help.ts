@@ -149,7 +149,8 @@ TrustedUserCAKeys. They are at https://<portal>/ssh/authority.pub too.
 Options:
 ${CONFIG}
   --out FILE        Write them to FILE instead
-  --json            Print {"authorities", "keys"}: the lines, and this gateway's keys with when they sign
+  --json            Print {"authorities", "keys"}: the lines, and this gateway's keys with when they sign, and of which
+                    worker they are
 
 ${EXITS}
 
