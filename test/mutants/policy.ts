@@ -220,7 +220,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'memberships resolved by another policy are believed',
-    file: 'policy/policy.ts',
+    file: 'policy/compiled-policy.ts',
     find: 'if (policy === this && (subject',
     replace: 'if ((subject',
   },

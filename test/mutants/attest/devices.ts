@@ -149,8 +149,8 @@ export const DEVICES: readonly Mutant[] = [
   {
     name: 'attributes of an AK are not checked',
     file: 'gateway/attest/enrolment.ts',
-    find: '    checkAttestationKey(ak);\n',
-    replace: '    void checkAttestationKey;\n',
+    find: '  checkAttestationKey(ak);\n',
+    replace: '  void checkAttestationKey;\n',
   },
   {
     name: 'a token stands in for a certificate',

@@ -83,14 +83,14 @@ export const TRUST: readonly Mutant[] = [
   {
     name: 'unknown critical extensions of an EK certificate are ignored',
     file: 'gateway/attest/endorsements.ts',
-    find: "if (leaf.unknownCritical) throw new AttestationRefusal('ek-certificate-critical-extension');",
+    find: "if (hasUnknown(leaf)) throw new AttestationRefusal('ek-certificate-critical-extension');",
     replace: '',
   },
   {
     name: 'unknown critical extensions of an issuer are ignored',
     file: 'gateway/attest/endorsements.ts',
-    find: "  if (unknownCritical) throw new AttestationRefusal('ek-certificate-critical-extension');\n",
-    replace: '  void unknownCritical;\n',
+    find: "  if (hasUnknown(issuer.certificate)) throw new AttestationRefusal('ek-certificate-critical-extension');\n",
+    replace: '',
   },
   {
     name: 'the signature of a certificate is not verified',
