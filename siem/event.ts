@@ -54,7 +54,7 @@ export interface RefusalsSummed {
   readonly kind: 'refusals-summed';
   /** Left out when they are of several addresses. */
   readonly client?: Optional<Peer>;
-  /** Of refusals at the admin socket: nobody who is known. */
+  /** Of refusals at the admin socket: an admin who asked for too much, or nobody who is known. */
   readonly by?: Optional<Actor>;
   /** How many addresses, at least; none at the admin socket. An IPv6 network of 64 bits counts as one. */
   readonly addresses: number;

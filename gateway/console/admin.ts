@@ -1,7 +1,13 @@
 // The admin API on a Unix socket: every request goes through the door, which knows who may ask for what. The gateway
 // stays the only writer of its state and events.
 import { chmodSync, rmSync } from 'node:fs';
-import { createServer, type Server, type ServerOptions } from 'node:http';
+import {
+  createServer,
+  type IncomingMessage,
+  type Server,
+  type ServerOptions,
+  type ServerResponse,
+} from 'node:http';
 import { join } from 'node:path';
 import { Hono } from 'hono';
 import { z } from 'zod';
@@ -37,7 +43,7 @@ export const CHANGES_PATH = '/v1/changes';
 /** Nobody needs more at once, and on a socket that is open to all nobody gets more: who waits gives way to who comes. */
 const MAX_CONNECTIONS = 64;
 /** For the same reason nobody may take as long as they like over a request. */
-export const ADMIN_TIMES: ServerOptions = {
+const TIMES: ServerOptions = {
   headersTimeout: HEADERS_TIMEOUT,
   requestTimeout: REQUEST_TIMEOUT,
   connectionsCheckingInterval: CHECK_INTERVAL,
@@ -67,7 +73,7 @@ export interface AdminParts extends AccessParts {
   readonly office: AuthorityOffice;
   readonly devices: DeviceDesk;
   readonly recorder: Recorder;
-  readonly strangers: Pick<Strangers, 'recordAction'>;
+  readonly strangers: Pick<Strangers, 'recordAction' | 'countAction'>;
   /** Undefined where no app has SSH certificates. */
   readonly ssh: SshDesk | undefined;
   /** Undefined where nothing needs to be signed. */
@@ -104,7 +110,8 @@ const openingBody = z.strictObject({ reason: z.string().min(1).max(500) });
 export function adminApp(parts: AdminParts): Hono<AdminEnv> {
   const app = new Hono<AdminEnv>();
   app.onError((error, c) => c.json({ error: 'unavailable', message: error.message }, 503));
-  app.use(door({ callers: parts.admins.callers, recorder: parts.recorder, strangers: parts.strangers }));
+  const { callers, shares } = parts.admins;
+  app.use(door({ callers, shares, recorder: parts.recorder, strangers: parts.strangers }));
   app.route('/v1', accessApp(parts));
   app.route('/v1', deviceAdmin(parts.devices, parts.connectorNames));
   app.route('/v1', changeAdmin(parts.changes));
@@ -153,7 +160,7 @@ export function adminApp(parts: AdminParts): Hono<AdminEnv> {
 /** Listens on the admin socket, replacing what a crashed gateway left there. */
 export async function adminListener(config: AdminPlace, parts: AdminParts): Promise<Server> {
   const app = adminApp(parts);
-  const server = createServer(ADMIN_TIMES, (request, response) => {
+  return listenForAdmins(config, (request, response) =>
     serveOwn(
       { fetch: (one: Request) => app.fetch(one) },
       `http://admin${request.url ?? '/'}`,
@@ -161,28 +168,32 @@ export async function adminListener(config: AdminPlace, parts: AdminParts): Prom
       request,
       response,
       request.url === CHANGES_PATH ? MAX_BUNDLE : OWN_BODY,
-    ).catch(() => response.destroy());
-  });
-  await listenForAdmins(server, config);
-  return server;
+    ).catch(() => void response.destroy()),
+  );
 }
 
-/** Listens where the configuration says. Throws AdminSocketError. */
-export async function listenForAdmins(server: Server, config: AdminPlace): Promise<void> {
+/** Listens where the configuration says. `answer` never rejects. Throws AdminSocketError. */
+export async function listenForAdmins(
+  config: AdminPlace,
+  answer: (request: IncomingMessage, response: ServerResponse) => Promise<void>,
+): Promise<Server> {
   const path = adminSocket(config);
   if (Buffer.byteLength(path) > MAX_SOCKET_PATH) throw new AdminSocketError(path);
   rmSync(path, { force: true });
   const crowd = new Crowd({ connections: MAX_CONNECTIONS, perAddress: MAX_CONNECTIONS }, () =>
     performance.now(),
   );
-  crowd.attend(server);
-  server.prependListener('request', ({ socket }, response) => {
-    if (crowd.engage(socket)) response.once('close', () => crowd.rest(socket));
+  const server = createServer(TIMES, (request, response) => {
+    const { socket } = request;
+    if (!crowd.engage(socket, request)) socket.destroy();
+    else void answer(request, response).finally(() => crowd.rest(socket));
   });
+  crowd.attend(server);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(path, resolve);
   });
   // Where every request must be signed, whoever comes may ask.
   chmodSync(path, config.admin?.socket === undefined ? 0o600 : 0o666);
+  return server;
 }

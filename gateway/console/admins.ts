@@ -7,6 +7,7 @@ import { directoryOfAll } from '#gateway/workers/share';
 import type { Recorder } from '#siem/recorder';
 import { BreakGlass } from './break-glass.ts';
 import { Callers } from './callers.ts';
+import { Shares } from './shares.ts';
 import { gatewayName } from './signed-request.ts';
 
 export interface AdminsParts {
@@ -20,6 +21,7 @@ export interface AdminsParts {
 
 export interface Admins {
   readonly callers: Callers;
+  readonly shares: Shares;
   readonly breakGlass: BreakGlass;
 }
 
@@ -45,11 +47,13 @@ export function openAdmins({ config, signed, store, recorder, now }: AdminsParts
     const unknown = named.find((name) => name !== undefined && !known.has(name));
     if (unknown !== undefined) throw new SignersError(`${admin.signers} has no key of ${unknown}`);
   }
+  const shares = new Shares(now);
   return {
     callers: new Callers({
-      ...{ admin, gateway: gatewayName(config), signers, breakGlass, store, now },
+      ...{ admin, gateway: gatewayName(config), signers, breakGlass, shares, store, now },
       supervised: worker !== undefined,
     }),
+    shares,
     breakGlass,
   };
 }

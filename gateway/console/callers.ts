@@ -12,6 +12,7 @@ import type { Actor } from '#siem/parties';
 import type { BreakGlass } from './break-glass.ts';
 import type { AdminConfig } from './config.ts';
 import { OPEN_BREAK_GLASS, ROLES, ROUTES } from './roles.ts';
+import type { Shares } from './shares.ts';
 import { ADMIN_NAMESPACE, type SignedRequest, textToSign } from './signed-request.ts';
 
 /** How far a request's time may be from ours, in milliseconds. */
@@ -25,6 +26,8 @@ const TEXTS = {
   'state-unreachable':
     'whether the same request was answered already cannot be told, because the state does not answer',
   'signer-unknown': 'the key is not listed among the admins’, or not valid now',
+  'too-many':
+    'you have too many requests under way, or asked more often than ten times a second for a minute',
   'role-missing': 'none of your roles may do that',
   'break-glass-sealed': 'the account is sealed: open it with `sallyport admin break-glass`',
   'break-glass-spent': 'the account was opened before and is closed for good: its key must be replaced',
@@ -71,6 +74,7 @@ export interface CallersOptions {
   /** The list as it is now. */
   signers(): readonly Signer[];
   readonly breakGlass: BreakGlass;
+  readonly shares: Pick<Shares, 'spend'>;
   /** Where it is kept which requests were answered, for all who may be asked the same. */
   readonly store: Pick<Store, 'update'>;
   /** Whether a supervisor, and nobody else, asks here. */
@@ -90,7 +94,7 @@ export class Callers {
 
   /** Rejects with AdminRefusal. */
   async identify(request: AskedRequest): Promise<Caller> {
-    const { admin, breakGlass } = this.#options;
+    const { admin, breakGlass, shares } = this.#options;
     if (admin === undefined) {
       const id = request.operator ?? 'owner';
       return { actor: { kind: 'operator', id }, roles: ['owner'], breakGlass: false };
@@ -99,6 +103,9 @@ export class Callers {
     const actor = { kind: 'user', id: principal } as const;
     const { fingerprint } = key;
     const forEmergencies = admin.breakGlass.accounts.includes(principal);
+    // Before anything is written of it.
+    if (!shares.spend(principal))
+      throw new AdminRefusal('too-many', { actor, fingerprint, roles: [], breakGlass: forEmergencies });
     await this.#onlyOnce(request, principal, forEmergencies);
     if (forEmergencies) {
       const open = breakGlass.sealOf(fingerprint) === 'open';

@@ -12,6 +12,7 @@ import {
   type Callers,
 } from './callers.ts';
 import { routeOf } from './roles.ts';
+import type { Shares } from './shares.ts';
 import {
   NONCE_HEADER,
   OPERATOR_HEADER,
@@ -30,11 +31,12 @@ export interface DoorParts {
   readonly callers: Callers;
   readonly recorder: Recorder;
   /** A socket on which everybody may ask must not let them write without end. */
-  readonly strangers: Pick<Strangers, 'recordAction'>;
+  readonly strangers: Pick<Strangers, 'recordAction' | 'countAction'>;
+  readonly shares: Shares;
 }
 
 /** Comes before every address. */
-export function door({ callers, recorder, strangers }: DoorParts): MiddlewareHandler<AdminEnv> {
+export function door({ callers, recorder, strangers, shares }: DoorParts): MiddlewareHandler<AdminEnv> {
   /** Records a refusal; the answer instead of it, if `anybody` asked and there were too many of those. */
   const record = async (refused: RefusedAction, anybody: boolean): Promise<TooMany | undefined> => {
     try {
@@ -57,10 +59,16 @@ export function door({ callers, recorder, strangers }: DoorParts): MiddlewareHan
     try {
       caller = await callers.identify(await asked(c));
       callers.admit(caller, route);
+      if (!shares.enter(caller.actor.id)) throw new AdminRefusal('too-many', caller);
     } catch (error) {
       if (!(error instanceof AdminRefusal)) throw error;
       const { code, message, caller: known } = error;
       const { actor: by, roles, breakGlass } = known ?? NOBODY;
+      if (code === 'too-many') {
+        strangers.countAction(by, code);
+        c.header('Retry-After', '10');
+        return c.json({ error: code, message }, 429);
+      }
       const refused = { ...about, verdict: 'refused', code, by, roles, breakGlass } as const;
       // Who has a key of their own, but none on the list, is anybody too.
       const tooMany = await record(refused, caller === undefined);
@@ -70,14 +78,18 @@ export function door({ callers, recorder, strangers }: DoorParts): MiddlewareHan
     }
     const { actor: by, roles, breakGlass } = caller;
     const allowed = { verdict: 'allowed', by, roles, breakGlass } as const;
-    const action = await recorder.record({ ...about, ...allowed }, { durable: true });
-    c.set('caller', caller);
-    const began = performance.now();
-    await next();
-    const durationMs = Math.round(performance.now() - began);
-    const ended = { action, by, route, status: c.res.status, durationMs, breakGlass } as const;
-    await recorder.record({ kind: 'admin-action-ended', ...ended }, { durable: true });
-    return undefined;
+    try {
+      const action = await recorder.record({ ...about, ...allowed }, { durable: true });
+      c.set('caller', caller);
+      const began = performance.now();
+      await next();
+      const durationMs = Math.round(performance.now() - began);
+      const ended = { action, by, route, status: c.res.status, durationMs, breakGlass } as const;
+      await recorder.record({ kind: 'admin-action-ended', ...ended }, { durable: true });
+      return undefined;
+    } finally {
+      shares.leave(by.id);
+    }
   };
 }
 

@@ -76,8 +76,8 @@ export class Strangers {
   readonly #all: Counts;
   /** By network. */
   #sums = new Map<string, Sum>();
-  /** Of the admin socket: told whatever strangers do elsewhere. */
-  #actions: Sum | undefined;
+  /** Of the admin socket, by who asked: told whatever strangers do elsewhere. */
+  readonly #actions = new Map<string, Sum>();
   readonly #timer: NodeJS.Timeout;
 
   constructor(parts: StrangersParts) {
@@ -110,9 +110,14 @@ export class Strangers {
   async recordAction(event: RefusedAction, options?: RecordOptions): Promise<string> {
     const wait = this.#all.admit('admin', ADMIN_REFUSALS, WINDOW);
     if (wait === 0) return this.#parts.recorder.record(event, options);
-    const at = this.#parts.now();
-    this.#keepAction({ by: UNKNOWN, addresses: 0, byCode: new Map([[event.code, 1]]), from: at, to: at });
+    this.countAction(UNKNOWN, event.code);
     throw new TooMany(wait);
+  }
+
+  /** A request at the admin socket of somebody who has had their share: it is told in a sum alone. */
+  countAction(by: Actor, code: string): void {
+    const at = this.#parts.now();
+    this.#keepAction({ by, addresses: 0, byCode: new Map([[code, 1]]), from: at, to: at });
   }
 
   /** Lets a stranger have what costs something; counted over all gateways. @throws {TooMany} having counted it. */
@@ -134,10 +139,10 @@ export class Strangers {
     for (const [network, sum] of told) {
       await this.#parts.recorder.record(eventOf(sum)).catch(() => this.#keep(network, sum));
     }
-    const actions = this.#actions;
-    this.#actions = undefined;
-    if (actions !== undefined)
-      await this.#parts.recorder.record(eventOf(actions)).catch(() => this.#keepAction(actions));
+    const actions = [...this.#actions.values()];
+    this.#actions.clear();
+    for (const sum of actions)
+      await this.#parts.recorder.record(eventOf(sum)).catch(() => this.#keepAction(sum));
   }
 
   /**
@@ -174,8 +179,10 @@ export class Strangers {
   }
 
   #keepAction(more: Sum): void {
-    if (this.#actions === undefined) this.#actions = more;
-    else add(this.#actions, more);
+    const who = more.by?.id ?? UNKNOWN.id;
+    const known = this.#actions.get(who);
+    if (known === undefined) this.#actions.set(who, more);
+    else add(known, more);
   }
 }
 

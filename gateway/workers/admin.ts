@@ -3,7 +3,6 @@
 // on as they came, signature and all.
 import { randomUUID } from 'node:crypto';
 import {
-  createServer,
   type IncomingMessage,
   type OutgoingHttpHeaders,
   request,
@@ -11,13 +10,7 @@ import {
   type ServerResponse,
 } from 'node:http';
 import { MAX_BUNDLE } from '#gateway/change/bundle';
-import {
-  ADMIN_TIMES,
-  type AdminPlace,
-  adminSocket,
-  CHANGES_PATH,
-  listenForAdmins,
-} from '#gateway/console/admin';
+import { type AdminPlace, adminSocket, CHANGES_PATH, listenForAdmins } from '#gateway/console/admin';
 import { ROUND_HEADER } from '#gateway/console/signed-request';
 import { OWN_BODY } from '#gateway/edge/limits';
 import { ofAllWorkers } from './of-all.ts';
@@ -32,13 +25,11 @@ interface Reply {
 type Answering = Pick<WorkerProcess, 'number' | 'health'>;
 /** Listens where the configuration says. */
 export async function adminOfAll(config: AdminPlace, workers: readonly Answering[]): Promise<Server> {
-  const server = createServer(ADMIN_TIMES, (asked, response) => {
+  return listenForAdmins(config, (asked, response) =>
     answer(config.state, workers, asked, response).catch((error: Error) =>
       send(response, { status: 503, text: told('unavailable', error.message) }),
-    );
-  });
-  await listenForAdmins(server, config);
-  return server;
+    ),
+  );
 }
 
 async function answer(

@@ -138,7 +138,8 @@ function requestRefused(event: RequestRefused): Mapping {
 function refusalsSummed(event: RefusalsSummed): Mapping {
   const { client, by, addresses, count, byCode } = event;
   const several = client === undefined ? `${addresses} addresses` : 'one address';
-  const whose = by === undefined ? several : 'unknown users at the admin socket';
+  const asking = by?.id === 'unknown' ? 'unknown users' : by?.id;
+  const whose = by === undefined ? several : `${asking} at the admin socket`;
   return {
     action: 'refusals-summed',
     ...(by === undefined

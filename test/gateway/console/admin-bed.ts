@@ -8,6 +8,7 @@ import { adminApp } from '#gateway/console/admin';
 import { openAdmins } from '#gateway/console/admins';
 import { adminSchema } from '#gateway/console/config';
 import { ROLES } from '#gateway/console/roles';
+import type { Shares } from '#gateway/console/shares';
 import { ADMIN_NAMESPACE, textToSign } from '#gateway/console/signed-request';
 import { Strangers } from '#gateway/inspect/strangers';
 import type { Store } from '#gateway/state/store';
@@ -56,6 +57,7 @@ export class AdminBed {
   full = false;
   readonly #bed = new ChangeBed();
   #nonces = 0;
+  #shares: Shares | undefined;
   readonly #recorder = {
     record: async (event: SallyportEvent): Promise<string> => {
       if (this.full) throw new Error('the outbox is full');
@@ -94,6 +96,12 @@ export class AdminBed {
     rmSync(this.state, { recursive: true, force: true });
   }
 
+  /** Of the API that was made last. */
+  get shares(): Shares {
+    if (this.#shares === undefined) throw new Error('there is no API yet');
+    return this.#shares;
+  }
+
   /** The API of a gateway with another configuration or store. */
   appOf(more: Partial<GatewayConfig>, store: Pick<Store, 'update'> = memory()): ReturnType<typeof adminApp> {
     const config = {
@@ -109,6 +117,7 @@ export class AdminBed {
       recorder: this.#recorder as never,
       now: () => this.now,
     });
+    this.#shares = admins.shares;
     const parts = {
       strangers: this.strangers,
       ...{ admins, recorder: this.#recorder, changes: undefined, connectorNames: new Set() },

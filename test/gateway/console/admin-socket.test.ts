@@ -2,22 +2,32 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
-import { createServer, request } from 'node:http';
+import { request } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test } from 'node:test';
-import { ADMIN_TIMES, listenForAdmins } from '#gateway/console/admin';
+import { type TestContext, test } from 'node:test';
+import { listenForAdmins } from '#gateway/console/admin';
 import { adminSchema } from '#gateway/console/config';
 
-test('connections that ask for nothing give way to whoever asks', async (t) => {
+interface Door {
+  readonly path: string;
+  /** Connects, says that, and stays. */
+  hold(text: string): Promise<Socket>;
+  /** The status of a request of somebody who comes now. */
+  asked(): Promise<number | undefined>;
+}
+
+/** A socket whose handler never answers what asks for `/slow`. */
+async function opened(t: TestContext): Promise<Door> {
   const directory = mkdtempSync(join(tmpdir(), 'sallyport-socket-'));
-  const socketPath = join(directory, 'admin.sock');
-  const server = createServer(ADMIN_TIMES, (asked, response) => {
-    if (asked.url !== '/slow') response.end('here');
+  const path = join(directory, 'admin.sock');
+  const admin = adminSchema.parse({ signers: '/dev/null', socket: path, roles: {} });
+  const server = await listenForAdmins({ state: directory, admin }, async (asked, response) => {
+    const whole = await once(asked.resume(), 'end').catch(() => undefined);
+    if (asked.url === '/slow') await new Promise(() => {});
+    if (whole !== undefined) response.end('here');
   });
-  const admin = adminSchema.parse({ signers: '/dev/null', socket: socketPath, roles: {} });
-  await listenForAdmins(server, { state: directory, admin });
   const held: Socket[] = [];
   t.after(() => {
     for (const socket of held) socket.destroy();
@@ -25,22 +35,39 @@ test('connections that ask for nothing give way to whoever asks', async (t) => {
     server.close();
     rmSync(directory, { recursive: true, force: true });
   });
-  assert.equal(statSync(socketPath).mode & 0o777, 0o666);
-  const hold = async (text: string): Promise<Socket> => {
-    const socket = connect(socketPath);
-    socket.on('error', () => {});
-    await once(socket, 'connect');
-    socket.write(text);
-    held.push(socket);
-    return socket;
+  return {
+    path,
+    async hold(text) {
+      const socket = connect(path);
+      socket.on('error', () => {});
+      await once(socket, 'connect');
+      socket.write(text);
+      held.push(socket);
+      return socket;
+    },
+    asked: () =>
+      new Promise((resolve, reject) => {
+        request({ socketPath: path, path: '/', agent: false }, (response) => resolve(response.statusCode))
+          .on('error', reject)
+          .end();
+      }),
   };
+}
+
+test('connections that ask for nothing give way to whoever asks', async (t) => {
+  const { path, hold, asked } = await opened(t);
+  assert.equal(statSync(path).mode & 0o777, 0o666);
   const slow = await hold('GET /slow HTTP/1.1\r\nHost: admin\r\n\r\n');
   for (let i = 0; i < 200; i += 1) await hold('GET / HTTP/1.1\r\nHo');
-  const status = await new Promise((resolve, reject) => {
-    request({ socketPath, path: '/', agent: false }, (response) => resolve(response.statusCode))
-      .on('error', reject)
-      .end();
-  });
-  assert.equal(status, 200);
+  assert.equal(await asked(), 200);
   assert.equal(slow.destroyed, false, 'what is asked for is answered in peace');
+});
+
+test('so do those whose request does not go on, and nobody sends requests without end ahead of the answers', async (t) => {
+  const { hold, asked } = await opened(t);
+  for (let i = 0; i < 64; i += 1)
+    await hold('POST /v1/revocations HTTP/1.1\r\nHost: admin\r\nContent-Length: 5000\r\n\r\n{');
+  assert.equal(await asked(), 200);
+  const eager = await hold('GET /slow HTTP/1.1\r\nHost: admin\r\n\r\n'.repeat(40));
+  await once(eager, 'close');
 });

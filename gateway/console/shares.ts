@@ -1,0 +1,38 @@
+// What one admin may ask of a gateway: so much in a minute, and so much at once. Whoever has a key, their own or a stolen one,
+// neither fills the log, which is kept for good and without room for which nothing is allowed, nor keeps the others out.
+import { Counts } from '#gateway/state/counts';
+
+const MINUTE = 60_000;
+/** In a minute: more than a shell can ask one after the other. */
+const REQUESTS = 600;
+/** Under way: a quarter of what the socket takes. */
+const AT_ONCE = 16;
+
+export class Shares {
+  readonly #counts: Counts;
+  readonly #underWay = new Map<string, number>();
+
+  /** `now`: epoch milliseconds. */
+  constructor(now: () => number) {
+    this.#counts = new Counts(now);
+  }
+
+  /** Takes a request from this admin's minute; false if there is none left. */
+  spend(admin: string): boolean {
+    return this.#counts.admit(admin, REQUESTS, MINUTE) === 0;
+  }
+
+  /** A request of this admin is under way until `leave`; false if there are too many. */
+  enter(admin: string): boolean {
+    const others = this.#underWay.get(admin) ?? 0;
+    if (others >= AT_ONCE) return false;
+    this.#underWay.set(admin, others + 1);
+    return true;
+  }
+
+  leave(admin: string): void {
+    const left = (this.#underWay.get(admin) ?? 1) - 1;
+    if (left === 0) this.#underWay.delete(admin);
+    else this.#underWay.set(admin, left);
+  }
+}
