@@ -7,6 +7,7 @@ import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { listenForAdmins } from '#gateway/console/admin';
 import { adminSchema } from '#gateway/console/config';
 
@@ -14,6 +15,8 @@ interface Door {
   readonly path: string;
   /** Connects, says that, and stays. */
   hold(text: string): Promise<Socket>;
+  /** Resolves once so many requests have been heard of. */
+  heard(count: number): Promise<void>;
   /** The status of a request of somebody who comes now. */
   asked(): Promise<number | undefined>;
 }
@@ -23,7 +26,9 @@ async function opened(t: TestContext): Promise<Door> {
   const directory = mkdtempSync(join(tmpdir(), 'sallyport-socket-'));
   const path = join(directory, 'admin.sock');
   const admin = adminSchema.parse({ signers: '/dev/null', socket: path, roles: {} });
+  let heard = 0;
   const server = await listenForAdmins({ state: directory, admin }, async (asked, response) => {
+    heard += 1;
     const whole = await once(asked.resume(), 'end').catch(() => undefined);
     if (asked.url === '/slow') await new Promise(() => {});
     if (whole !== undefined) response.end('here');
@@ -45,6 +50,9 @@ async function opened(t: TestContext): Promise<Door> {
       held.push(socket);
       return socket;
     },
+    async heard(count) {
+      while (heard < count) await nextTurn();
+    },
     asked: () =>
       new Promise((resolve, reject) => {
         request({ socketPath: path, path: '/', agent: false }, (response) => resolve(response.statusCode))
@@ -64,9 +72,10 @@ test('connections that ask for nothing give way to whoever asks', async (t) => {
 });
 
 test('so do those whose request does not go on, and nobody sends requests without end ahead of the answers', async (t) => {
-  const { hold, asked } = await opened(t);
+  const { hold, asked, heard } = await opened(t);
   for (let i = 0; i < 64; i += 1)
     await hold('POST /v1/revocations HTTP/1.1\r\nHost: admin\r\nContent-Length: 5000\r\n\r\n{');
+  await heard(64);
   assert.equal(await asked(), 200);
   const eager = await hold('GET /slow HTTP/1.1\r\nHost: admin\r\n\r\n'.repeat(40));
   await once(eager, 'close');
