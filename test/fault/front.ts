@@ -1,16 +1,13 @@
 // Slow strangers by the thousand: slowhttptest in its four modes, and 5,000 connections that say a byte now and then.
 // Meanwhile somebody honest asks on a new connection each time, and must be answered.
 import { spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { connect } from 'node:tls';
 import { findProgram } from '../requires.ts';
-import { type Scope, StoryInstallation } from '../story/installation.ts';
+import type { StoryInstallation } from '../story/installation.ts';
+import { honest, residentMb, within } from './honest-person.ts';
 import type { FaultOptions, FaultReport } from './report.ts';
 
-/** Milliseconds within which an honest request must be answered. */
-const PATIENCE = 5_000;
 const PAUSE = 40;
 const SECONDS = 20;
 const SLOW = 5_000;
@@ -75,19 +72,6 @@ function lineOf({ name, asked, answered, slowestMs, rssMb, longestMs }: Phase): 
   return `${name.padEnd(18)} ${answered} of ${asked} answered, slowest ${slowestMs} ms, gateway at most ${rssMb} MiB${closed}`;
 }
 
-async function within(
-  further: string | undefined,
-  work: (installation: StoryInstallation) => Promise<void>,
-): Promise<void> {
-  const steps: (() => Promise<void>)[] = [];
-  const scope: Scope = { after: (step) => void steps.push(step) };
-  try {
-    await work(await StoryInstallation.start(scope, further === undefined ? {} : { further }));
-  } finally {
-    for (const step of steps.reverse()) await step();
-  }
-}
-
 /** Runs `attack` while somebody honest asks, and looks at the gateway's memory. */
 async function phase(
   installation: StoryInstallation,
@@ -115,53 +99,6 @@ async function phase(
     ...{ name, asked, answered, slowestMs: Math.round(slowest), rssMb: rss },
     ...(longestMs === undefined ? {} : { longestMs }),
   };
-}
-
-/** One request on a connection of its own; true if the app's answer came in time. */
-function honest({ ports, ca }: StoryInstallation, cookie: string): Promise<boolean> {
-  const { promise, resolve } = Promise.withResolvers<boolean>();
-  const socket = connect({ host: '127.0.0.1', port: ports.people, ca, servername: 'wiki.localhost' });
-  const timer = setTimeout(() => socket.destroy(), PATIENCE);
-  let text = '';
-  socket.once('secureConnect', () =>
-    socket.write(
-      `GET / HTTP/1.1\r\nHost: wiki.localhost:${ports.people}\r\nCookie: ${cookie}\r\nConnection: close\r\n\r\n`,
-    ),
-  );
-  socket.on('data', (chunk) => {
-    text += chunk.toString('latin1');
-  });
-  socket.on('error', () => {});
-  socket.once('close', () => {
-    clearTimeout(timer);
-    resolve(text.startsWith('HTTP/1.1 200 '));
-  });
-  return promise;
-}
-
-function residentMb(pid: number): number {
-  // The launcher may have started the runtime it found as a child.
-  const pids = [pid, ...childrenOf(pid)];
-  return Math.max(
-    ...pids.map((one) =>
-      Math.round(Number(/VmRSS:\s+(\d+)/.exec(read(`/proc/${one}/status`))?.[1] ?? 0) / 1024),
-    ),
-  );
-}
-
-function childrenOf(pid: number): number[] {
-  return read(`/proc/${pid}/task/${pid}/children`)
-    .split(' ')
-    .map(Number)
-    .filter((one) => one > 0);
-}
-
-function read(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch {
-    return '';
-  }
 }
 
 async function slowHttpTest({ ports }: StoryInstallation, options: readonly string[]): Promise<undefined> {
