@@ -1,7 +1,6 @@
 // Speaks to a running gateway on its admin socket, for commands that change something or ask.
 import { randomUUID } from 'node:crypto';
 import { request } from 'node:http';
-import { userInfo } from 'node:os';
 import type { GatewayConfig } from '#gateway/config';
 import { adminSocket } from '#gateway/console/admin';
 import {
@@ -13,6 +12,7 @@ import {
   SIGNED_AT_HEADER,
   textToSign,
 } from '#gateway/console/signed-request';
+import { operatorName } from './operator.ts';
 import { SigningError, sshSign } from './ssh-keygen.ts';
 
 /** Names the SSH key that requests are signed with, where the configuration has `admin`. */
@@ -66,7 +66,7 @@ export async function callAdmin(
 /** The headers that say who asks. */
 function proof(target: AdminTarget, method: string, path: string, body: string): Record<string, string> {
   if (typeof target === 'string' || target.admin === undefined)
-    return { [OPERATOR_HEADER]: encodeURIComponent(userInfo().username) };
+    return { [OPERATOR_HEADER]: encodeURIComponent(operatorName()) };
   const key = process.env[KEY_VARIABLE];
   if (key === undefined || key === '')
     throw new AdminError(`requests to this gateway are signed: set ${KEY_VARIABLE} to your SSH key`);

@@ -18,6 +18,7 @@ import { HELP, SUBCOMMANDS } from '../audit-help.ts';
 import { EXIT } from '../exit.ts';
 import { readGatewayConfig } from '../read-gateway-config.ts';
 import { readOptions } from '../usage.ts';
+import { whyAbsent } from '../why-absent.ts';
 
 export const help: string = HELP;
 export const subcommands: Readonly<Record<string, string>> = SUBCOMMANDS;
@@ -71,7 +72,7 @@ function stateOf({ state, config }: Options): string | number {
   const [first, ...more] = recordDirectories(found);
   if (first !== undefined)
     return usage(`each worker has logs of its own: give --state ${[first, ...more].join(', or ')}`);
-  return usage(`${join(found, 'ledger')} is not there: is this the state of a gateway that has run?`);
+  return usage(whyAbsent(join(found, 'ledger'), 'is this the state of a gateway that has run?'));
 }
 
 async function verify(state: string, options: Options): Promise<number> {

@@ -1,9 +1,9 @@
 // `sallyport drill`: rehearses a fault on a running gateway and reports what was required and what was seen.
-import { userInfo } from 'node:os';
 import type { DrillReport } from '#gateway/console/drill';
 import { DRILLS, type DrillFault } from '#gateway/console/rehearsal';
 import { AdminError, callAdmin } from '../admin-client.ts';
 import { EXIT } from '../exit.ts';
+import { operatorName } from '../operator.ts';
 import { readGatewayConfig } from '../read-gateway-config.ts';
 import { readOptions } from '../usage.ts';
 
@@ -64,7 +64,7 @@ export async function run(argv: readonly string[]): Promise<number> {
   const config = readGatewayConfig(file);
   if (config === undefined) return EXIT.usage;
   try {
-    const wish = { fault, seconds, connector, alone, by: userInfo().username };
+    const wish = { fault, seconds, connector, alone, by: operatorName() };
     const { status, body } = await callAdmin(config, 'POST', '/v1/drills', wish);
     if (status !== 200) throw new AdminError(String(body['message']));
     const report = body as unknown as DrillReport;

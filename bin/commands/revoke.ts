@@ -1,7 +1,7 @@
 // `sallyport revoke`: takes access away, on all gateways that share their state.
-import { userInfo } from 'node:os';
 import { AdminError, callAdmin } from '../admin-client.ts';
 import { EXIT } from '../exit.ts';
+import { operatorName } from '../operator.ts';
 import { readGatewayConfig } from '../read-gateway-config.ts';
 import { readOptions } from '../usage.ts';
 
@@ -48,7 +48,7 @@ export async function run(argv: readonly string[]): Promise<number> {
   const config = readGatewayConfig(file);
   if (config === undefined) return EXIT.usage;
   try {
-    const by = userInfo().username;
+    const by = operatorName();
     const wish = { kind, id, by, ...(reason === undefined ? {} : { reason }) };
     const { status, body } = await callAdmin(config, 'POST', '/v1/revocations', wish);
     if (status !== 200) throw new AdminError(String(body['message']));

@@ -11,6 +11,7 @@ import { type Identity, loadIdentity, StateError, saveIdentity } from '#connecto
 import { keyInFile } from '#connectors/link/requested-key';
 import { EnrolError, readToken } from '#connectors/link/token';
 import { EvidenceError } from '#connectors/wire/evidence';
+import { describeSystemError } from '#siem/system-error';
 import { EXIT } from '../exit.ts';
 import { readOptions } from '../usage.ts';
 
@@ -81,7 +82,8 @@ export async function run(argv: readonly string[]): Promise<number> {
   const complete = Object.hasOwn(subcommands, action) && (tokenFile !== undefined) === (action === 'enrol');
   if (!complete || dir === undefined || url?.protocol !== 'https:') {
     process.stderr.write(
-      'sallyport service: use `sallyport service enrol --gateway https://HOST:PORT --token-file FILE --dir DIR`, or renew.\n',
+      'sallyport service: use `sallyport service enrol --gateway https://HOST:PORT --token-file FILE --dir DIR`, ' +
+        'or `sallyport service renew --gateway https://HOST:PORT --dir DIR`.\nTry: sallyport service --help\n',
     );
     return EXIT.usage;
   }
@@ -93,7 +95,7 @@ export async function run(argv: readonly string[]): Promise<number> {
   } catch (error) {
     const known = KNOWN.some((kind) => error instanceof kind);
     if (!known && typeof (error as NodeJS.ErrnoException).code !== 'string') throw error;
-    process.stderr.write(`sallyport service: ${(error as Error).message}\n`);
+    process.stderr.write(`sallyport service: ${describeSystemError(error) ?? (error as Error).message}\n`);
     return EXIT.no;
   }
 }

@@ -1,7 +1,7 @@
 // `sallyport siem`: how shipping stands, a test event to one sink, events sent again, what Elasticsearch needs, and
 // detections.
 import { randomUUID } from 'node:crypto';
-import { hostname, userInfo } from 'node:os';
+import { hostname } from 'node:os';
 import { basename, join } from 'node:path';
 import type { GatewayConfig } from '#gateway/config';
 import { recordDirectories } from '#gateway/workers/share';
@@ -20,11 +20,13 @@ import { setUp } from '#siem/sinks/setup';
 import { type Sink, SinkError } from '#siem/sinks/sink';
 import { uuid7Generator } from '#siem/uuid7';
 import { EXIT } from '../exit.ts';
+import { operatorName } from '../operator.ts';
 import { readGatewayConfig } from '../read-gateway-config.ts';
 import { runDetections } from '../siem-detections.ts';
 import { HELP, SUBCOMMANDS } from '../siem-help.ts';
 import { readOptions } from '../usage.ts';
 import { version } from '../version.ts';
+import { whyAbsent } from '../why-absent.ts';
 
 export const help: string = HELP;
 export const subcommands: Readonly<Record<string, string>> = SUBCOMMANDS;
@@ -125,7 +127,7 @@ function status(config: GatewayConfig, json: boolean): number {
 }
 
 function neverRan({ state }: GatewayConfig): string {
-  return `${join(state, 'outbox')} is not there: has this gateway ever run?`;
+  return whyAbsent(join(state, 'outbox'), 'has this gateway ever run?');
 }
 
 function instant(at: number): string | undefined {
@@ -136,7 +138,7 @@ async function testSink(config: GatewayConfig, wanted: SinkConfig, json: boolean
   const origin = { id: config.name, name: config.name, version: version(), hostname: hostname() };
   const mapper = new Mapper(origin, config.siem.namespace);
   const id = uuid7Generator(Date.now)();
-  const by = { kind: 'operator', id: `${userInfo().username}@${hostname()}` } as const;
+  const by = { kind: 'operator', id: `${operatorName()}@${hostname()}` } as const;
   const document = mapper.document({ kind: 'siem-test', sink: wanted.name, by }, id, Date.now());
   const start = performance.now();
   await delivering(wanted, async (sink, signal) => {

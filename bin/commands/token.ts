@@ -1,8 +1,8 @@
 // `sallyport token create`: an enrolment token for one connector, from the running gateway.
-import { userInfo } from 'node:os';
 import { writeWhole } from '#gateway/state/private-files';
 import { AdminError, callAdmin } from '../admin-client.ts';
 import { EXIT } from '../exit.ts';
+import { operatorName } from '../operator.ts';
 import { readGatewayConfig } from '../read-gateway-config.ts';
 import { readOptions } from '../usage.ts';
 import { durationOf } from './ca/life.ts';
@@ -55,7 +55,7 @@ export async function run(argv: readonly string[]): Promise<number> {
   const config = readGatewayConfig(file);
   if (config === undefined) return EXIT.usage;
   try {
-    const by = userInfo().username;
+    const by = operatorName();
     const { status, body } = await callAdmin(config, 'POST', '/v1/enrolment-tokens', {
       name: connector,
       life,

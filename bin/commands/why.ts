@@ -7,6 +7,7 @@ import { EXIT } from '../exit.ts';
 import { readGatewayConfig } from '../read-gateway-config.ts';
 import { traceJson, traceText } from '../trace-text.ts';
 import { readOptions } from '../usage.ts';
+import { whyAbsent } from '../why-absent.ts';
 
 export const help: string = `Usage: sallyport why <id> (--config FILE | --state DIR) [--json]
 
@@ -46,7 +47,7 @@ export async function run(argv: readonly string[]): Promise<number> {
     return values.config === undefined ? usage('give --config FILE or --state DIR.') : EXIT.usage;
   }
   const directories = recordDirectories(state);
-  if (directories.length === 0) return usage(`${join(state, 'outbox')} is not there: is this the state?`);
+  if (directories.length === 0) return usage(whyAbsent(join(state, 'outbox'), 'is this the state?'));
   let trace: Trace | undefined;
   for (const directory of directories) trace ??= await traceEvent(directory, id);
   if (trace === undefined) {

@@ -2,6 +2,7 @@
 import { chmodSync, existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { isSqliteBusy } from '#siem/sqlite-busy';
 import { Counts } from './counts.ts';
 import { StateError } from './error.ts';
 import { requirePrivate } from './private-files.ts';
@@ -137,7 +138,7 @@ export function openEmbeddedStore(directory: string, now: () => number): Embedde
   requirePrivate(directory);
   const file = join(directory, 'state.sqlite');
   const fresh = !existsSync(file);
-  const db = new DatabaseSync(file);
+  const db = opened(file);
   try {
     // Exclusive: a second gateway on the same state would break "exactly one" for single-use tokens' cache
     // and the event sequence. FULL: an acknowledged revocation survives a power cut.
@@ -147,10 +148,26 @@ export function openEmbeddedStore(directory: string, now: () => number): Embedde
   } catch (cause) {
     db.close();
     if (cause instanceof StateError) throw cause;
-    const message = `${file} cannot be used: is another gateway running on this state directory?`;
-    throw new StateError('state-locked', message, { cause });
+    throw unusable(file, cause);
   }
   return new EmbeddedStore(db, now);
+}
+
+function opened(file: string): DatabaseSync {
+  try {
+    return new DatabaseSync(file);
+  } catch (cause) {
+    throw unusable(file, cause);
+  }
+}
+
+function unusable(file: string, cause: unknown): StateError {
+  if (isSqliteBusy(cause)) {
+    const message = `${file} cannot be used: is another gateway running on this state directory?`;
+    return new StateError('state-locked', message, { cause });
+  }
+  const message = `${file} cannot be used: ${(cause as Error).message}. Look at its owner and mode and at the disk, or restore a backup`;
+  return new StateError('state-unusable', message, { cause });
 }
 
 function migrate(db: DatabaseSync, file: string): void {

@@ -3,6 +3,8 @@
 export type StateFailure =
   /** Owned by another process. */
   | 'state-locked'
+  /** The disk, or what lies on it, does not let it be used. */
+  | 'state-unusable'
   /** Written by a newer Sallyport. */
   | 'state-newer'
   /** Redis cannot be reached, or does not answer in time. */

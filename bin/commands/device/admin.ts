@@ -1,7 +1,7 @@
 // What an admin's subcommands share: calling the gateway whose configuration is given, and saying what it answered.
-import { userInfo } from 'node:os';
 import { AdminError, callAdmin } from '../../admin-client.ts';
 import { EXIT } from '../../exit.ts';
+import { operatorName } from '../../operator.ts';
 import { readGatewayConfig } from '../../read-gateway-config.ts';
 
 export interface AdminCall {
@@ -23,7 +23,7 @@ export async function askGateway(call: AdminCall): Promise<Record<string, unknow
   const config = readGatewayConfig(call.config);
   if (config === undefined) return EXIT.usage;
   try {
-    const sent = method === 'GET' ? undefined : { ...call.body, by: userInfo().username };
+    const sent = method === 'GET' ? undefined : { ...call.body, by: operatorName() };
     const { status, body } = await callAdmin(config, method, path, sent);
     if (status < 300) return body;
     process.stderr.write(`sallyport device ${command}: ${String(body['message'])}\n`);

@@ -8,6 +8,7 @@ import { type RecordedDecision, readDecision } from '#policy/recorded';
 import { DURATION, parseDuration } from '#policy/time/duration';
 import { readOutbox } from '#siem/outbox/read';
 import { describeSystemError } from '#siem/system-error';
+import { whyAbsent } from '../../why-absent.ts';
 
 export type ReadPolicy = Reading & { ok: true };
 
@@ -42,9 +43,8 @@ export function outboxOf(command: string, state: string): string | undefined {
     process.stderr.write(`sallyport policy ${command}: each worker has a record of its own: give ${each}\n`);
     return undefined;
   }
-  process.stderr.write(
-    `sallyport policy ${command}: ${outbox} is not there; is ${state} a gateway's state directory?\n`,
-  );
+  const why = whyAbsent(outbox, `is ${state} a gateway's state directory?`);
+  process.stderr.write(`sallyport policy ${command}: ${why}\n`);
   return undefined;
 }
 

@@ -1,6 +1,6 @@
 // The embedded store: the contract, what survives a restart, and that it is one process's own.
 import assert from 'node:assert/strict';
-import { chmodSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -60,6 +60,19 @@ describe('its file', () => {
       (error: Error) => error instanceof StateError && error.code === 'state-locked',
     );
     await store.close();
+  });
+
+  test('that is no database is not taken for one that is in use', () => {
+    const directory = join(root, 'damaged');
+    void openEmbeddedStore(directory, Date.now).close();
+    const file = join(directory, 'state.sqlite');
+    const damaged = { code: 'state-unusable', message: /state\.sqlite cannot be used: .*not a database/ };
+    writeFileSync(file, 'half of something else'.repeat(50));
+    assert.throws(() => openEmbeddedStore(directory, Date.now), damaged);
+    rmSync(file);
+    mkdirSync(file);
+    const missing = { code: 'state-unusable', message: /state\.sqlite cannot be used: unable to open/ };
+    assert.throws(() => openEmbeddedStore(directory, Date.now), missing);
   });
 
   test('of a newer layout is left alone', () => {
