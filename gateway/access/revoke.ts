@@ -62,7 +62,8 @@ export class Revoke {
       const streams = open.bySession(this.#concerns(target)).get(id) ?? 0;
       const session = (await sessions.list()).find((one) => one.id === id);
       const since = now();
-      if (session === undefined || !(await sessions.end(id, 'revoked'))) return undefined;
+      // Ended even if it is not there: a try that was not acknowledged may have removed it, and told nobody.
+      if (!(await sessions.end(id, 'revoked')) || session === undefined) return undefined;
       await this.#record(session, by, reason, since, streams);
       return { sessions: 1, streams, tunnels: 0 };
     }

@@ -127,10 +127,11 @@ export class Sessions {
   async end(id: string, why: SessionEnd): Promise<boolean> {
     const taken = await this.#store.take('session', id);
     this.#leases.endSession(id);
+    // It is gone for good, maybe in a try that nobody acknowledged and nobody was told of. A gateway that does not hear
+    // of it now finds out when its lease ends.
+    await this.#store.publish(ENDED, id).catch(() => undefined);
     if (taken === undefined) return false;
     const session = { ...taken, id };
-    // It is gone for good: a gateway that does not hear of it finds out when its lease ends.
-    await this.#store.publish(ENDED, id).catch(() => undefined);
     await this.#delist(session).catch(() => undefined);
     await this.#onEnd(session, why);
     return true;

@@ -162,11 +162,16 @@ export class EnrolmentDesk {
   /** Refuses every certificate of a connector from now on; a new token admits it again. False if there is none. */
   async revoke(name: string): Promise<boolean> {
     let struck: readonly IssuedCertificate[] = [];
-    const known = await this.#options.store.update('connector', name, (current) => {
+    const { store } = this.#options;
+    const known = await store.update('connector', name, (current) => {
       struck = current?.certificates ?? [];
-      return current === undefined ? undefined : { value: { ...current, certificates: [], revoked: true } };
+      return current === undefined ? undefined : { value: { ...current, revoked: true } };
     });
     await this.#publish(struck);
+    // Only now: whoever tries again what was not acknowledged must find them.
+    await store.update('connector', name, (current) =>
+      current?.revoked === true ? { value: { ...current, certificates: [] } } : undefined,
+    );
     return known;
   }
 
@@ -194,7 +199,7 @@ export class EnrolmentDesk {
     const admitted = await store.update('connector', name, (known) => {
       // It may have been revoked just now.
       if (grant.kind === 'renewal' && known?.revoked !== false) return undefined;
-      const live = (known?.certificates ?? [])
+      const live = (known === undefined || known.revoked ? [] : known.certificates)
         .filter((one) => one.notAfter > now())
         .slice(1 - MAX_CERTIFICATES);
       const certificates = [...live, { serial, notAfter, issuer, key }];

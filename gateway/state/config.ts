@@ -69,9 +69,9 @@ const redis = z
     sentinel: z
       .strictObject({
         name: z.string().min(1).describe('The name under which the Sentinels know the primary.'),
-        addresses: z.array(server).min(1),
-        username: z.string().min(1).optional(),
-        password: secretFile.optional(),
+        addresses: z.array(server).min(1).describe('All of them.'),
+        username: z.string().min(1).optional().describe('The Sentinels’ ACL user.'),
+        password: secretFile.optional().describe('Of the Sentinels. Mode 0600.'),
       })
       .optional(),
     cluster: z.array(server).min(1).optional().describe('Some nodes of a Redis Cluster.'),
@@ -111,8 +111,12 @@ const redis = z
     if ((config.tls?.certificate === undefined) !== (config.tls?.key === undefined)) {
       context.addIssue({ code: 'custom', path: ['tls'], message: 'certificate and key belong together' });
     }
-    if (config.username !== undefined && config.password === undefined) {
-      context.addIssue({ code: 'custom', path: ['username'], message: 'a user needs a password: {file: …}' });
+    const users = [[[], config] as const, [['sentinel'], config.sentinel] as const];
+    for (const [path, user] of users) {
+      if (user?.username !== undefined && user.password === undefined) {
+        const message = 'a user needs a password: {file: …}';
+        context.addIssue({ code: 'custom', path: [...path, 'username'], message });
+      }
     }
     if (config.cluster !== undefined && config.database !== 0) {
       context.addIssue({ code: 'custom', path: ['database'], message: 'a Cluster has database 0 only' });

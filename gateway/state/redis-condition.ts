@@ -37,6 +37,11 @@ export function warningsOf(info: string, now: number): readonly string[] {
     warnings.push(
       `Redis drops records when its memory is full, revocations too (maxmemory-policy ${policy}): set maxmemory-policy noeviction`,
     );
+  // A primary that is started again before Sentinels notice takes its replicas back with it.
+  if (facts.get('aof_enabled') === '0')
+    warnings.push(
+      'Redis writes no log (appendonly no): one that is started again has forgotten what was revoked last, and its replicas follow it: set appendonly yes',
+    );
   const theirs = Number(facts.get('server_time_usec')) / 1_000;
   const apart = Math.round((now - theirs) / 1_000);
   if (Math.abs(apart) * 1_000 > TOLERANCE)

@@ -1,12 +1,14 @@
 // Connects to Redis as the configuration says: one server, a primary that Sentinels know, or a Cluster.
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import type { ConnectionOptions } from 'node:tls';
+import { type ConnectionOptions, createSecureContext } from 'node:tls';
 import { type RedisOptions as AnyRedisOptions, Cluster, Redis } from 'ioredis';
 import { serverIdentity } from '#connectors/wire/server-identity';
 import type { RedisConfig } from './config.ts';
 import { StateError } from './error.ts';
 import { readPrivate } from './private-files.ts';
+import { adviceOn } from './redis-advice.ts';
+import { sentinelConnector } from './redis-sentinels.ts';
 
 /** Milliseconds. Together they keep a hung server from holding a request longer than this. */
 const CONNECT_TIMEOUT = 1_000;
@@ -30,7 +32,8 @@ export interface RedisConnections {
 
 export function redisConnections(config: RedisConfig): RedisConnections {
   const options = redisOptions(config);
-  const make = (more: RedisOptions): Redis => new Redis({ ...options, ...target(config), ...more });
+  const where = target(config, options.tls);
+  const make = (more: RedisOptions): Redis => new Redis({ ...options, ...where, ...more });
   return {
     client: () => ready(config.cluster === undefined ? make({}) : cluster(config.cluster, options), config),
     listener: (attempt) => {
@@ -43,28 +46,21 @@ export function redisConnections(config: RedisConfig): RedisConnections {
 
 type Address = { readonly host: string; readonly port: number };
 
-function target({ server, sentinel }: RedisConfig): RedisOptions {
+function target({ server, sentinel }: RedisConfig, tls: ConnectionOptions | undefined): RedisOptions {
   if (server !== undefined) return server;
   if (sentinel === undefined) return {};
+  const { password, ...known } = sentinel;
   return {
-    sentinels: [...sentinel.addresses],
-    name: sentinel.name,
-    sentinelCommandTimeout: ANSWER_TIMEOUT,
-    sentinelRetryStrategy: pause,
-    ...(sentinel.username === undefined ? {} : { sentinelUsername: sentinel.username }),
-    ...(sentinel.password === undefined ? {} : { sentinelPassword: readPrivate(sentinel.password.file) }),
+    Connector: sentinelConnector({
+      ...known,
+      ...{ tls, pause, connectTimeout: CONNECT_TIMEOUT, answerTimeout: ANSWER_TIMEOUT },
+      password: password && readPrivate(password.file),
+    }),
   };
 }
 
-function redisOptions({ username, password, tls, database, sentinel }: RedisConfig): RedisOptions {
-  const secure: ConnectionOptions | undefined = tls && {
-    minVersion: 'TLSv1.2',
-    checkServerIdentity: serverIdentity,
-    ...(tls.ca === undefined ? {} : { ca: readFileSync(tls.ca) }),
-    ...(tls.certificate === undefined ? {} : { cert: readFileSync(tls.certificate) }),
-    ...(tls.key === undefined ? {} : { key: readPrivate(tls.key) }),
-    ...(tls.serverName === undefined ? {} : { servername: tls.serverName }),
-  };
+function redisOptions({ username, password, tls, database }: RedisConfig): RedisOptions {
+  const secure = tls && secureOptions(tls);
   return {
     db: database,
     connectTimeout: CONNECT_TIMEOUT,
@@ -82,10 +78,30 @@ function redisOptions({ username, password, tls, database, sentinel }: RedisConf
     ...(username === undefined ? {} : { username }),
     ...(password === undefined ? {} : { password: readPrivate(password.file) }),
     ...(secure === undefined ? {} : { tls: secure }),
-    ...(secure === undefined || sentinel === undefined
-      ? {}
-      : { enableTLSForSentinelMode: true, sentinelTLS: secure }),
   };
+}
+
+function secureOptions({
+  ca,
+  certificate,
+  key,
+  serverName,
+}: NonNullable<RedisConfig['tls']>): ConnectionOptions {
+  const name = { checkServerIdentity: serverIdentity, ...(serverName && { servername: serverName }) };
+  const secret = key && readPrivate(key);
+  try {
+    const secureContext = createSecureContext({
+      minVersion: 'TLSv1.2',
+      ca: ca && readFileSync(ca),
+      cert: certificate && readFileSync(certificate),
+      key: secret,
+    });
+    return { secureContext, ...name };
+  } catch (cause) {
+    const { message } = cause as Error;
+    const text = `state.redis.tls: ca, certificate and key must be PEM files, and the key that of the certificate: ${message}`;
+    throw new StateError('state-unreachable', text, { cause });
+  }
 }
 
 function cluster(
@@ -119,8 +135,13 @@ async function ready(client: RedisClient, config: RedisConfig): Promise<RedisCli
     return client;
   } catch (cause) {
     client.disconnect();
-    const message = `no Redis at ${describe(config)}: ${last?.message ?? (cause as Error).message}`;
-    throw new StateError('state-unreachable', message, { cause: last ?? cause });
+    const error = last ?? (cause as Error);
+    // What is wrong with Sentinels, and with the servers they name, is in words already.
+    const message =
+      error instanceof StateError
+        ? `no Redis: ${error.message}`
+        : `no Redis at ${describe(config)}: ${adviceOn(error, 'state.redis', config.tls !== undefined)}`;
+    throw new StateError('state-unreachable', message, { cause: error });
   }
 }
 
@@ -129,6 +150,6 @@ function describe({ server, sentinel, cluster: nodes }: RedisConfig): string {
   const text = ({ host, port }: Address): string => `${host}:${port}`;
   if (server !== undefined) return text(server);
   if (sentinel !== undefined)
-    return `"${sentinel.name}" of the Sentinels ${sentinel.addresses.map(text).join(', ')}`;
+    return `the primary "${sentinel.name}" of the Sentinels ${sentinel.addresses.map(text).join(', ')}`;
   return `the Cluster of ${(nodes ?? []).map(text).join(', ')}`;
 }

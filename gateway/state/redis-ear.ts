@@ -1,10 +1,13 @@
 // Listens for what other gateways publish. A broken line is replaced, and then whoever listens is told that messages
 // may be lost: silence must never be taken for no news.
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 
 /** Milliseconds between two questions whether the line still stands, and before a broken one is replaced. */
 const PING_INTERVAL = 1_000;
 const PAUSE = 200;
+/** How long who wants to listen is kept waiting while one server after the other cannot be reached, in milliseconds. */
+const PATIENCE = 5_000;
 
 interface Listener {
   readonly hear: (message: string) => void;
@@ -26,10 +29,21 @@ export class Ear {
     this.#timer = setInterval(() => this.#line?.ping().catch(() => undefined), PING_INTERVAL).unref();
   }
 
+  /** Resolves once the channel is heard; rejects when that cannot be had for too long. */
   async listen(channel: string, hear: (message: string) => void, missed: () => void): Promise<void> {
     this.#listeners.set(channel, [...(this.#listeners.get(channel) ?? []), { hear, missed }]);
     if (this.#line === undefined) this.#open();
-    await this.#line?.subscribe(channel);
+    const deadline = performance.now() + PATIENCE;
+    for (;;) {
+      try {
+        await this.#line?.subscribe(channel);
+        return;
+      } catch (error) {
+        // The next line may lead elsewhere: to a node of a Cluster that is there.
+        if (this.#closed || performance.now() > deadline) throw error;
+        await sleep(PAUSE);
+      }
+    }
   }
 
   close(): void {

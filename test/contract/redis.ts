@@ -3,7 +3,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Cluster, Redis } from 'ioredis';
+import { Cluster, Redis, type RedisOptions } from 'ioredis';
 import { Part, until } from '#test/story/part';
 import { freePorts } from '#test/story/ports';
 
@@ -20,14 +20,49 @@ export interface RedisServer {
   readonly part: Part;
 }
 
-/** A directory for servers; removed at the end. */
-function directoryFor(scope: Scope): string {
-  const directory = mkdtempSync(join(tmpdir(), 'sallyport-redis-'));
-  scope.after(async () => rmSync(directory, { recursive: true, force: true }));
-  return directory;
+/** Where a server is, and how to speak to it. */
+type Reach = Pick<RedisOptions, 'host' | 'port' | 'password' | 'tls'>;
+
+/** Files of one who speaks TLS: paths. */
+export interface Credentials {
+  readonly certificate: string;
+  readonly key: string;
 }
 
-function launch(scope: Scope, directory: string, port: number, args: readonly string[]): RedisServer {
+export interface SecureRedis {
+  /** By which servers and Sentinels know each other, and what their certificates are for. */
+  readonly host: string;
+  readonly ca: string;
+  readonly passwords: { readonly servers: string; readonly sentinels: string };
+  /** A gateway's. */
+  readonly client: Credentials;
+  /** Arguments of a server on `port`, instead of `--port`. */
+  server(port: number, credentials?: Credentials): string[];
+  /** Lines of a Sentinel's configuration, instead of `port`. */
+  sentinel(port: number): string[];
+  /** How the test asks either of them. */
+  readonly asking: Reach;
+  /** More credentials, for any name. */
+  credentials(name: string): Promise<Credentials>;
+}
+
+/** Servers that end together, and then what they wrote goes. */
+interface Place {
+  readonly directory: string;
+  readonly parts: Part[];
+}
+
+function placeFor(scope: Scope): Place {
+  const place: Place = { directory: mkdtempSync(join(tmpdir(), 'sallyport-redis-')), parts: [] };
+  scope.after(async () => {
+    for (const part of place.parts) part.signal('SIGCONT');
+    await Promise.all(place.parts.map((part) => part.kill()));
+    rmSync(place.directory, { recursive: true, force: true });
+  });
+  return place;
+}
+
+function launch({ directory, parts }: Place, port: number, args: readonly string[]): RedisServer {
   const place = join(directory, String(port));
   mkdirSync(place, { recursive: true });
   const common = ['--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--daemonize', 'no'];
@@ -35,17 +70,14 @@ function launch(scope: Scope, directory: string, port: number, args: readonly st
     cwd: place,
     log: join(place, 'log'),
   });
-  scope.after(async () => {
-    part.signal('SIGCONT');
-    await part.kill();
-  });
+  parts.push(part);
   return { port, part };
 }
 
-/** Asks a server something; undefined while it does not answer. */
-export async function ask(port: number, ...words: readonly string[]): Promise<unknown> {
+/** Asks the server on that port, or there, something; undefined while it does not answer. */
+export async function ask(at: number | Reach, ...words: readonly string[]): Promise<unknown> {
   const redis = new Redis({
-    port,
+    ...(typeof at === 'number' ? { port: at } : at),
     connectTimeout: 500,
     commandTimeout: 500,
     socketTimeout: 500,
@@ -83,8 +115,7 @@ export async function redisServer(
 ): Promise<RedisServer> {
   const at = port ?? (await freePorts(1))[0] ?? 0;
   const server = launch(
-    scope,
-    directoryFor(scope),
+    placeFor(scope),
     at,
     args.includes('--tls-port') ? args : ['--port', String(at), ...args],
   );
@@ -97,6 +128,8 @@ export interface Sentinels {
   /** The first is the primary at the start. */
   readonly servers: readonly RedisServer[];
   readonly sentinels: readonly RedisServer[];
+  /** Starts Sentinels that were killed, with what they knew. */
+  revive(...ports: readonly number[]): void;
   /** The port of what the Sentinels call the primary now. */
   primary(): Promise<number | undefined>;
 }
@@ -106,6 +139,8 @@ export interface SentinelsOptions {
   readonly through?: (port: number) => Promise<number>;
   /** More of every server. */
   readonly args?: readonly string[];
+  /** TLS and passwords for all of them. */
+  readonly secure?: SecureRedis | undefined;
   /** Milliseconds without an answer after which a Sentinel holds the primary for gone; a second if left out. */
   readonly patience?: number;
 }
@@ -113,19 +148,20 @@ export interface SentinelsOptions {
 /** A primary with two replicas, watched by three Sentinels. */
 export async function sentinels(
   scope: Scope,
-  { through = async (port) => port, args = [], patience = 1_000 }: SentinelsOptions = {},
+  { through = async (port) => port, args = [], patience = 1_000, secure }: SentinelsOptions = {},
 ): Promise<Sentinels> {
-  const directory = directoryFor(scope);
+  const place = placeFor(scope);
   const ports = await freePorts(6);
   const [first = 0] = ports;
   const seen = await through(first);
+  const host = secure?.host ?? '127.0.0.1';
+  const reach = (port: number): Reach => ({ port, ...secure?.asking });
   const limits = ['--min-replicas-to-write', '1', '--min-replicas-max-lag', '2', '--repl-timeout', '5'];
   const prompt = ['--repl-diskless-sync-delay', '0'];
   const servers = ports.slice(0, 3).map((port, index) => {
-    const replica = index === 0 ? [] : ['--replicaof', '127.0.0.1', String(seen)];
-    return launch(scope, directory, port, [
-      '--port',
-      String(port),
+    const replica = index === 0 ? [] : ['--replicaof', host, String(seen)];
+    return launch(place, port, [
+      ...(secure?.server(port) ?? ['--port', String(port)]),
       ...replica,
       ...limits,
       ...prompt,
@@ -133,27 +169,29 @@ export async function sentinels(
     ]);
   });
   await until('the replicas follow', async () =>
-    String(await ask(first, 'INFO', 'replication')).includes('min_slaves_good_slaves:2'),
+    String(await ask(reach(first), 'INFO', 'replication')).includes('min_slaves_good_slaves:2'),
   );
   const name = 'sallyport';
+  const notes = (port: number): string => join(place.directory, `${port}.conf`);
+  const watch = (port: number): RedisServer => launch(place, port, [notes(port), '--sentinel']);
   const watchers = ports.slice(3).map((port) => {
-    const file = join(directory, `${port}.conf`);
     writeFileSync(
-      file,
+      notes(port),
       [
-        `port ${port}`,
-        `sentinel monitor ${name} 127.0.0.1 ${seen} 2`,
+        ...(secure?.sentinel(port) ?? [`port ${port}`]),
+        `sentinel monitor ${name} ${host} ${seen} 2`,
+        ...(secure === undefined ? [] : [`sentinel auth-pass ${name} ${secure.asking.password}`]),
         `sentinel down-after-milliseconds ${name} ${patience}`,
         `sentinel failover-timeout ${name} 4000`,
         `sentinel parallel-syncs ${name} 2`,
         '',
       ].join('\n'),
     );
-    return launch(scope, directory, port, [file, '--sentinel']);
+    return watch(port);
   });
   for (const { port } of watchers) {
     await until('the Sentinels know each other', async () => {
-      const info = (await ask(port, 'SENTINEL', 'MASTER', name)) as string[] | undefined;
+      const info = (await ask(reach(port), 'SENTINEL', 'MASTER', name)) as string[] | undefined;
       const value = (key: string): string | undefined => info?.[info.indexOf(key) + 1];
       return value('num-other-sentinels') === '2' && value('num-slaves') === '2';
     });
@@ -162,9 +200,14 @@ export async function sentinels(
     name,
     servers,
     sentinels: watchers,
+    revive: (...some) => {
+      for (const port of some) watch(port);
+    },
     primary: async () => {
       for (const { port } of watchers) {
-        const reply = (await ask(port, 'SENTINEL', 'GET-MASTER-ADDR-BY-NAME', name)) as string[] | undefined;
+        const reply = (await ask(reach(port), 'SENTINEL', 'GET-MASTER-ADDR-BY-NAME', name)) as
+          | string[]
+          | undefined;
         if (reply?.[1] !== undefined) return Number(reply[1]);
       }
       return undefined;
@@ -177,9 +220,9 @@ export async function redisCluster(
   scope: Scope,
   args: readonly string[] = [],
 ): Promise<readonly RedisServer[]> {
-  const directory = directoryFor(scope);
+  const place = placeFor(scope);
   const servers = (await freePorts(3)).map((port) =>
-    launch(scope, directory, port, [
+    launch(place, port, [
       ...['--port', String(port), '--cluster-enabled', 'yes', '--cluster-node-timeout', '2000'],
       // By itself it would be ten thousand more, beyond what the kernel keeps free of outgoing connections.
       ...['--cluster-port', String(port + 1)],

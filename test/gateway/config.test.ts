@@ -189,6 +189,11 @@ describe('state', () => {
     ['no port', 'server: redis', /expected host:port, like redis-1.internal:6379/],
     ['half a key pair', 'server: "a:1", tls: { key: ./k }', /certificate and key belong together/],
     ['a user without a password', 'server: "a:1", username: me', /a user needs a password/],
+    [
+      'a user of Sentinels without a password',
+      'sentinel: { name: a, addresses: ["a:1"], username: me }',
+      /a user needs a password/,
+    ],
     ['a password in the document', 'server: "a:1", password: hunter2', /expected a mapping/],
     ['a database of a Cluster', 'cluster: ["a:1"], database: 2', /a Cluster has database 0 only/],
     ['an unknown key', 'server: "a:1", pasword: { file: ./p }', /pasword/],

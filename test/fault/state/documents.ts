@@ -70,10 +70,16 @@ export function onServer(port: number, more = ''): string {
   return inRedis(`server: "127.0.0.1:${port}"${more}`);
 }
 
-/** And of one on a Redis that Sentinels watch. */
-export function onSentinels(name: string, ports: readonly number[]): string {
-  const addresses = ports.map((port) => `"127.0.0.1:${port}"`).join(', ');
-  return inRedis(`sentinel: { name: ${name}, addresses: [${addresses}] }`);
+/** And of one on a Redis that Sentinels watch; `more` of their keys, and of Redis's. */
+export function onSentinels(
+  name: string,
+  ports: readonly number[],
+  { host, ofSentinels, more }: Record<'host' | 'ofSentinels' | 'more', string> = {
+    ...{ host: '127.0.0.1', ofSentinels: '', more: '' },
+  },
+): string {
+  const addresses = ports.map((port) => `"${host}:${port}"`).join(', ');
+  return inRedis(`sentinel: { name: ${name}, addresses: [${addresses}]${ofSentinels} }${more}`);
 }
 
 function inRedis(redis: string): string {

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { cpSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Agent, request } from 'undici';
-import { redisServer, type Scope } from '#test/contract/redis';
+import { ask, redisServer, type Scope } from '#test/contract/redis';
 import { freeRow } from '#test/story/ports';
 import { eventsIn } from '#test/story/record';
 import { onServer } from './documents.ts';
@@ -16,6 +16,8 @@ export async function twoWorkers(
   { further = '', prepare }: Pick<FleetOptions, 'further' | 'prepare'> = {},
 ): Promise<{ fleet: Fleet; gateway: FleetGateway }> {
   const { port } = await redisServer(scope);
+  // One that writes no log is warned of.
+  await ask(port, 'CONFIG', 'SET', 'appendonly', 'yes');
   const relay = await freeRow(2);
   const fleet = await Fleet.start(scope, {
     state: () => onServer(port),

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { hashSecret, newSecret } from '#gateway/identity/cookies';
 import type { LiveSession } from '#gateway/identity/live-session';
+import { StateError } from '#gateway/state/error';
 import type { Store } from '#gateway/state/store';
 import { clock, gateway, HOUR, settle, start, store } from './session-bed.ts';
 
@@ -39,6 +40,30 @@ test('what another gateway ends is ended here at once, and told', async () => {
   assert.deepEqual(told, [session.id]);
   assert.equal(await here.find(value, 'a.example'), undefined);
   assert.equal(missed, 0);
+});
+
+test('what was removed without an acknowledgement is over everywhere once somebody tries again', async () => {
+  const [here, there] = [gateway(), gateway()];
+  const told: string[] = [];
+  await there.listen(
+    (id) => told.push(id),
+    () => undefined,
+  );
+  const session = await start(here);
+  await there.byId(session.id);
+  const { take } = store;
+  store.take = async (kind, key) => {
+    await take.call(store, kind, key);
+    throw new StateError('state-unacknowledged', 'no replica has it');
+  };
+  await assert.rejects(here.end(session.id, 'revoked'), { code: 'state-unacknowledged' });
+  store.take = take;
+  await settle();
+  assert.equal((await there.byId(session.id))?.id, session.id, 'nobody was told, and its lease goes on');
+  assert.equal(await here.end(session.id, 'revoked'), false);
+  await settle();
+  assert.deepEqual(told, [session.id]);
+  assert.equal(await there.byId(session.id), undefined);
 });
 
 test('what may have been missed is asked for anew', async () => {

@@ -9,6 +9,7 @@ import type { KeyProof } from '#connectors/wire/evidence';
 import { EnrolmentDesk } from '#gateway/pki/enrolment';
 import type { Authority, ClientWish, Issued } from '#gateway/pki/issued';
 import { type EmbeddedStore, openEmbeddedStore } from '#gateway/state/embedded';
+import { StateError } from '#gateway/state/error';
 
 const HOUR = 3_600_000;
 
@@ -104,6 +105,24 @@ describe('certificates that are held', () => {
     assert.equal(await desk.revoke('nobody'), false);
     await enrol('berlin-1');
     assert.deepEqual(await held(), ['berlin-1 0A5'], 'a new token admits it again');
+  });
+
+  test('a holder whose revocation was not acknowledged is revoked with all certificates by the next try', async () => {
+    issuer = 'INTERMEDIATE';
+    await enrol('berlin-1');
+    const { update } = store;
+    store.update = async (...words) => {
+      await update.apply(store, words as never);
+      throw new StateError('state-unacknowledged', 'no replica has it');
+    };
+    await assert.rejects(desk.revoke('berlin-1'), { code: 'state-unacknowledged' });
+    store.update = update;
+    assert.equal(await desk.admits('berlin-1', '0A1'), false);
+    assert.deepEqual(listed, []);
+    assert.equal(await desk.revoke('berlin-1'), true);
+    assert.deepEqual(listed, [`0A1 INTERMEDIATE ${now + HOUR}`]);
+    await enrol('berlin-1');
+    assert.deepEqual(await held(), ['berlin-1 0A2']);
   });
 
   test('nothing is issued for the word of a TPM where nobody can check it', async () => {

@@ -4,8 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { RedisConfig } from '#gateway/state/config';
 import { openStore } from '#gateway/state/open';
+import { type RedisClient, redisConnections } from '#gateway/state/redis-connections';
 import type { Store } from '#gateway/state/store';
-import type { Scope } from '#test/contract/redis';
+import { elapse, REDIS_NEEDS, type Scope } from '#test/contract/redis';
+import { storeContract } from '#test/contract/store';
+import { requires } from '#test/requires';
 
 const SECRET = 'a secret of more than thirty-two characters';
 
@@ -30,3 +33,56 @@ export function open(
 }
 
 export const at = (port: number): { host: string; port: number } => ({ host: '127.0.0.1', port });
+
+/** Of its default user, for what no gateway does. */
+export async function ownClient(
+  scope: Scope,
+  { username: _, password: __, ...redis }: Partial<RedisConfig>,
+  password?: string,
+): Promise<RedisClient> {
+  const secret = password === undefined ? {} : { password: secretFile(scope, password) };
+  const client = await redisConnections({ database: 0, prefix: 'sallyport', ...redis, ...secret }).client();
+  scope.after(async () => client.disconnect());
+  return client;
+}
+
+/** The contract on the Redis that `start` gives. `password`: of its default user. */
+export function contractOn(
+  name: string,
+  start: (scope: Scope) => Promise<Partial<RedisConfig>>,
+  password?: string,
+): void {
+  storeContract(
+    name,
+    async () => {
+      const steps: (() => Promise<void>)[] = [];
+      const scope = { after: (step: () => Promise<void>): void => void steps.push(step) };
+      const undo = async (): Promise<void> => {
+        for (const step of steps.splice(0).reverse()) await step();
+      };
+      let time = Date.now();
+      const [clock, store] = await start(scope)
+        .then(
+          async (redis) =>
+            [await ownClient(scope, redis, password), await open(scope, redis, { now: () => time })] as const,
+        )
+        .catch(async (error) => {
+          await undo();
+          throw error;
+        });
+      return {
+        store,
+        now: () => time,
+        advance: async (milliseconds) => {
+          time += milliseconds;
+          await elapse(clock, milliseconds);
+        },
+        close: async () => {
+          await store.close();
+          await undo();
+        },
+      };
+    },
+    requires(...REDIS_NEEDS),
+  );
+}

@@ -33,12 +33,13 @@ describe('a Redis', { skip: requires(...REDIS_NEEDS) }, () => {
     );
   });
 
-  test('that would drop records when its memory is full, and one whose clock is another, are warned of', async (t) => {
+  test('that would drop records or forget them, and one whose clock is another, are warned of', async (t) => {
     const { port } = await redisServer(t, { args: ['--maxmemory-policy', 'volatile-ttl'] });
     const store = await open(t, { server: at(port) }, { now: () => Date.now() + 300_000 });
     t.after(() => store.close());
-    const [drops = '', clock = '', ...more] = store.warnings();
+    const [drops = '', forgets = '', clock = '', ...more] = store.warnings();
     assert.match(drops, /revocations too \(maxmemory-policy volatile-ttl\): set maxmemory-policy noeviction/);
+    assert.match(forgets, /has forgotten what was revoked last.*: set appendonly yes/);
     assert.match(clock, /the clock here is (299|300) s ahead of that of Redis/);
     assert.deepEqual(more, []);
     assert.throws(() => warningsOf('redis_version:6.0.16\r\n', 0), /6\.0\.16 is too old: 6\.2 or later/);
@@ -46,6 +47,7 @@ describe('a Redis', { skip: requires(...REDIS_NEEDS) }, () => {
 
   test('whose memory is full keeps what it has, acknowledges nothing more, and says why', async (t) => {
     const { port } = await redisServer(t);
+    await ask(port, 'CONFIG', 'SET', 'appendonly', 'yes');
     const store = await open(t, { server: at(port) });
     t.after(() => store.close());
     assert.deepEqual(store.warnings(), []);

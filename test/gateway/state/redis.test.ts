@@ -1,13 +1,12 @@
 // The store in Redis: the contract on a real server of each kind, and what is true of Redis alone.
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { openAuthority } from '#gateway/pki/authority';
 import type { RedisConfig } from '#gateway/state/config';
 import { StateError } from '#gateway/state/error';
-import { type RedisClient, redisConnections } from '#gateway/state/redis-connections';
 import {
   ask,
   elapse,
@@ -17,72 +16,20 @@ import {
   type Scope,
   sentinels,
 } from '#test/contract/redis';
-import { storeContract } from '#test/contract/store';
+import { aclLine } from '#test/contract/redis-secure';
 import { requires } from '#test/requires';
 import { until } from '#test/story/part';
 import { freePorts } from '#test/story/ports';
-import { at, open, secretFile } from './redis-bed.ts';
+import { at, contractOn, open, ownClient, secretFile } from './redis-bed.ts';
 
 const skip = requires(...REDIS_NEEDS);
 /** Arguments for a server with the ACL user that the page on state tells people to make. */
 function aclUser(password: string): string[] {
-  return `--${aclLine()}`.split(' ').map((word) => word.replace('PASSWORD', password));
+  return `--${aclLine('servers', password)}`.split(' ');
 }
 
 function user(scope: Scope): Pick<RedisConfig, 'username' | 'password'> {
   return { username: 'gateway', password: secretFile(scope, 'of-the-gateways') };
-}
-
-function aclLine(): string {
-  const page = readFileSync(join(import.meta.dirname, '../../../docs/state.md'), 'utf8');
-  return /^user gateway .*$/m.exec(page)?.[0] ?? '';
-}
-
-/** Of its default user, for what no gateway does. */
-async function ownClient(
-  scope: Scope,
-  { username: _, password: __, ...redis }: Partial<RedisConfig>,
-): Promise<RedisClient> {
-  const client = await redisConnections({ database: 0, prefix: 'sallyport', ...redis }).client();
-  scope.after(async () => client.disconnect());
-  return client;
-}
-
-/** The contract on the Redis that `start` gives. */
-function contractOn(name: string, start: (scope: Scope) => Promise<Partial<RedisConfig>>): void {
-  storeContract(
-    name,
-    async () => {
-      const steps: (() => Promise<void>)[] = [];
-      const scope = { after: (step: () => Promise<void>): void => void steps.push(step) };
-      const undo = async (): Promise<void> => {
-        for (const step of steps.splice(0).reverse()) await step();
-      };
-      let time = Date.now();
-      const [clock, store] = await start(scope)
-        .then(
-          async (redis) =>
-            [await ownClient(scope, redis), await open(scope, redis, { now: () => time })] as const,
-        )
-        .catch(async (error) => {
-          await undo();
-          throw error;
-        });
-      return {
-        store,
-        now: () => time,
-        advance: async (milliseconds) => {
-          time += milliseconds;
-          await elapse(clock, milliseconds);
-        },
-        close: async () => {
-          await store.close();
-          await undo();
-        },
-      };
-    },
-    skip,
-  );
 }
 
 contractOn('the store in one Redis', async (scope) => ({ server: at((await redisServer(scope)).port) }));
@@ -181,7 +128,7 @@ describe('Redis', { skip }, () => {
     await store.put('door', 'c', { session: 's', host: 'h' }, now + 1);
     now += 180_000;
     t.mock.timers.tick(60_000);
-    const granted = [...aclLine().matchAll(/\+([a-z|]+)/g)].map(([, name = '']) => name);
+    const granted = [...aclLine('servers', '').matchAll(/\+([a-z|]+)/g)].map(([, name = '']) => name);
     // What one server by itself is not asked: for acknowledgements of replicas, and for what only a Cluster has.
     const elsewhere = ['wait', 'asking', 'cluster|slots', 'cluster|info'];
     const used = await until('the sweep', async () => {
@@ -197,7 +144,7 @@ describe('Redis', { skip }, () => {
   test('counts what passes beside the counts of earlier versions, which go on', async (t) => {
     const [port = 0] = await freePorts(1);
     // What these asked of their user, and no more.
-    const rights = aclLine().replace('+pttl', '+incr +pexpire +pttl').replace('PASSWORD', 'of-the-gateways');
+    const rights = aclLine('servers', 'of-the-gateways').replace('+pttl', '+incr +pexpire +pttl');
     await redisServer(t, { port, args: ['--port', String(port), ...`--${rights}`.split(' ')] });
     await ask(port, 'SET', 'sallyport:count:k', '7', 'PX', '60000');
     const store = await open(t, { ...user(t), server: at(port) });
