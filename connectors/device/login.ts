@@ -6,6 +6,7 @@ import { createServer, type Server } from 'node:http';
 import type { Agent } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { APPROVE_PATH, numberOf, REDEEM_PATH } from '../wire/terminal.ts';
+import { tlsFailure } from '../wire/tls-failure.ts';
 import type { Credentials } from './credentials.ts';
 import { postJson } from './transport.ts';
 
@@ -86,7 +87,9 @@ async function redeem(
 ): Promise<Omit<Credentials, 'ca'>> {
   const reply = await postJson(agent, new URL(REDEEM_PATH, portal), { code, verifier }).catch(
     (cause: Error) => {
-      throw new LoginError('unreachable', `${portal.origin} cannot be reached: ${cause.message}`, { cause });
+      throw new LoginError('unreachable', `${portal.origin} cannot be reached: ${tlsFailure(cause)}`, {
+        cause,
+      });
     },
   );
   const { token, expiresAt, name, message } = (reply.body ?? {}) as Record<string, unknown>;

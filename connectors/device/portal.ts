@@ -3,6 +3,7 @@
 import { type Agent, request } from 'node:https';
 import type { TLSSocket } from 'node:tls';
 import { DEVICE_PATHS, EXPORTER, encodeEvidence } from '../wire/evidence.ts';
+import { tlsFailure } from '../wire/tls-failure.ts';
 import { parsed, type Reply } from './transport.ts';
 
 /** A hardware TPM may need seconds for its part of the answer. */
@@ -38,9 +39,14 @@ export interface PortalCall {
 export async function callPortal(call: PortalCall, content: Content): Promise<unknown> {
   const { status, body } = await send(call, content).catch((cause: Error) => {
     if (cause instanceof PortalError || 'code' in cause === false) throw cause;
-    throw new PortalError('unreachable', `${call.portal} cannot be reached: ${cause.message}`, undefined, {
-      cause,
-    });
+    throw new PortalError(
+      'unreachable',
+      `${call.portal} cannot be reached: ${tlsFailure(cause)}`,
+      undefined,
+      {
+        cause,
+      },
+    );
   });
   if (status < 300) return body;
   const { error, message, remedy } = (body ?? {}) as Record<string, unknown>;

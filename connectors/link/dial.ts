@@ -3,6 +3,7 @@
 import WebSocket from 'ws';
 import { SUBPROTOCOL, WEBSOCKET_OPTIONS } from '../wire/limits.ts';
 import { outboundAgent } from '../wire/outbound.ts';
+import { tlsFailure } from '../wire/tls-failure.ts';
 import type { Identity } from './identity.ts';
 
 const HANDSHAKE_TIMEOUT = 10_000;
@@ -53,7 +54,7 @@ export function dial(
   });
   ws.on('error', (error: NodeJS.ErrnoException) => {
     const tls = error.code !== undefined && /CERT|ERR_TLS|ERR_SSL|SELF_SIGNED/.test(error.code);
-    reject(new DialError(tls ? 'untrusted' : 'unreachable', `${gateway.origin}: ${error.message}`));
+    reject(new DialError(tls ? 'untrusted' : 'unreachable', `${gateway.origin}: ${tlsFailure(error)}`));
   });
   ws.once('unexpected-response', (request, response) => {
     response.resume();

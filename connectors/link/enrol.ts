@@ -4,6 +4,7 @@ import { createHash, X509Certificate } from 'node:crypto';
 import { type RequestOptions, request } from 'node:https';
 import { encodeEvidence, KEY_PROOF_PATH } from '../wire/evidence.ts';
 import { outboundAgent } from '../wire/outbound.ts';
+import { tlsFailure } from '../wire/tls-failure.ts';
 import { certificatesIn, leadsTo } from './chain.ts';
 import { type Identity, identityOf } from './identity.ts';
 import { type KeyMaker, keyInFile, type RequestedKey } from './requested-key.ts';
@@ -32,7 +33,7 @@ function call(url: URL, tls: RequestOptions, body?: object): Promise<Answer> {
   });
   outgoing.on('error', (error) => {
     const why =
-      error.name === 'AbortError' || error.name === 'TimeoutError' ? 'no answer in time' : error.message;
+      error.name === 'AbortError' || error.name === 'TimeoutError' ? 'no answer in time' : tlsFailure(error);
     reject(new EnrolError('unreachable', `${url.origin} cannot be reached: ${why}`, true));
   });
   outgoing.on('response', (response) => {

@@ -60,7 +60,9 @@ export function readToken(text: string, now: number): EnrolmentToken {
   if (typeof ca !== 'string' || !/^[0-9a-f]{64}$/.test(ca)) throw malformed;
   if (exp * 1000 <= now) {
     const at = new Date(exp * 1000).toISOString();
-    throw new EnrolError('token-expired', `the enrolment token expired at ${at}. Ask for a new one.`);
+    const clock = new Date(now).toISOString();
+    const message = `the enrolment token expired at ${at}, and this machine’s clock says ${clock}. Ask for a new one.`;
+    throw new EnrolError('token-expired', message);
   }
   return { text: trimmed, name, ca, expires: exp * 1000 };
 }
