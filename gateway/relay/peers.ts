@@ -12,7 +12,9 @@ import { RelayLink } from './link.ts';
 
 /** How often a gateway says that it is there and looks for others, and for how long that is believed; milliseconds. */
 const INTERVAL = 2_000;
-const LIFE = 10_000;
+const BELIEVED = 10_000;
+/** After which one that says nothing more is struck from the state, milliseconds. Clocks may be a minute apart. */
+const LIFE = 70_000;
 /** Life of the certificate with which another gateway is dialled, in milliseconds; made anew for each dial. */
 const CERTIFICATE_LIFE = 24 * 3_600_000;
 
@@ -25,6 +27,8 @@ export interface PeersOptions {
   readonly address: string;
   readonly log: Log;
   readonly now: () => number;
+  /** Monotonic milliseconds. */
+  readonly clock?: () => number;
   /** What this gateway has a tunnel of its own for. */
   offers(): readonly Offer[];
   choose(offer: Offer): Tunnel | undefined;
@@ -35,6 +39,8 @@ export class Peers {
   readonly #instance = randomUUID();
   readonly #links = new Map<string, RelayLink>();
   readonly #dialling = new Set<string>();
+  /** What each other gateway said last, and when that was new here: its own clock may be another. */
+  readonly #said = new Map<string, { readonly at: number | undefined; readonly since: number }>();
   readonly #timer: NodeJS.Timeout;
   #stopped = false;
 
@@ -48,8 +54,11 @@ export class Peers {
     const { store, name, address, log, now } = this.#options;
     if (this.#stopped) return;
     try {
-      await store.put('presence', this.#instance, { name, address }, now() + LIFE);
-      const others = (await store.list('presence')).filter(([instance]) => instance !== this.#instance);
+      await store.put('presence', this.#instance, { name, address, at: now() }, now() + LIFE);
+      const listed = await store.list('presence');
+      for (const one of this.#said.keys())
+        if (!listed.some(([instance]) => instance === one)) this.#said.delete(one);
+      const others = listed.filter((one) => this.#believed(one));
       const there = new Set(others.map(([instance]) => instance));
       for (const [instance, link] of this.#links) if (!there.has(instance)) link.goAway();
       const offers = this.#options.offers().toSorted((a, b) => (a.app < b.app ? -1 : 1));
@@ -69,6 +78,16 @@ export class Peers {
 
   end(): void {
     for (const link of this.#links.values()) link.end();
+  }
+
+  #believed([instance, { at }]: readonly [instance: string, presence: Presence, ...unknown[]]): boolean {
+    if (instance === this.#instance) return false;
+    const clock = (this.#options.clock ?? (() => performance.now()))();
+    const before = this.#said.get(instance);
+    // An earlier version never says when: its record ends by itself.
+    const since = before === undefined || at === undefined || before.at !== at ? clock : before.since;
+    this.#said.set(instance, { at, since });
+    return clock - since < BELIEVED;
   }
 
   /** A link that offers what is there now; a new one takes over before the old one goes. */

@@ -157,11 +157,12 @@ export interface Revocation {
   readonly reason?: string;
 }
 
-/** A gateway that is there, keyed by its run. */
+/** A gateway that is there, keyed by its run; `at` is by its own clock, and earlier versions do not tell. */
 export interface Presence {
   readonly name: string;
   /** Where other gateways dial it: an https origin. */
   readonly address: string;
+  readonly at?: number;
 }
 
 /** A copy into this state that has not come to its end; the only one of its kind. */
