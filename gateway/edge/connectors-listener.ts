@@ -113,7 +113,7 @@ export function connectorsListener(
           crowd.engage(socket);
           sockets.handleUpgrade(request, socket, head, (ws) => {
             handlers.connected(ws, connector);
-            takeTurns(socket);
+            takeTurns(socket, () => ws.readyState === ws.OPEN);
           });
         }
       },
