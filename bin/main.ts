@@ -27,6 +27,12 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   crash(error);
 });
 
+// Node ends with 0 when nothing is left that could happen, also in the middle of a command: that is not done.
+process.once('beforeExit', () => {
+  process.stderr.write('sallyport: stopped before it was done: nothing is left to wait for\n');
+  process.exit(EXIT.internal);
+});
+
 dispatch(process.argv.slice(2), {
   out: (text) => void process.stdout.write(text),
   error: (text) => void process.stderr.write(text),

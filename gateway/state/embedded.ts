@@ -1,5 +1,5 @@
 // The store of a single gateway: one SQLite file that one process owns. It must never be shared by two.
-import { chmodSync, existsSync, mkdirSync } from 'node:fs';
+import { chmodSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { isSqliteBusy } from '#siem/sqlite-busy';
@@ -137,13 +137,13 @@ export function openEmbeddedStore(directory: string, now: () => number): Embedde
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   requirePrivate(directory);
   const file = join(directory, 'state.sqlite');
-  const fresh = !existsSync(file);
   const db = opened(file);
   try {
     // Exclusive: a second gateway on the same state would break "exactly one" for single-use tokens' cache
     // and the event sequence. FULL: an acknowledged revocation survives a power cut.
     db.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;');
-    if (fresh) chmodSync(file, 0o600);
+    // Also one that an earlier start made, and then could not fill.
+    chmodSync(file, 0o600);
     migrate(db, file);
   } catch (cause) {
     db.close();

@@ -46,6 +46,7 @@ export class Ledger {
   readonly #changes: TransparencyLog;
   readonly #decisions: TransparencyLog;
   #stopped = false;
+  readonly #closing = new AbortController();
   /** Wakes the loop that waits. */
   #wake: () => void = () => undefined;
   /** Changes up to this one are logged already. */
@@ -118,6 +119,7 @@ export class Ledger {
   async close(): Promise<void> {
     if (this.#stopped) return;
     this.#stopped = true;
+    this.#closing.abort();
     this.#wake();
     await this.#done;
     // A checkpoint that is recorded now would be in no log: the next start tells of it.
@@ -156,7 +158,10 @@ export class Ledger {
           'the transparency log cannot be written: no change takes effect until it can',
         );
         this.#answer(asLedgerError(error));
-        await sleep(RETRY_AFTER, undefined, { ref: false });
+        // Whoever closes meanwhile does not wait for it: with nothing else to do the process would end in between.
+        await sleep(RETRY_AFTER, undefined, { ref: false, signal: this.#closing.signal }).catch(
+          () => undefined,
+        );
       }
     }
   }

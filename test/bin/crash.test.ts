@@ -74,6 +74,20 @@ test('a process ends with 70 and one line for whatever is thrown or rejected', (
   }
 });
 
+test('a process that has nothing left to wait for before its command is done ends with 70', () => {
+  const endless = 'export const dispatch = () => new Promise(() => undefined)';
+  const { status, stderr } = main(`
+    import { registerHooks } from 'node:module';
+    registerHooks({ load: (url, context, next) => url.endsWith('/bin/dispatch.ts')
+      ? { format: 'module', source: ${JSON.stringify(endless)}, shortCircuit: true }
+      : next(url, context) });
+  `);
+  assert.deepEqual(
+    [status, stderr],
+    [70, 'sallyport: stopped before it was done: nothing is left to wait for\n'],
+  );
+});
+
 test('a reader that closes our output early is no fault', () => {
   const file = join(import.meta.dirname, '../../bin/main.ts');
   const { status, stderr } = spawnSync(

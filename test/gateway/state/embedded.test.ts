@@ -52,6 +52,15 @@ describe('its file', () => {
     );
   });
 
+  test('is private also where an earlier start made its file and got no further', () => {
+    const directory = join(root, 'begun');
+    mkdirSync(directory, { mode: 0o700 });
+    const file = join(directory, 'state.sqlite');
+    writeFileSync(file, '', { mode: 0o644 });
+    void openEmbeddedStore(directory, Date.now).close();
+    assert.equal(statSync(file).mode & 0o777, 0o600);
+  });
+
   test('is not shared by two gateways', async () => {
     const directory = join(root, 'locked');
     const store = openEmbeddedStore(directory, Date.now);

@@ -1,5 +1,6 @@
 // The two logs of a gateway: what goes where, before what it is there, and how they go on after a crash.
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import {
   appendFileSync,
   chmodSync,
@@ -66,6 +67,25 @@ describe('what is logged', () => {
     rmSync(tiles);
     await part.recorder.record(examples['session-revoked']);
     assert.equal(sizeOf(state, 'changes'), 3);
+  });
+
+  test('a log that cannot be written closes, with nothing else that keeps the process alive', (t) => {
+    // In a process of its own: Node would end it as if all was done, while the log waits for its next attempt.
+    const program = `
+      import { writeFileSync } from 'node:fs';
+      import { examples } from ${JSON.stringify(join(import.meta.dirname, '../ecs/examples.ts'))};
+      import { startPart } from ${JSON.stringify(join(import.meta.dirname, 'part.ts'))};
+      const state = ${JSON.stringify(stateFor(t))};
+      const part = await startPart(state);
+      writeFileSync(state + '/ledger/changes/tile', '');
+      await part.recorder.record(examples['policy-loaded']).catch(({ code }) => console.log(code));
+      await part.close();
+      console.log('closed');
+    `;
+    const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '--eval', program], {
+      encoding: 'utf8',
+    });
+    assert.equal(stdout, 'io\nclosed\n', stderr);
   });
 
   test('checkpoints are events, and a log that only they grow falls silent', async (t) => {
