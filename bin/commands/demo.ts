@@ -48,6 +48,7 @@ export async function run(argv: readonly string[]): Promise<number> {
   const interrupted = new Promise<void>((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => resolve());
   });
+  process.once('exit', () => rmSync(directory, { recursive: true, force: true }));
   let installation: Installation | undefined;
   try {
     if (!smoke) process.stdout.write('Starting a gateway, an identity provider, a connector and an app …\n');

@@ -119,6 +119,10 @@ function run(directory: string, args: readonly string[], name: string): ChildPro
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  // However we end, also when whoever reads our output goes away (`npm start | head`): nothing is left behind.
+  const takeAlong = (): void => void child.kill('SIGKILL');
+  process.once('exit', takeAlong);
+  child.once('exit', () => process.off('exit', takeAlong));
   child.stderr?.on('data', (chunk: Buffer) =>
     writeFileSync(join(directory, `${name}.log`), chunk, { flag: 'a' }),
   );

@@ -1,7 +1,9 @@
 // The first minute with Sallyport: `npm start` shows itself working, stops everything at Ctrl-C, and leaves nothing.
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readlinkSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readlinkSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { requires } from '../requires.ts';
@@ -113,3 +115,14 @@ for (const [way, [signal, expected, [command, ...args]]] of Object.entries(WAYS)
     assert.deepEqual(livingIn(directory), []);
   });
 }
+
+test('whose reader goes away leaves nothing behind either', {
+  skip: !existsSync('/proc/self/cwd') && 'skipped: no /proc',
+  timeout: 60_000,
+}, async (t) => {
+  const place = mkdtempSync(join(tmpdir(), 'sallyport-reader-'));
+  t.after(() => rmSync(place, { recursive: true, force: true }));
+  const line = `TMPDIR=${place} ${process.execPath} bin/sallyport.js demo --port 0 | head -1`;
+  assert.match(asPrinted(line), /^Starting a gateway/);
+  await until('all of it is gone', () => livingIn(place).length === 0 && readdirSync(place).length === 0);
+});
