@@ -1,7 +1,7 @@
 // Outgoing frames of one turn of the event loop, sent together: a tunnel write per turn instead of one per frame.
 // Its slab is dropped when idle, so that ten thousand quiet tunnels hold nothing here.
-import { writeHeader } from './frame.ts';
-import { COPY_UP_TO, FIRST_SLAB, FLUSH_AT, FRAME_HEADER, SLAB } from './limits.ts';
+import { FIN, FRAME, writeHeader } from './frame.ts';
+import { COPY_UP_TO, FIRST_SLAB, FLUSH_AT, FRAME_HEADER, MAX_DATA, SLAB } from './limits.ts';
 import type { Transport } from './transport.ts';
 
 const EMPTY = Buffer.alloc(0);
@@ -17,6 +17,9 @@ export class Batch {
   #bytes = 0;
   #scheduled = false;
   #quiet = true;
+  /** Where the DATA frame begins that ends at `#to` and may grow, and its stream; 0 if what came last may not. */
+  #dataAt = 0;
+  #dataOf = 0;
   readonly #endOfTurn: (step: () => void) => void;
   readonly #flush = (): void => this.flush();
 
@@ -30,8 +33,9 @@ export class Batch {
     return this.#scheduled;
   }
 
-  /** Makes room for `size` contiguous bytes in the slab. */
+  /** Makes room for a frame of `size` contiguous bytes in the slab. */
   #reserve(size: number): void {
+    this.#dataOf = 0;
     if (this.#slab.length - this.#to < size) {
       this.#cut();
       // The first after a quiet time is small: most tunnels have no more to say than a ping.
@@ -45,6 +49,7 @@ export class Batch {
   #cut(): void {
     if (this.#to > this.#from) this.#ready.push(this.#slab.subarray(this.#from, this.#to));
     this.#from = this.#to;
+    this.#dataOf = 0;
   }
 
   #added(size: number): void {
@@ -60,11 +65,14 @@ export class Batch {
 
   /** A frame whose payload is at hand. Takes ownership of large payloads. */
   frame(byte: number, stream: number, payload: Buffer): void {
+    if (this.#joins(byte, stream, payload)) return;
     const size = FRAME_HEADER + payload.length;
     if (payload.length <= COPY_UP_TO) {
       this.#reserve(size);
       writeHeader(this.#slab, this.#to, byte, payload.length, stream);
       this.#slab.set(payload, this.#to + FRAME_HEADER);
+      this.#dataAt = this.#to;
+      this.#dataOf = byte === FRAME.DATA ? stream : 0;
       this.#to += size;
     } else {
       this.#reserve(FRAME_HEADER);
@@ -74,6 +82,20 @@ export class Batch {
       this.#ready.push(payload);
     }
     this.#added(size);
+  }
+
+  /** Small pieces of one body that come one right after the other are one frame: each costs both ends as much as a large one. */
+  #joins(byte: number, stream: number, payload: Buffer): boolean {
+    if (stream !== this.#dataOf || (byte & ~FIN) !== FRAME.DATA) return false;
+    const length = this.#to - this.#dataAt - FRAME_HEADER + payload.length;
+    const room = this.#slab.length - this.#to;
+    if (length > MAX_DATA || payload.length > Math.min(room, COPY_UP_TO)) return false;
+    writeHeader(this.#slab, this.#dataAt, byte, length, stream);
+    this.#slab.set(payload, this.#to);
+    this.#to += payload.length;
+    if (byte !== FRAME.DATA) this.#dataOf = 0;
+    this.#added(payload.length);
+    return true;
   }
 
   /** A frame of latin-1 text behind an optional prefix, written in place. */
