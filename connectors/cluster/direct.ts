@@ -116,6 +116,7 @@ export class DirectExchange implements StreamHandler {
     for (let i = 0; i < trailers.length; i += 2)
       pairs.push([trailers[i] as string, trailers[i + 1] as string]);
     if (pairs.length > 0) this.#request.addTrailers(pairs);
+    this.#outlet.flush();
     this.#request.end();
   }
 

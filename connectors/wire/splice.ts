@@ -76,7 +76,7 @@ export class Splice implements StreamHandler {
     }
     this.bytesWritten += piece.length;
     if (piece.length > 0) this.#outlet.write(piece);
-    if (fin) this.#socket.end();
+    if (fin) this.#end();
   }
 
   onWritable(): void {
@@ -99,18 +99,23 @@ export class Splice implements StreamHandler {
   #linger(): void {
     this.#finish('completed', '');
     const socket = this.#socket;
-    socket.end();
+    this.#end();
     socket.removeAllListeners('data');
     socket.resume();
     const timer = setTimeout(() => socket.destroy(), LINGER);
     socket.once('close', () => clearTimeout(timer));
   }
 
+  #end(): void {
+    this.#outlet.flush();
+    this.#socket.end();
+  }
+
   /** Nothing but bytes may come once the two are joined; a head was refused before it got here. */
   onHead(): void {}
   onInfo(): void {}
   onTrailers(): void {
-    this.#socket.end();
+    this.#end();
   }
   onIdle(): void {}
 }

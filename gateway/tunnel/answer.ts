@@ -85,6 +85,7 @@ export class Answer {
 
   #finish(last?: Buffer): void {
     this.ended = true;
+    this.#outlet?.flush();
     if (last === undefined) this.#res.end();
     else this.#res.end(last);
   }
