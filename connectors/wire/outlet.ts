@@ -3,19 +3,26 @@
 import type { Writable } from 'node:stream';
 import type { Stream } from './stream.ts';
 
-/** Smaller pieces wait joined: one by one each of them would take some hundred bytes that no credit counts. */
-const JOINED_BELOW = 1024;
+/** A smaller piece is joined with others while one is on its way out: each takes some hundred bytes that no credit counts. */
+const SMALL = 1024;
 const JOINED: number = 4 * 1024;
 
+/** Small pieces go out as Nagle has it (RFC 896): at once if none is on its way, and else together when that has gone. */
 export class Outlet {
   readonly #target: Writable;
   readonly #stream: Stream;
-  /** Bytes that were handed over, or wait here, and whose credit comes with the next `drain`. */
+  /** Bytes that the target has and did not want to have: their credit comes with its next `drain`. */
   #owed = 0;
   #listening = false;
-  /** `#joined[..#length]` waits until the target takes more. */
+  /** A small piece is on its way out of the target. */
+  #underWay = false;
+  /** `#joined[..#length]` waits for it. */
   #joined: Buffer | undefined;
   #length = 0;
+  readonly #gone = (): void => {
+    this.#underWay = this.#length > 0;
+    if (this.#underWay) this.flush(this.#gone);
+  };
 
   constructor(target: Writable, stream: Stream) {
     this.#target = target;
@@ -23,43 +30,44 @@ export class Outlet {
   }
 
   write(piece: Buffer): void {
-    if (this.#owed > 0 && piece.length < JOINED_BELOW) {
+    if (piece.length >= SMALL) {
+      this.flush();
+      this.#pass(piece);
+    } else if (this.#underWay) {
       this.#join(piece);
-      return;
+    } else {
+      this.#underWay = true;
+      this.#pass(piece, this.#gone);
     }
-    this.flush();
-    if (this.#target.write(piece)) {
-      this.#stream.consume(piece.length);
-      return;
-    }
-    this.#owed += piece.length;
-    if (this.#listening) return;
-    // One listener for the life of the stream with the credit added up: adding one for each refused write costs more.
-    this.#listening = true;
-    this.#target.on('drain', () => this.#drained());
   }
 
-  /** Hands over what waits here, whether or not it is taken: to be called before the target is ended. */
-  flush(): void {
+  /** Hands over what waits here: to be called before the target is ended. */
+  flush(gone?: () => void): void {
     const joined = this.#joined?.subarray(0, this.#length);
     this.#joined = undefined;
     this.#length = 0;
-    if (joined !== undefined && !this.#target.destroyed) this.#target.write(joined);
+    if (joined !== undefined) this.#pass(joined, gone);
   }
 
   #join(piece: Buffer): void {
     if (this.#length + piece.length > JOINED) this.flush();
     this.#joined ??= Buffer.allocUnsafeSlow(JOINED);
     this.#length += piece.copy(this.#joined, this.#length);
-    this.#owed += piece.length;
   }
 
-  #drained(): void {
-    const joined = this.#length;
-    const owed = this.#owed;
-    this.flush();
-    // What has just been handed over is taken with the next `drain`, if there is to be one.
-    this.#owed = this.#target.writableNeedDrain ? joined : 0;
-    this.#stream.consume(owed - this.#owed);
+  #pass(bytes: Buffer, gone?: () => void): void {
+    if (this.#target.write(bytes, gone)) {
+      this.#stream.consume(bytes.length);
+      return;
+    }
+    this.#owed += bytes.length;
+    if (this.#listening) return;
+    // One listener for the life of the stream with the credit added up: adding one for each refused write costs more.
+    this.#listening = true;
+    this.#target.on('drain', () => {
+      const owed = this.#owed;
+      this.#owed = 0;
+      this.#stream.consume(owed);
+    });
   }
 }

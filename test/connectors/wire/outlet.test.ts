@@ -84,20 +84,37 @@ test('what waits goes before the end', async () => {
   assert.equal(reader.text, 'firstsecondthird');
 });
 
-test('credit for what waits comes when it is taken, not when it is handed over', async () => {
+test('credit for what waits comes when it is taken', async () => {
   const { reader, outlet, consumed } = joined();
   outlet.write(Buffer.from('a'));
   outlet.write(Buffer.from('waiting'));
+  assert.equal(consumed(), 0);
   await reader.take();
   assert.equal(consumed(), 1);
   await reader.take();
   assert.equal(consumed(), 8);
 });
 
-test('credit for what is taken at once when it is handed over is not waited for', async () => {
-  const { reader, outlet, consumed } = joined(100);
-  outlet.write(Buffer.alloc(200));
-  outlet.write(Buffer.from('waiting'));
-  await reader.take();
-  assert.equal(consumed(), 207);
+test('a reader with room gets small pieces at once, and joined while one is under way', async () => {
+  const { reader, outlet, consumed } = joined(64 * 1024);
+  outlet.write(Buffer.from('one'));
+  assert.equal(reader.text, 'one');
+  for (let index = 0; index < 40_000; index++) outlet.write(Buffer.from('x'));
+  assert.ok(reader.writableLength <= 40_003);
+  await reader.takeAll();
+  assert.ok(reader.pieces.length < 15, `${reader.pieces.length} pieces`);
+  assert.equal(consumed(), 40_003);
+  outlet.write(Buffer.from('two'));
+  assert.ok(reader.text.endsWith('xtwo'));
+});
+
+test('a reader that is gone is not written to', async () => {
+  const { reader, outlet } = joined();
+  outlet.write(Buffer.from('one'));
+  outlet.write(Buffer.from('two'));
+  reader.destroy();
+  outlet.flush();
+  await new Promise(setImmediate);
+  assert.equal(reader.text, 'one');
+  assert.equal(reader.errored, null);
 });
