@@ -47,7 +47,7 @@ export function openAdmins({ config, signed, store, recorder, now }: AdminsParts
     const unknown = named.find((name) => name !== undefined && !known.has(name));
     if (unknown !== undefined) throw new SignersError(`${admin.signers} has no key of ${unknown}`);
   }
-  const shares = new Shares(now);
+  const shares = new Shares(now, admin !== undefined);
   return {
     callers: new Callers({
       ...{ admin, gateway: gatewayName(config), signers, breakGlass, shares, store, now },

@@ -11,10 +11,12 @@ const AT_ONCE = 16;
 export class Shares {
   readonly #counts: Counts;
   readonly #underWay = new Map<string, number>();
+  readonly #atOnce: number;
 
-  /** `now`: epoch milliseconds. */
-  constructor(now: () => number) {
+  /** `now`: epoch milliseconds. `named`: admins are told apart; otherwise the socket is its owner's, who shares it with nobody. */
+  constructor(now: () => number, named: boolean) {
     this.#counts = new Counts(now);
+    this.#atOnce = named ? AT_ONCE : Number.POSITIVE_INFINITY;
   }
 
   /** Takes a request from this admin's minute; false if there is none left. */
@@ -25,7 +27,7 @@ export class Shares {
   /** A request of this admin is under way until `leave`; false if there are too many. */
   enter(admin: string): boolean {
     const others = this.#underWay.get(admin) ?? 0;
-    if (others >= AT_ONCE) return false;
+    if (others >= this.#atOnce) return false;
     this.#underWay.set(admin, others + 1);
     return true;
   }

@@ -11,7 +11,7 @@ import { AdminBed } from './admin-bed.ts';
 
 test('an admin has so many requests in a minute, and the next minute as many again', () => {
   let now = 0;
-  const shares = new Shares(() => now);
+  const shares = new Shares(() => now, true);
   const spent = (who: string): number =>
     Array.from({ length: 700 }, () => shares.spend(who)).filter(Boolean).length;
   assert.deepEqual([spent('ada'), spent('ben')], [600, 600]);
@@ -32,7 +32,7 @@ test('and so many at once: the others are answered, and what was too much is tol
     ...{ store: {}, recorder, metrics: { refused: () => {} }, behind: () => false, now: () => 0 },
   } as never);
   t.after(() => strangers.stop());
-  const shares = new Shares(() => 0);
+  const shares = new Shares(() => 0, true);
   const callers = {
     identify: async ({ operator: id = '' }: { operator?: string }) => ({
       actor: { kind: 'user', id },
@@ -89,4 +89,9 @@ suite('with keys', { skip: requires('ssh-keygen') }, () => {
     assert.deepEqual([bed.events.length, written.length], [before, kept]);
     assert.equal((await bed.ask('auditor', status, { to: app })).status, 200);
   });
+});
+
+test('whoever owns the socket shares it with nobody', () => {
+  const shares = new Shares(() => 0, false);
+  for (let request = 0; request < 64; request++) assert.ok(shares.enter('owner'));
 });
