@@ -5,7 +5,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { encoded } from '#gateway/edge/identity-headers';
 import { ASSERTION_HEADER, type AssertionClaims, AssertionError, type Verify } from '#gateway/pki/verify';
-import { describeSystemError } from '#siem/system-error';
+import { describeError } from '#siem/system-error';
 import { EXIT } from './exit.ts';
 
 const ASK_TIMEOUT = 5_000;
@@ -18,9 +18,7 @@ export async function answerChecks(verify: Verify, at: { host: string; port: num
     server.listen(at.port, at.host);
     await once(server, 'listening');
   } catch (error) {
-    process.stderr.write(
-      `sallyport verify-assertion: cannot listen: ${describeSystemError(error) ?? (error as Error).message}\n`,
-    );
+    process.stderr.write(`sallyport verify-assertion: cannot listen: ${describeError(error)}\n`);
     return EXIT.no;
   }
   const { port } = server.address() as AddressInfo;

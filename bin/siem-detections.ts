@@ -1,6 +1,6 @@
 // `sallyport siem detections`: writes the detections that ship with this version where somebody can load them from.
 import { DetectionsError, type Format, writeDetections } from '#siem/detections/write';
-import { describeSystemError } from '#siem/system-error';
+import { describeError } from '#siem/system-error';
 import { EXIT } from './exit.ts';
 
 export interface DetectionsOptions {
@@ -26,7 +26,7 @@ export function runDetections(options: DetectionsOptions): number | string {
   } catch (error) {
     const known = error instanceof DetectionsError || (error as NodeJS.ErrnoException).syscall !== undefined;
     if (!known) throw error;
-    process.stderr.write(`sallyport siem: ${describeSystemError(error) ?? (error as Error).message}\n`);
+    process.stderr.write(`sallyport siem: ${describeError(error)}\n`);
     return EXIT.no;
   }
 }

@@ -1,7 +1,5 @@
 // What may be recorded of who changes a gateway: signed changes, actions of admins, the code that was measured.
-import type { Actor } from './parties.ts';
-
-type Optional<T> = T | undefined;
+import type { Actor, Optional } from './parties.ts';
 
 /** A signed change, as its statement names it. */
 export interface ChangeRef {

@@ -1,7 +1,5 @@
 // What may be recorded of connectors: enrolment, certificates, tunnels that come and go, and who was refused one.
-import type { Actor, CertificateRef, ConnectorRef, Peer } from './parties.ts';
-
-type Optional<T> = T | undefined;
+import type { Actor, CertificateRef, ConnectorRef, Optional, Peer } from './parties.ts';
 
 export interface EnrolmentTokenCreated {
   readonly kind: 'enrolment-token-created';

@@ -1,9 +1,7 @@
 // What may be recorded of devices and their attestation: enrolment, posture, the sessions bound to them, baselines.
 // Reasons are the verifier's stable codes, never its evidence.
 import type { Subject } from '#policy/input';
-import type { Actor, ConnectorRef, Peer } from './parties.ts';
-
-type Optional<T> = T | undefined;
+import type { Actor, ConnectorRef, Optional, Peer } from './parties.ts';
 
 export interface DeviceRef {
   readonly id: string;

@@ -6,11 +6,9 @@ import type { ChangeEvent } from './change-event.ts';
 import type { ConnectorEvent } from './connector-event.ts';
 import type { DeviceEvent } from './device-event.ts';
 import type { GatewayEvent } from './gateway-event.ts';
-import type { ActingOf, Actor, ConnectorRef, HttpRequest, Peer } from './parties.ts';
+import type { ActingOf, Actor, ConnectorRef, HttpRequest, Optional, Peer } from './parties.ts';
 import type { PkiEvent } from './pki-event.ts';
 import type { SessionEvent } from './session-event.ts';
-
-type Optional<T> = T | undefined;
 
 /** One access decision. Its event id is the decision id that the person sees. */
 export interface AccessDecided {

@@ -1,7 +1,5 @@
 // What may be recorded of a gateway itself: its policy, starts and stops, heartbeats, drills, and the state of its record.
-import type { Actor } from './parties.ts';
-
-type Optional<T> = T | undefined;
+import type { Actor, Optional } from './parties.ts';
 
 export interface PolicyLoaded {
   readonly kind: 'policy-loaded';

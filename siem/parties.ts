@@ -1,7 +1,8 @@
 // Who and what events are about: ends of connections, requests, those who act, connectors and certificates.
 import type { KeyOrigin, Subject } from '#policy/input';
 
-type Optional<T> = T | undefined;
+/** Of a fact that may be left out, or not be known. */
+export type Optional<T> = T | undefined;
 
 /** The near end of a connection, as the socket shows it; never what a header claims. */
 export interface Peer {

@@ -1,8 +1,6 @@
 // What may be recorded of authorities and of the certificates they give to services and people.
 import type { Subject } from '#policy/input';
-import type { Actor, CertificateRef, Peer } from './parties.ts';
-
-type Optional<T> = T | undefined;
+import type { Actor, CertificateRef, Optional, Peer } from './parties.ts';
 
 /** Something about an authority changes. What an admin asks for is recorded durably before it is done. */
 export interface AuthorityChanged {

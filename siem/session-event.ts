@@ -1,8 +1,6 @@
 // What may be recorded of people and their sessions: signing in and out, taking access away, tokens in their name.
 import type { Login, Subject } from '#policy/input';
-import type { Actor, Peer } from './parties.ts';
-
-type Optional<T> = T | undefined;
+import type { Actor, Optional, Peer } from './parties.ts';
 
 export interface LoginSucceeded {
   readonly kind: 'login-succeeded';

@@ -43,3 +43,11 @@ export function describeSystemError(error: unknown, place?: string): string | un
   if (where === undefined) return ANYWHERE.has(code ?? '') ? words : undefined;
   return `${where}: ${words}${more}`;
 }
+
+/** The same of any error: what nobody could mend is told in its own words, behind `place`. */
+export function describeError(error: unknown, place?: string): string {
+  const described = describeSystemError(error, place);
+  if (described !== undefined) return described;
+  const words = error instanceof Error ? error.message : String(error);
+  return place === undefined ? words : `${place}: ${words}`;
+}

@@ -6,7 +6,7 @@ import { AuthorityError } from '#gateway/pki/ca-certificate';
 import { IssueError } from '#gateway/pki/issued';
 import { SignerError } from '#gateway/pki/signer/signer';
 import { LooseModeError, writeWhole } from '#gateway/state/private-files';
-import { describeSystemError } from '#siem/system-error';
+import { describeError } from '#siem/system-error';
 import { AdminError, type AdminReply, callAdmin } from '../admin-client.ts';
 import { EXIT } from '../exit.ts';
 import { readGatewayConfig } from '../read-gateway-config.ts';
@@ -154,7 +154,7 @@ export async function run(argv: readonly string[]): Promise<number> {
       (kind) => error instanceof kind,
     );
     if (!known && typeof (error as NodeJS.ErrnoException).code !== 'string') throw error;
-    process.stderr.write(`sallyport ca: ${describeSystemError(error) ?? (error as Error).message}\n`);
+    process.stderr.write(`sallyport ca: ${describeError(error)}\n`);
     return EXIT.no;
   }
 }

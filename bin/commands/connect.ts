@@ -1,7 +1,7 @@
 // `sallyport connect`: a port on this computer that leads to a TCP app behind the gateway.
 import { connectTo } from '#connectors/device/connect';
 import { forward } from '#connectors/device/forward';
-import { describeSystemError } from '#siem/system-error';
+import { describeError } from '#siem/system-error';
 import { EXIT } from '../exit.ts';
 import { explainRefusal, signedIn } from '../signed-in.ts';
 import { readOptions } from '../usage.ts';
@@ -58,7 +58,7 @@ export async function run(argv: readonly string[]): Promise<number> {
     server.close();
     return EXIT.ok;
   } catch (error) {
-    process.stderr.write(`sallyport connect: ${describeSystemError(error) ?? (error as Error).message}\n`);
+    process.stderr.write(`sallyport connect: ${describeError(error)}\n`);
     return EXIT.no;
   }
 }

@@ -24,7 +24,7 @@ import { WorkerError } from '#gateway/workers/worker-process';
 import { formatProblems } from '#policy/document';
 import { loadPolicy } from '#policy/load';
 import { createLog } from '#siem/log';
-import { describeSystemError } from '#siem/system-error';
+import { describeError } from '#siem/system-error';
 import { EXIT } from '../exit.ts';
 import { type GatewayDocument, readGatewayDocument } from '../read-gateway-config.ts';
 import { onStop } from '../stop-signals.ts';
@@ -173,7 +173,7 @@ async function started<T>(starting: () => Promise<T>): Promise<T | undefined> {
       error instanceof SignersError;
     const code = (error as NodeJS.ErrnoException).code;
     if (!known && code === undefined) throw error;
-    const why = describeSystemError(error) ?? (error as Error).message;
+    const why = describeError(error);
     process.stderr.write(`sallyport gateway: not started. ${why}\n`);
     return undefined;
   }

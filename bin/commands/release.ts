@@ -15,7 +15,7 @@ import {
 import { measure } from '#gateway/release/measure';
 import { describe } from '#gateway/release/open';
 import { writeWhole } from '#gateway/state/private-files';
-import { describeSystemError } from '#siem/system-error';
+import { describeError } from '#siem/system-error';
 import { EXIT } from '../exit.ts';
 import { SigningError, sshSign } from '../ssh-keygen.ts';
 import { readOptions } from '../usage.ts';
@@ -127,7 +127,7 @@ function readSigners(file: string): readonly Signer[] {
   try {
     return readAllowedSigners(readFileSync(file, 'utf8'));
   } catch (error) {
-    const why = describeSystemError(error, file) ?? `${file}: ${(error as Error).message}`;
+    const why = describeError(error, file);
     throw new SignersError(why, { cause: error });
   }
 }

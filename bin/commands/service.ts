@@ -11,7 +11,7 @@ import { type Identity, loadIdentity, StateError, saveIdentity } from '#connecto
 import { keyInFile } from '#connectors/link/requested-key';
 import { EnrolError, readToken } from '#connectors/link/token';
 import { EvidenceError } from '#connectors/wire/evidence';
-import { describeSystemError } from '#siem/system-error';
+import { describeError } from '#siem/system-error';
 import { EXIT } from '../exit.ts';
 import { readOptions } from '../usage.ts';
 
@@ -95,7 +95,7 @@ export async function run(argv: readonly string[]): Promise<number> {
   } catch (error) {
     const known = KNOWN.some((kind) => error instanceof kind);
     if (!known && typeof (error as NodeJS.ErrnoException).code !== 'string') throw error;
-    process.stderr.write(`sallyport service: ${describeSystemError(error) ?? (error as Error).message}\n`);
+    process.stderr.write(`sallyport service: ${describeError(error)}\n`);
     return EXIT.no;
   }
 }

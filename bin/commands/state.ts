@@ -17,7 +17,7 @@ import {
 import { LooseModeError, readPrivate, writeWhole } from '#gateway/state/private-files';
 import type { Store } from '#gateway/state/store';
 import { createLog } from '#siem/log';
-import { describeSystemError } from '#siem/system-error';
+import { describeError } from '#siem/system-error';
 import { EXIT } from '../exit.ts';
 import { readGatewayConfig } from '../read-gateway-config.ts';
 import { readOptions } from '../usage.ts';
@@ -108,7 +108,7 @@ export async function run(argv: readonly string[]): Promise<number> {
     const code = (error as NodeJS.ErrnoException).code;
     const known = error instanceof StateError || error instanceof LooseModeError || typeof code === 'string';
     if (!known) throw error;
-    process.stderr.write(`sallyport state: ${describeSystemError(error) ?? (error as Error).message}\n`);
+    process.stderr.write(`sallyport state: ${describeError(error)}\n`);
     return EXIT.no;
   }
 }

@@ -5,7 +5,7 @@ import type { FetchImplementation, JSONWebKeySet } from 'jose';
 import { Agent, fetch as undiciFetch } from 'undici';
 import { localhostAwareLookup } from '#connectors/wire/outbound';
 import { AssertionError, createVerifier, type Seen, type Verify } from '#gateway/pki/verify';
-import { describeSystemError } from '#siem/system-error';
+import { describeError } from '#siem/system-error';
 import { answerChecks } from '../assertion-checks.ts';
 import { EXIT } from '../exit.ts';
 import { readAuthority } from '../read-authority.ts';
@@ -71,7 +71,7 @@ export async function run(argv: readonly string[]): Promise<number> {
     verify = createVerifier({ issuer, audience, requireCertificate, ...keySource(keys), ...trusted });
     seen = { method, url, certificate: certificate === undefined ? undefined : readFileSync(certificate) };
   } catch (error) {
-    return wrong(describeSystemError(error) ?? (error as Error).message);
+    return wrong(describeError(error));
   }
   if (listen === undefined) return once(verify, seen);
   const at = /^(127\.[0-9.]+|\[::1\]):([0-9]{1,5})$/.exec(listen);

@@ -11,7 +11,7 @@ import { loadPolicyOffThread } from '#policy/loader/off-thread';
 import { documentHash } from '#policy/policy';
 import type { Actor } from '#siem/parties';
 import type { Recorder } from '#siem/recorder';
-import { describeSystemError } from '#siem/system-error';
+import { describeError, describeSystemError } from '#siem/system-error';
 
 /** How often the file is looked at for a change, in milliseconds. */
 const WATCH_INTERVAL = 250;
@@ -188,8 +188,5 @@ function readPolicyText(file: string): string {
 }
 
 function notTakenUp(file: string, error: unknown): string {
-  return (
-    describeSystemError(error, `${file}: not taken up`) ??
-    `${file}: not taken up: ${(error as Error).message}`
-  );
+  return describeError(error, `${file}: not taken up`);
 }

@@ -15,7 +15,7 @@ import type { Sessions } from '#gateway/identity/sessions';
 import type { Strangers } from '#gateway/inspect/strangers';
 import type { Peer } from '#siem/parties';
 import { OWN_HEADERS } from './page.ts';
-import { messagePage } from './pages.ts';
+import { messagePage, nothingHere } from './pages.ts';
 
 /** Everything below this path on an app's host is ours. */
 export const DOORWAY = '/.sallyport/';
@@ -61,16 +61,7 @@ export function doorwayApp(
   app.onError((error) => {
     throw error;
   });
-  app.notFound(async (c) =>
-    c.html(
-      await messagePage(
-        portal,
-        { title: 'Nothing here', text: 'There is no such page.' },
-        { label: 'Your apps', href: `${portal}/` },
-      ),
-      404,
-    ),
-  );
+  app.notFound(async (c) => c.html(await nothingHere(portal), 404));
 
   app.get(`${DOORWAY}enter`, async (c) => {
     const { host, client } = c.env;

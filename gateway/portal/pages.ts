@@ -83,6 +83,12 @@ export function messagePage(
   return page({ title, portal, narrow: true, body });
 }
 
+/** For an address of ours that leads nowhere. */
+export function nothingHere(portal: string): Promise<string> {
+  const message = { title: 'Nothing here', text: 'There is no such page.' };
+  return messagePage(portal, message, { label: 'Your apps', href: `${portal}/` });
+}
+
 export function deniedPage(portal: string, who: string, denial: Denial): Promise<string> {
   const checks = denial.checks.map(
     ({ met, text, found }) =>

@@ -23,7 +23,15 @@ import type { RequestRefused } from '#siem/event';
 import type { Peer } from '#siem/parties';
 import type { Recorder } from '#siem/recorder';
 import { OWN_HEADERS } from './page.ts';
-import { type AppCard, homePage, messagePage, signedOutPage, signInPage, signOutPage } from './pages.ts';
+import {
+  type AppCard,
+  homePage,
+  messagePage,
+  nothingHere,
+  signedOutPage,
+  signInPage,
+  signOutPage,
+} from './pages.ts';
 
 /** What the edge knows of a request before hono sees it. */
 export interface PortalRequest {
@@ -81,16 +89,7 @@ export function portalApp(parts: PortalParts): Hono<Env> {
     const action = { label: 'Try again', href: `${origin}/sign-in` };
     return c.html(await messagePage(origin, { title, text: error.message }, action), error.status);
   });
-  app.notFound(async (c) =>
-    c.html(
-      await messagePage(
-        origin,
-        { title: 'Nothing here', text: 'There is no such page.' },
-        { label: 'Your apps', href: `${origin}/` },
-      ),
-      404,
-    ),
-  );
+  app.notFound(async (c) => c.html(await nothingHere(origin), 404));
 
   /** Records a sign-in that failed, and throws the error again. */
   async function failed(c: Context<Env>, provider: string, error: unknown): Promise<never> {

@@ -6,7 +6,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { describeSystemError } from '#siem/system-error';
+import { describeError, describeSystemError } from '#siem/system-error';
 
 const directory = mkdtempSync(join(tmpdir(), 'sallyport-system-'));
 after(() => rmSync(directory, { recursive: true, force: true }));
@@ -48,4 +48,11 @@ test('what is no refusal of the system stays what it is', () => {
   assert.equal(describeSystemError(new TypeError('x is undefined')), undefined);
   assert.equal(describeSystemError(Object.assign(new Error('no'), { code: 'ENOENT' })), undefined);
   assert.equal(describeSystemError('ENOENT'), undefined);
+});
+
+test('what is no refusal of the system is told in its own words, with its place', () => {
+  assert.equal(describeError(new Error('not a number')), 'not a number');
+  assert.equal(describeError(new Error('not a number'), '/etc/x'), '/etc/x: not a number');
+  const missing = Object.assign(new Error('ENOENT'), { code: 'ENOENT', syscall: 'open', path: '/etc/x' });
+  assert.equal(describeError(missing), describeSystemError(missing));
 });

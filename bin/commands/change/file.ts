@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { SignersError } from '#gateway/change/allowed-signers';
 import { type Change, readChange } from '#gateway/change/bundle';
 import { ChangeRefusal } from '#gateway/change/reasons';
-import { describeSystemError } from '#siem/system-error';
+import { describeError } from '#siem/system-error';
 import { AdminError } from '../../admin-client.ts';
 import { EXIT } from '../../exit.ts';
 import { SigningError } from '../../ssh-keygen.ts';
@@ -19,7 +19,7 @@ export function readText(file: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (error) {
-    const why = describeSystemError(error, file) ?? `${file}: ${(error as Error).message}`;
+    const why = describeError(error, file);
     throw new ChangeRefusal('malformed', why);
   }
 }

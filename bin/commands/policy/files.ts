@@ -7,7 +7,7 @@ import { type Reading, readPolicy } from '#policy/read';
 import { type RecordedDecision, readDecision } from '#policy/recorded';
 import { DURATION, parseDuration } from '#policy/time/duration';
 import { readOutbox } from '#siem/outbox/read';
-import { describeSystemError } from '#siem/system-error';
+import { describeError } from '#siem/system-error';
 import { whyAbsent } from '../../why-absent.ts';
 
 export type ReadPolicy = Reading & { ok: true };
@@ -17,7 +17,7 @@ export function readText(command: string, file: string): string | undefined {
   try {
     return readFileSync(file, 'utf8');
   } catch (error) {
-    const reason = describeSystemError(error, file) ?? `${file}: ${(error as Error).message}`;
+    const reason = describeError(error, file);
     process.stderr.write(`sallyport policy ${command}: cannot read ${reason}\n`);
     return undefined;
   }
