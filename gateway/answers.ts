@@ -96,7 +96,9 @@ export class Answers {
     device: readonly StandingReason[] = [],
   ): Promise<void> {
     const { explanation, retryAfter } = ruling;
-    if (explanation === undefined) return this.notDecided({ request, response }, id);
+    if (explanation === undefined || ruling.decision.reason === 'error') {
+      return this.notDecided({ request, response }, id);
+    }
     const path = clean.method === 'GET' ? clean.path + clean.query : '/';
     const stepUpHref = `${DOORWAY}step-up?${new URLSearchParams({ path })}`;
     const bindHref = `${DOORWAY}device?${new URLSearchParams({ path })}`;
@@ -193,9 +195,10 @@ export class Answers {
   }
 }
 
-/** Of a refusal by policy. */
-export function denialStatus({ decision }: Ruling): 403 | 429 {
-  return decision.reason === 'rate-limited' ? 429 : 403;
+/** Of a refusal by policy, or where there could be none. */
+export function denialStatus({ decision: { reason } }: Ruling): 403 | 429 | 503 {
+  if (reason === 'error') return 503;
+  return reason === 'rate-limited' ? 429 : 403;
 }
 
 /** Before TLS 1.3 the exporter does not tell every connection apart (RFC 9266). */

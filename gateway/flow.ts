@@ -72,7 +72,7 @@ export interface Asked {
   readonly clean: CleanRequest;
   readonly trace: string;
   readonly acting?: Delegation | undefined;
-  /** Status of the answer to a denial; that of policy if left out. */
+  /** Status of the answer to whatever policy denies; by its reason if left out. */
   readonly deniedWith?: number;
 }
 
@@ -225,7 +225,8 @@ export class Flow {
     const { ruling: ruled, input, only } = await ways.rule(session, facts);
     const ruling = ruled.decision.obligations?.rate === undefined ? ruled : await rates.keep(ruled, input);
     const id = recorder.newId();
-    const { verdict } = ruling.decision;
+    const { verdict, reason } = ruling.decision;
+    const deniedWith = reason === 'error' ? undefined : asked.deniedWith;
     await recorder.record(
       {
         kind: 'access-decided',
@@ -239,7 +240,7 @@ export class Flow {
         traceId: trace,
         connector: input.connector === undefined ? undefined : { name: input.connector.name },
         acting: acting && actingOf(acting),
-        status: verdict === 'allow' ? undefined : (asked.deniedWith ?? denialStatus(ruling)),
+        status: verdict === 'allow' ? undefined : (deniedWith ?? denialStatus(ruling)),
       },
       { id },
     );

@@ -160,6 +160,7 @@ export class ServiceExchange {
       ]) {
         const { allowed, ruling } = await flow.rule(asked, party);
         if (allowed) continue;
+        if (ruling.decision.reason === 'error') throw new Error(`no decision about ${app.id}`);
         const who = party.session === service ? 'service' : 'person';
         const message = `the ${who} may not ${method} ${path} at ${app.id}: ${ruling.decision.reason}`;
         throw new ExchangeError('invalid_target', `denied-${who}`, message);

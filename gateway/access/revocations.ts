@@ -1,7 +1,8 @@
 // Who and what may no longer be let in, at hand without asking the store. A view that has not been brought up to date
-// for as long as a lease refuses everybody.
+// for as long as a lease says nothing of anybody, so that nobody is let in.
 import { LEASE } from '#gateway/identity/leases';
 import type { LiveSession } from '#gateway/identity/live-session';
+import { StateError } from '#gateway/state/error';
 import type { Revocation, Store } from '#gateway/state/store';
 import type { AccessRequest } from '#policy/input';
 
@@ -85,9 +86,11 @@ export class Revocations {
     return this.#covers(subject.kind === 'service' ? 'service' : 'person', subject.id, createdAt);
   }
 
-  /** True for a request in the name of, or from, anything that was revoked, and for any while that is not known. */
+  /** True for a request in the name of, or from, anything that was revoked. @throws {StateError} while that is not known. */
   covers(session: LiveSession, { device, connector }: AccessRequest): boolean {
-    if (performance.now() - this.#readAt > LEASE + REFRESH_INTERVAL) return true;
+    if (performance.now() - this.#readAt > LEASE + REFRESH_INTERVAL) {
+      throw new StateError('state-unreachable', 'what was revoked could not be read for too long');
+    }
     if (this.#known.size === 0) return false;
     return (
       this.coversSession(session) || this.coversDevice(device?.id) || this.coversDevice(connector?.device)

@@ -54,7 +54,7 @@ export class Rulings {
 
   /**
    * `policy`: the policy in force; read anew for every request, so that a swap is at once. `revoked`: whether who asks,
-   * or what they ask from, was revoked.
+   * or what they ask from, was revoked; it may throw where that is not known, which is a deny.
    */
   constructor(
     policy: () => Policy,

@@ -64,6 +64,8 @@ export class ExchangeBed {
   session: LiveSession | undefined;
   /** Subjects that policy does not let through. */
   readonly denied: Set<string> = new Set();
+  /** Subjects about whom nothing can be decided. */
+  readonly undecided: Set<string> = new Set();
   /** Answers a proof's key. */
   readonly proofKeys: { readonly publicKey: KeyObject; readonly privateKey: KeyObject } = generateKeyPairSync(
     'ec',
@@ -145,7 +147,10 @@ export class ExchangeBed {
       };
       server.on('request', (request, response) => {
         Object.assign(request.socket, { getPeerX509Certificate: () => bed.certificate });
-        void bed.passing.take({ request, response }, clean);
+        // What is not a refusal is the flow's to answer.
+        bed.passing
+          .take({ request, response }, clean)
+          .catch((error) => response.writeHead(503).end(JSON.stringify({ error: error.message })));
       });
       return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
     });
@@ -160,11 +165,9 @@ export class ExchangeBed {
 
   #ruled(asked: Asked, { session }: { session: LiveSession }): Promise<object> {
     this.decided.push({ who: session.subject.id, asked });
-    const allowed = !this.denied.has(session.subject.id);
-    return Promise.resolve({
-      allowed,
-      ruling: { decision: { reason: allowed ? 'allowed' : 'no-rule-matched' } },
-    });
+    const { id } = session.subject;
+    const reason = this.undecided.has(id) ? 'error' : this.denied.has(id) ? 'no-rule-matched' : 'allowed';
+    return Promise.resolve({ allowed: reason === 'allowed', ruling: { decision: { reason } } });
   }
 
   /** What the front end was told of who asked it. */

@@ -208,6 +208,17 @@ describe('refused at the token endpoint', () => {
     });
   }
 
+  test('a decision that cannot be made is no refusal, but something to try again', async () => {
+    for (const who of [FRONT, CONTEXT.subject.id]) {
+      bed.undecided.add(who);
+      const before = bed.events.length;
+      const { status, body } = await bed.ask({});
+      bed.undecided.clear();
+      assert.deepEqual([status, body['error']], [503, 'no decision about storage']);
+      assert.equal(bed.events.length, before);
+    }
+  });
+
   test('JSON in the place of a form: invalid_request', async () => {
     assert.equal(
       (await bed.ask('{}', { 'content-type': 'application/json' })).body['error'],
