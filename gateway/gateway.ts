@@ -89,7 +89,7 @@ export async function startGateway(config: GatewayConfig, around: Surroundings):
 }
 
 async function wire(given: GatewayConfig, around: Surroundings, undo: (() => unknown)[]): Promise<Gateway> {
-  const { random, log, seat } = around;
+  const { log, seat } = around;
   const clock = new SteadyClock(around.now);
   const { now } = clock;
   const startedAt = now();
@@ -114,7 +114,12 @@ async function wire(given: GatewayConfig, around: Surroundings, undo: (() => unk
     },
     undo,
   );
-  const tunnels = new Tunnels({ now, random, log, turn: here.turn, ...tunnelEvents(recorder, log, now) });
+  const known = deviceVerifier(config, store, { log, now, recorder }, undo);
+  const { verifier, keyProofs, standings, connectorStandings } = known;
+  const keeping = { config, issuer, store, recorder, keyProofs, log, now };
+  const { desk, office, revocations: struck } = await openOffice(keeping, undo);
+  const told = tunnelEvents(recorder, log, now);
+  const tunnels = new Tunnels({ ...here, ...told, revoked: (serial) => struck.has(serial) });
   undo.push(() => tunnels.drain(0));
   const heartbeat = new Heartbeat({
     ...{ recorder, outbox, shipping, log, startedAt, now },
@@ -133,10 +138,6 @@ async function wire(given: GatewayConfig, around: Surroundings, undo: (() => unk
     () => policyFile.current,
     (session, input) => revocations.covers(session, input),
   );
-  const known = deviceVerifier(config, store, { log, now, recorder }, undo);
-  const { verifier, keyProofs, standings, connectorStandings } = known;
-  const keeping = { config, issuer, store, recorder, keyProofs, log, now };
-  const { desk, office, revocations: struck } = await openOffice(keeping, undo);
   const signer = await openSigner(config, store, { now, log }, undo);
 
   // Who asks, and what is open in their name.

@@ -13,7 +13,7 @@ export interface RevokeParts {
   readonly sessions: Sessions;
   readonly open: OpenExchanges;
   readonly desk: EnrolmentDesk;
-  readonly tunnels: Pick<TunnelRelays, 'connectors' | 'disconnect'>;
+  readonly tunnels: Pick<TunnelRelays, 'disconnect'>;
   readonly recorder: Recorder;
   /** Milliseconds that the longest session can still last. */
   readonly longestSession: number;
@@ -103,18 +103,15 @@ export class Revoke {
     });
   }
 
-  /** Another gateway revoked something; `undefined`: it is not known what. */
+  /**
+   * Another gateway revoked something; `undefined`: it is not known what. A tunnel that nobody is told of ends with its
+   * certificate, which was revoked too.
+   */
   async #enforce(target: RevocationTarget | undefined): Promise<void> {
-    const { open, tunnels, desk } = this.#parts;
-    if (target !== undefined) {
-      this.#close(target);
-      if (target.kind === 'connector') tunnels.disconnect(target.id, 'revoked');
-      return;
-    }
-    await open.review('revoked');
-    for (const { connector, serial } of tunnels.connectors()) {
-      if (!(await desk.admits(connector, serial).catch(() => true))) tunnels.disconnect(connector, 'revoked');
-    }
+    const { open, tunnels } = this.#parts;
+    if (target === undefined) return open.review('revoked');
+    this.#close(target);
+    if (target.kind === 'connector') tunnels.disconnect(target.id, 'revoked');
   }
 
   /** Closes what a person, service or device has open at this gateway. */

@@ -66,6 +66,11 @@ export class CertificateRevocations {
   /** `serial`: hex. True too while it is not known. */
   covers(serial: string): boolean {
     if (this.#clock() - this.#readAt > LEASE + REFRESH_INTERVAL) return true;
+    return this.has(serial);
+  }
+
+  /** `serial`: hex. True only for one that is known to be revoked. */
+  has(serial: string): boolean {
     return this.#known.has(canonical(serial));
   }
 

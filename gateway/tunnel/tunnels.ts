@@ -43,6 +43,8 @@ export interface TunnelsOptions {
   /** Shared with the record that comes before whatever is sent; one of its own if left out. */
   readonly turn?: Turn;
   readonly log?: { warn(fields: object, message: string): void };
+  /** Whether a client certificate, by its serial number, was revoked: looked at each second. */
+  readonly revoked?: (serial: string) => boolean;
   onConnect(info: ConnectorStatus): void;
   onDisconnect(info: ConnectorStatus, reason: string): void;
 }
@@ -78,12 +80,14 @@ export class Tunnels implements TunnelRelays {
     this.#ticker = setInterval(() => this.tick(), TICK_MS).unref();
   }
 
-  /** Once a second: keep-alive and idle streams, and the ends of certificates. */
+  /** Once a second: keep-alive and idle streams, and certificates that ended or were revoked. */
   tick(): void {
     this.#seconds += 1;
-    const now = this.#options.now();
+    const { now, revoked } = this.#options;
+    const at = now();
     for (const { peer, session } of [...this.#tunnels]) {
-      if (peer.notAfter !== undefined && peer.notAfter <= now) session.end('refused', 'certificate-expired');
+      if (peer.notAfter !== undefined && peer.notAfter <= at) session.end('refused', 'certificate-expired');
+      else if (revoked?.(peer.serial) === true) session.end('refused', 'certificate-revoked');
     }
     // All tunnels of a connector in the same second, but not those of all connectors.
     for (const [session, connector] of [...this.#sessions]) {

@@ -11,6 +11,7 @@ import { localhostAwareLookup } from '#connectors/wire/outbound';
 import { earlierAuthority } from '../gateway/pki/earlier-authority.ts';
 import { requires } from '../requires.ts';
 import { NEEDS, type Outcome, StoryInstallation } from './installation.ts';
+import { until } from './part.ts';
 import { freePorts } from './ports.ts';
 import { stepsOf } from './steps.ts';
 
@@ -166,6 +167,25 @@ test('authorities are looked after by commands, and nothing stops for it', {
     const { code, output } = await installation.sallyport('audit', 'verify', '--state', 'state');
     assert.equal(code, 0, output);
   });
+
+  await step(
+    'a connector whose certificate is revoked loses its tunnel, and is told what to do',
+    async () => {
+      const serial = serialOf('connector-state');
+      assert.match(await good('revoke', '--serial', serial, '--reason', 'machine lost'), /rack-1/);
+      const ended = await until('its tunnel is cut', () =>
+        installation
+          .events()
+          .find(
+            ({ event }) => event.action === 'connector-disconnected' && event.code === 'certificate-revoked',
+          ),
+      );
+      assert.ok(ended);
+      await until('it says what to do', () =>
+        /not admitted[^\n]*enrol again/.test(installation.connector.output),
+      );
+    },
+  );
 
   await step('an installation of an earlier version goes on with what it has', async () => {
     await installation.connector.stop();

@@ -40,7 +40,7 @@ async function bed(t: TestContext) {
     sessions,
     open,
     desk: {} as EnrolmentDesk,
-    tunnels: { connectors: () => [], disconnect: () => 0 },
+    tunnels: { disconnect: () => 0 },
     recorder: { record: async (event: SallyportEvent) => void events.push(event) } as unknown as Recorder,
     longestSession: 36_000_000,
     now: Date.now,

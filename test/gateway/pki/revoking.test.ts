@@ -82,6 +82,7 @@ describe('a certificate that is revoked', () => {
     }
     await one.add('00', 'issuer', START + HOUR);
     assert.deepEqual([one.covers(''), one.covers('0000')], [true, true]);
+    assert.deepEqual([other.has('4a01'), other.has('4A02')], [true, false]);
   });
 
   test('is on the lists with its issuer and its time until it ends by itself, in one file for everybody', async (t) => {

@@ -87,7 +87,13 @@ export async function ask(
 export async function bed(
   t: TestContext,
   app: RequestListener | string | { attach(server: Server): void },
-  options: { limits?: Partial<Limits>; connectors?: number; headTimeout?: number; clock?: () => number } = {},
+  options: {
+    limits?: Partial<Limits>;
+    connectors?: number;
+    headTimeout?: number;
+    clock?: () => number;
+    revoked?: (serial: string) => boolean;
+  } = {},
 ): Promise<Bed> {
   const { limits = {}, connectors = 1, headTimeout = 60_000 } = options;
   let url: string;
@@ -108,6 +114,7 @@ export async function bed(
     random: () => 0,
     limits,
     ...(options.clock === undefined ? undefined : { clock: options.clock }),
+    ...(options.revoked === undefined ? undefined : { revoked: options.revoked }),
     onConnect() {},
     onDisconnect() {},
   });
@@ -131,7 +138,7 @@ export async function bed(
         connector: name,
         apps: new Set(['app', 'elsewhere']),
         address: '127.0.0.1',
-        serial: '01',
+        serial: Buffer.from(name).toString('hex'),
         key: `key of ${name}`,
       });
       const session: Session = new Session({

@@ -183,6 +183,20 @@ test('choice: a tunnel that owes an answer to a ping is avoided', async (t) => {
   dumb.line.hold(false);
 });
 
+test('choice: a tunnel whose certificate was revoked ends at the next tick, and no other does', async (t) => {
+  const struck = new Set<string>();
+  const one = await bed(t, ok, { connectors: 0, revoked: (serial) => struck.has(serial) });
+  for (const name of ['struck', 'stays']) await one.connect(name, answers);
+  const there = (): string[] => one.tunnels.connectors().map(({ connector }) => connector);
+  one.tunnels.tick();
+  assert.deepEqual(there(), ['struck', 'stays']);
+  struck.add(Buffer.from('struck').toString('hex'));
+  one.tunnels.tick();
+  for (let i = 0; i < 4; i += 1) assert.equal((await ask(one.port, { path: '/' })).status, 200);
+  assert.deepEqual([...new Set(names(one))], ['stays']);
+  assert.deepEqual(there(), ['stays']);
+});
+
 test('sticky: a session stays with its connector, and sessions are spread', async (t) => {
   const one = await bed(t, ok, { connectors: 0 });
   for (const name of ['a', 'b', 'c']) await one.connect(name, answers);
