@@ -26,7 +26,7 @@ const NOT_ADMITTED =
 const HINTS: Readonly<Record<number, string>> = {
   401: NOT_ADMITTED,
   403: NOT_ADMITTED,
-  503: ': it takes no more tunnels at this moment',
+  503: ': it takes no tunnel at this moment',
 };
 
 /** TLS already hides the bytes from everything in between, which is all that masking is for (RFC 6455 section 10.3). */

@@ -16,7 +16,7 @@ export interface CertificateParts {
   readonly desk: EnrolmentDesk;
   readonly authority: Authority;
   readonly trustDomain: string;
-  /** True for a certificate that was revoked. `serial`: hex. */
+  /** True for a certificate that was revoked. `serial`: hex. It may throw where that is not known. */
   revoked?(serial: string): boolean;
 }
 

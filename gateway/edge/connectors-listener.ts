@@ -118,7 +118,7 @@ export function connectorsListener(
         }
       },
       (error: unknown) =>
-        error instanceof TooMany ? turnAway(socket, '429 Too Many Requests') : socket.destroy(),
+        turnAway(socket, error instanceof TooMany ? '429 Too Many Requests' : '503 Service Unavailable'),
     );
   });
   const refused = new WeakSet<Duplex>();

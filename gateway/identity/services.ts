@@ -36,7 +36,7 @@ export class Services {
   /** Chains are verified once a connection, and anew when the bundle changes. What runs out is looked at each time. */
   readonly #verified = new WeakMap<object, Svid>();
 
-  /** `revoked`: whether one of our own was revoked. */
+  /** `revoked`: whether one of our own was revoked; it may throw where that is not known. */
   constructor(
     domains: TrustDomains,
     tokens: ServiceTokens,
@@ -49,7 +49,7 @@ export class Services {
     this.#now = now;
   }
 
-  /** `sent`: the token, where it is not in the request's head. Rejects only if the keys of a token's issuer cannot be got. */
+  /** `sent`: the token, where it is not in the request's head. Rejects only where it cannot be found out: an issuer's keys, what was revoked. */
   async identify(request: IncomingMessage, address: string, sent?: string): Promise<Identified> {
     try {
       return { ok: true, session: this.#session(await this.#proof(request, sent), address) };
@@ -70,7 +70,8 @@ export class Services {
     if (certificate !== undefined) {
       const { id, trustDomain, notBefore, notAfter, key } = this.#svid(socket, certificate);
       const handle = `x509-${certificate.fingerprint256.replaceAll(':', '').toLowerCase()}`;
-      return { handle, subject: id, provider: trustDomain, notBefore, notAfter, key };
+      const stands = (): boolean => this.#stands(socket, certificate);
+      return { handle, subject: id, provider: trustDomain, notBefore, notAfter, key, stands };
     }
     const token = sent ?? BEARER.exec(request.headers.authorization ?? '')?.[1];
     if (token === undefined) {
@@ -95,6 +96,17 @@ export class Services {
     return svid;
   }
 
+  /** Whether the certificate would still be taken: it may be revoked, or those who vouch for it may have changed. */
+  #stands(socket: TLSSocket, certificate: X509Certificate): boolean {
+    try {
+      this.#svid(socket, certificate);
+      return true;
+    } catch (error) {
+      if (error instanceof SvidError) return false;
+      throw error;
+    }
+  }
+
   #session(
     { handle, subject: id, provider, notBefore, notAfter, key, stands }: Proof,
     address: string,
@@ -113,7 +125,7 @@ export class Services {
   }
 }
 
-/** Whether the proof behind a service's session still is one. */
+/** Whether the proof behind a service's session still is one. Throws where that is not known. */
 export function serviceLives({ expiresAt, stands }: LiveSession, at: number): boolean {
   return at < expiresAt && stands?.() !== false;
 }

@@ -2,6 +2,7 @@
 // others. A view that has not been brought up to date for as long as a lease refuses every certificate.
 import { join } from 'node:path';
 import { LEASE } from '#gateway/identity/leases';
+import { StateError } from '#gateway/state/error';
 import { writeWhole } from '#gateway/state/private-files';
 import type { Store } from '#gateway/state/store';
 import type { Log } from '#siem/log';
@@ -63,9 +64,14 @@ export class CertificateRevocations {
     return this.#lists;
   }
 
-  /** `serial`: hex. True too while it is not known. */
+  /** `serial`: hex. @throws {StateError} while that is not known. */
   covers(serial: string): boolean {
-    if (this.#clock() - this.#readAt > LEASE + REFRESH_INTERVAL) return true;
+    if (this.#clock() - this.#readAt > LEASE + REFRESH_INTERVAL) {
+      throw new StateError(
+        'state-unreachable',
+        'which certificates were revoked could not be read for too long',
+      );
+    }
     return this.has(serial);
   }
 

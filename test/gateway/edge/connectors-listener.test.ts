@@ -51,6 +51,7 @@ async function listening(
     readonly tunnels?: Tunnels;
     /** Connections at once. */
     readonly room?: number;
+    readonly revoked?: (serial: string) => boolean;
   } = {},
 ): Promise<Listening> {
   const directory = mkdtempSync(join(tmpdir(), 'sallyport-accepts-'));
@@ -66,7 +67,7 @@ async function listening(
   const { room = 1000 } = more;
   const limits = { connections: room, perAddress: room };
   const server = connectorsListener({ cert, key }, limits, {
-    ...{ desk, authority, trustDomain, accepts },
+    ...{ desk, authority, trustDomain, accepts, ...(more.revoked && { revoked: more.revoked }) },
     connected: (ws, { name, certificate: { serial, notAfter } }) => {
       taken += 1;
       t.after(() => ws.terminate());
@@ -104,12 +105,25 @@ async function dialled(t: TestContext, gateway: URL, identity: Identity): Promis
   );
 }
 
+test('while nobody knows what was revoked a connector is told to try again, not that it is not admitted', async (t) => {
+  let known = false;
+  const revoked = (): boolean => {
+    assert.ok(known, 'not known');
+    return false;
+  };
+  const { gateway, identity, refusals } = await listening(t, { revoked });
+  assert.match(await dialled(t, gateway, identity), /answered 503: it takes no tunnel at this moment/);
+  assert.deepEqual(refusals, []);
+  known = true;
+  assert.equal(await dialled(t, gateway, identity), 'open');
+});
+
 test('tunnels beyond the rate are turned away with 503, and taken when there is room again', async (t) => {
   let now = 0;
   const { gateway, identity, taken } = await listening(t, { accepts: new Accepts(2, () => now) });
   const ask = (): Promise<string> => dialled(t, gateway, identity);
   assert.deepEqual([await ask(), await ask()], ['open', 'open']);
-  assert.match(await ask(), /answered 503: it takes no more tunnels at this moment/);
+  assert.match(await ask(), /answered 503: it takes no tunnel at this moment/);
   now += 1_000;
   assert.equal(await ask(), 'open');
   assert.equal(taken(), 3);
