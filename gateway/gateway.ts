@@ -174,7 +174,7 @@ async function wire(given: GatewayConfig, around: Surroundings, undo: (() => unk
   const providers = providersOf(config.identity.providers, portalOrigin, now);
   const signIn = new SignIn(providers, store, sessions, now);
 
-  const gives = { issuer, store, sessions, revocations, recorder, log, now };
+  const gives = { issuer, store, sessions, revocations, devices: verifier, recorder, log, now };
   const sshDesk = await openSshDesk(config, gives, undo);
 
   // The way of a request.

@@ -60,7 +60,7 @@ export class Revoke {
     const { kind, id } = target;
     if (kind === 'session') {
       const streams = open.bySession(this.#concerns(target)).get(id) ?? 0;
-      const session = (await sessions.list()).find((one) => one.id === id);
+      const session = await sessions.kept(id);
       const since = now();
       // Ended even if it is not there: a try that was not acknowledged may have removed it, and told nobody.
       if (!(await sessions.end(id, 'revoked')) || session === undefined) return undefined;

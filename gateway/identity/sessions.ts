@@ -78,12 +78,12 @@ export class Sessions {
     const { expiresAt } = session;
     await this.#store.put('session', id, session, expiresAt);
     if (providerSession !== undefined) {
-      await this.#store.put(
-        'providerSession',
-        `${login.provider} ${providerSession}`,
-        { session: id },
-        expiresAt,
-      );
+      // Who is signed in there may sign in here more than once, and then signs out of all of it.
+      await this.#store.update('providerSession', `${login.provider} ${providerSession}`, (known) => {
+        const last = known === undefined ? [] : [{ id: known.session, expiresAt }];
+        const before = [...(known?.before ?? []).filter((one) => one.expiresAt > now), ...last];
+        return { value: { session: id, before }, expiresAt };
+      });
     }
     const beyond = await this.#enlist(subject.id, { id, expiresAt });
     for (const oldest of beyond) await this.end(oldest, 'superseded');
@@ -157,6 +157,12 @@ export class Sessions {
     await this.doors.listen(lost);
   }
 
+  /** A session as it is kept, over or not; does not count as using it. */
+  async kept(id: string): Promise<LiveSession | undefined> {
+    const found = await this.#store.get('session', id);
+    return found && { ...found, id };
+  }
+
   sweep(): void {
     this.#leases.sweep();
   }
@@ -175,9 +181,10 @@ export class Sessions {
     });
   }
 
-  /** The id of the session that a provider calls `name`. */
-  async ofProvider(provider: string, name: string): Promise<string | undefined> {
-    return (await this.#store.get('providerSession', `${provider} ${name}`))?.session;
+  /** The ids of all sessions, over or not, that began while a provider's own, which it calls `name`, lasted. */
+  async ofProvider(provider: string, name: string): Promise<readonly string[]> {
+    const known = await this.#store.get('providerSession', `${provider} ${name}`);
+    return known === undefined ? [] : [...(known.before ?? []).map(({ id }) => id), known.session];
   }
 
   /** A single-use code that carries `session` to an app's host; the browser there must hold the start cookie. */

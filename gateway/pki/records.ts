@@ -37,7 +37,8 @@ export interface SshCertificateRecord {
   readonly session: string;
   readonly person: string;
   readonly device?: string;
-  /** Epoch milliseconds. */
+  /** Epoch milliseconds; earlier versions did not say when it was issued. */
+  readonly issuedAt?: number;
   readonly notAfter: number;
   readonly revoked: boolean;
 }

@@ -73,10 +73,7 @@ export function backchannelApp(parts: BackchannelParts): Hono<Env> {
     session: string | undefined,
     provider: string,
   ): Promise<readonly string[]> {
-    if (session !== undefined) {
-      const id = await sessions.ofProvider(provider, session);
-      return id === undefined ? [] : [id];
-    }
+    if (session !== undefined) return sessions.ofProvider(provider, session);
     const theirs = subject === undefined ? [] : await sessions.ofPerson(subject);
     return theirs.filter(({ login }) => login.provider === provider).map(({ id }) => id);
   }

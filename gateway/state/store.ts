@@ -129,18 +129,15 @@ export interface EnrolledConnector {
   readonly revoked: boolean;
 }
 
-/** A person's sessions, keyed by `<issuer>#<sub>`, oldest first: found without looking at everybody's. */
+/** A person's sessions, keyed by `<issuer>#<sub>`, oldest first: found without looking at everybody's. Epoch milliseconds. */
 export interface PersonSessions {
-  readonly sessions: readonly {
-    readonly id: string;
-    /** Epoch milliseconds. */
-    readonly expiresAt: number;
-  }[];
+  readonly sessions: readonly { readonly id: string; readonly expiresAt: number }[];
 }
 
-/** Our session behind a provider's own, keyed by the provider's id, a space and its `sid`. */
+/** Our last session behind a provider's own, and those before it; keyed by the provider's id, a space and its `sid`. */
 export interface ProviderSession {
   readonly session: string;
+  readonly before?: PersonSessions['sessions'];
 }
 
 /** A token that ends sessions, keyed by its issuer and `jti`, so that it is heard once. */

@@ -2,6 +2,7 @@
 // its person or its device: the revocation list is worked out from those each time it is asked for. No certificate is
 // given before this gateway has the keys that its schedule asks for.
 import type { Revocations } from '#gateway/access/revocations';
+import type { DeviceVerifier } from '#gateway/attest/device-verifier';
 import type { LiveSession } from '#gateway/identity/live-session';
 import type { Sessions } from '#gateway/identity/sessions';
 import { StateError } from '#gateway/state/error';
@@ -38,6 +39,7 @@ export interface SshDeskOptions {
   readonly store: Store;
   readonly sessions: Pick<Sessions, 'alive'>;
   readonly revocations: Pick<Revocations, 'coversDevice'>;
+  readonly devices: Pick<DeviceVerifier, 'find'>;
   readonly recorder: Pick<Recorder, 'record'>;
   readonly log: Log;
   readonly now: () => number;
@@ -88,8 +90,9 @@ export class SshDesk {
 
   /** Rejects with IssueError, or as the recorder does: then nobody has the certificate. */
   async issue(grant: SshGrant): Promise<SshIssued> {
-    const { issuer, store, recorder } = this.#options;
+    const { issuer, store, recorder, now } = this.#options;
     const { session, app, key, decision, until, device, client, traceId } = grant;
+    const issuedAt = now();
     const { id, email } = session.subject;
     const person = { id, ...(email === undefined ? {} : { email }) };
     const wish = { app, key: key.toString('base64'), person, session: session.id, decision, until };
@@ -97,7 +100,7 @@ export class SshDesk {
     const issued = await issuer.ssh(wish);
     const { serial, keyId, principals, authority, validBefore: notAfter } = issued;
     const record = {
-      ...{ authority, keyId, session: session.id, person: id, notAfter, revoked: false },
+      ...{ authority, keyId, session: session.id, person: id, issuedAt, notAfter, revoked: false },
       ...(device === undefined ? {} : { device }),
     };
     await store.put('sshCertificate', serial, record, notAfter + TOLERANCE);
@@ -245,8 +248,16 @@ export class SshDesk {
     );
   }
 
-  async #isOver({ revoked, device, session }: SshCertificateRecord): Promise<boolean> {
-    const { sessions, revocations } = this.#options;
-    return revoked || revocations.coversDevice(device) || !(await sessions.alive(session));
+  async #isOver({
+    revoked,
+    device,
+    issuedAt = Number.POSITIVE_INFINITY,
+    session,
+  }: SshCertificateRecord): Promise<boolean> {
+    const { sessions, revocations, devices } = this.#options;
+    if (revoked || revocations.coversDevice(device) || !(await sessions.alive(session))) return true;
+    const enrolled = device === undefined ? undefined : await devices.find(device);
+    // What enrolled anew has nothing of what it had before it was revoked and forgotten.
+    return device !== undefined && (enrolled?.state !== 'approved' || enrolled.enrolledAt > issuedAt);
   }
 }

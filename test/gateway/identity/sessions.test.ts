@@ -9,9 +9,22 @@ test('a session is found by the provider’s name for it, where it has one', asy
   const sessions = gateway();
   const named = await start(sessions, 'sid-1');
   await start(sessions);
-  assert.equal(await sessions.ofProvider('corp', 'sid-1'), named.id);
-  assert.equal(await sessions.ofProvider('corp', 'undefined'), undefined);
-  assert.equal(await sessions.ofProvider('other', 'sid-1'), undefined);
+  assert.deepEqual(await sessions.ofProvider('corp', 'sid-1'), [named.id]);
+  assert.deepEqual(await sessions.ofProvider('corp', 'undefined'), []);
+  assert.deepEqual(await sessions.ofProvider('other', 'sid-1'), []);
+});
+
+test('who signs in more than once while signed in at the provider has each session found, until it is over', async () => {
+  const sessions = gateway();
+  const [one, two] = [await start(sessions, 'sid-2'), await start(sessions, 'sid-2')];
+  const found = (): Promise<readonly string[]> => sessions.ofProvider('corp', 'sid-2');
+  assert.deepEqual(await found(), [one.id, two.id]);
+  clock.time += HOUR;
+  const three = await start(sessions, 'sid-2');
+  assert.deepEqual(await found(), [one.id, two.id, three.id]);
+  clock.time += LIMITS.absolute;
+  const four = await start(sessions, 'sid-2');
+  assert.deepEqual(await found(), [four.id]);
 });
 
 test('a person’s sessions are theirs until each ends', async () => {

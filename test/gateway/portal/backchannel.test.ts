@@ -25,7 +25,7 @@ test('a token ends sessions once, and is heard again if it could not', async (t)
   const app = backchannelApp({
     host: 'access.example.com',
     providers: new Map([['corp', provider]]),
-    sessions: { ofProvider: async () => 'session-of-ada' },
+    sessions: { ofProvider: async () => ['session-of-ada'] },
     revoke: {
       revoke: async ({ id }: { id: string }) => {
         if (gone) throw new Error('the state does not answer');
