@@ -10,6 +10,8 @@ export interface Cursor {
   readonly deadLetters: number;
   /** Epoch milliseconds of the last acknowledgement; 0 if there was none. */
   readonly at: number;
+  /** Where the last record is that the receiver took. */
+  readonly taken?: Position;
 }
 
 const BEGINNING: Cursor = { position: START, delivered: 0, deadLetters: 0, at: 0 };
@@ -29,8 +31,9 @@ export function readCursor(directory: string, sink: string): Cursor {
 }
 
 function isCursor(value: unknown): value is Cursor {
-  const { position, delivered, deadLetters, at } = (value ?? {}) as Partial<Cursor>;
-  return [position?.segment, position?.offset, delivered, deadLetters, at].every(
+  const { position, delivered, deadLetters, at, taken = position } = (value ?? {}) as Partial<Cursor>;
+  const places = [position, taken].flatMap((place) => [place?.segment, place?.offset]);
+  return [...places, delivered, deadLetters, at].every(
     (number) => Number.isSafeInteger(number) && Number(number) >= 0,
   );
 }

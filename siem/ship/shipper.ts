@@ -31,6 +31,12 @@ export interface ShipperOptions {
   readonly lastRetryMs?: number;
 }
 
+/** What a receiver will never take, and its reason. */
+interface Refused {
+  readonly line: Line;
+  readonly why: string;
+}
+
 const SAVE_EVERY_MS = 20;
 const LOG_EVERY_MS = 60_000;
 
@@ -99,67 +105,66 @@ export class Shipper {
     }
   }
 
-  /** Settles every line of a batch, however often it takes. */
+  /** Settles every line of a batch, however often it takes. Throws if the receiver takes nothing at all any more. */
   async #ship(lines: readonly Line[]): Promise<void> {
+    const refused = await this.#offer(lines);
+    if (this.#stop.signal.aborted) return;
+    const [first] = refused;
+    if (first !== undefined && refused.length === lines.length && !(await this.#takesWhatItTook())) {
+      const message = `it takes nothing any more, of ${lines.length} records the first: ${first.why}`;
+      throw new SinkError('refused', message);
+    }
+    for (const { line, why } of refused) this.#bury(line, why);
+    this.#failures = 0;
+    this.#advance(lines, refused);
+  }
+
+  /** Offers lines until each of them is taken or refused for good; answers those that are refused. */
+  async #offer(lines: readonly Line[]): Promise<readonly Refused[]> {
+    const refused: Refused[] = [];
     let open = lines;
     while (open.length > 0 && !this.#stop.signal.aborted) {
       try {
         const shipments = open.map(({ bytes }) => ({ line: bytes }));
-        open = await this.#settle(open, await this.sink.deliver(shipments, this.#stop.signal));
-      } catch (error) {
-        if (this.#stop.signal.aborted) return;
-        if (error instanceof SinkError && error.code === 'batch-rejected') {
-          open = await this.#divide(open, error);
-        } else {
-          await this.#backOff(error);
+        const verdicts = await this.sink.deliver(shipments, this.#stop.signal);
+        const { again, why, ...rest } = sorted(open, verdicts);
+        refused.push(...rest.refused);
+        if (again.length > 0) {
+          const message = `${again.length} of ${open.length} records: ${why}`;
+          await this.#backOff(new SinkError('unavailable', message));
         }
+        open = again;
+      } catch (error) {
+        if (this.#stop.signal.aborted) break;
+        if (error instanceof SinkError && error.code === 'batch-rejected') {
+          return [...refused, ...(await this.#divide(open, error))];
+        }
+        await this.#backOff(error);
       }
     }
-  }
-
-  /** Dead-letters what was rejected; answers what must be tried again. */
-  async #settle(lines: readonly Line[], verdicts: readonly Verdict[]): Promise<readonly Line[]> {
-    const again: Line[] = [];
-    let delivered = 0;
-    let dead = 0;
-    let why = '';
-    for (const [index, line] of lines.entries()) {
-      const verdict = verdicts[index] ?? { kind: 'retry', why: 'the sink gave no verdict' };
-      if (verdict.kind === 'retry') {
-        again.push(line);
-        why = verdict.why;
-      } else if (verdict.kind === 'rejected') {
-        this.#bury(line, verdict.why);
-        dead += 1;
-      } else {
-        delivered += 1;
-      }
-    }
-    const first = again[0];
-    const last = lines.at(-1);
-    if (first === undefined && last !== undefined) {
-      this.#failures = 0;
-      this.#advance(last.next, delivered, dead);
-    } else if (first !== undefined) {
-      // What is settled behind an unsettled record may be sent again after a crash, by the same id.
-      this.#advance(first.position, delivered, dead);
-      await this.#backOff(new SinkError('unavailable', `${again.length} of ${lines.length} records: ${why}`));
-    }
-    return again;
+    return refused;
   }
 
   /** Finds the records that a receiver refuses by halving what it refused. */
-  async #divide(lines: readonly Line[], error: SinkError): Promise<readonly Line[]> {
+  async #divide(lines: readonly Line[], error: SinkError): Promise<readonly Refused[]> {
     const [only] = lines;
-    if (only !== undefined && lines.length === 1) {
-      this.#bury(only, error.message);
-      this.#advance(only.next, 0, 1);
-      return [];
-    }
+    if (only !== undefined && lines.length === 1) return [{ line: only, why: error.message }];
     const half = lines.length >> 1;
-    await this.#ship(lines.slice(0, half));
-    await this.#ship(lines.slice(half));
-    return [];
+    return [...(await this.#offer(lines.slice(0, half))), ...(await this.#offer(lines.slice(half)))];
+  }
+
+  /**
+   * Whether the receiver takes the last record again that it took before. If it refuses that one too, what is wrong are
+   * its settings or ours, and setting records aside would be losing them.
+   */
+  async #takesWhatItTook(): Promise<boolean> {
+    const { taken } = this.#cursor;
+    if (taken === undefined) return false;
+    for await (const [line] of readLines(this.#options.outbox.directory, taken)) {
+      if (line === undefined || comparePositions(line.position, taken) !== 0) return false;
+      return (await this.#offer([line])).length === 0 && !this.#stop.signal.aborted;
+    }
+    return false;
   }
 
   #bury(line: Line, why: string): void {
@@ -173,13 +178,18 @@ export class Shipper {
     log.error({ sink: this.sink.name, why }, 'a record was refused for good and is in the dead letters');
   }
 
-  #advance(position: Position, delivered: number, deadLetters: number): void {
+  #advance(lines: readonly Line[], refused: readonly Refused[]): void {
+    const last = lines.at(-1);
+    if (last === undefined) return;
     const before = this.#cursor;
+    const aside = new Set(refused.map(({ line }) => line));
+    const taken = lines.findLast((line) => !aside.has(line))?.position ?? before.taken;
     this.#cursor = {
-      position: comparePositions(position, before.position) > 0 ? position : before.position,
-      delivered: before.delivered + delivered,
-      deadLetters: before.deadLetters + deadLetters,
+      position: last.next,
+      delivered: before.delivered + lines.length - refused.length,
+      deadLetters: before.deadLetters + refused.length,
       at: this.#options.now(),
+      ...(taken && { taken }),
     };
     this.#save(false);
     this.#options.onProgress?.();
@@ -187,7 +197,8 @@ export class Shipper {
 
   #save(force: boolean): void {
     const { outbox, now } = this.#options;
-    if (!force && now() - this.#savedAt < SAVE_EVERY_MS) return;
+    // Also when the clock was set back.
+    if (!force && Math.abs(now() - this.#savedAt) < SAVE_EVERY_MS) return;
     writeCursor(outbox.directory, this.sink.name, this.#cursor);
     this.#savedAt = now();
   }
@@ -197,7 +208,7 @@ export class Shipper {
     const { firstRetryMs = 500, lastRetryMs = 30_000, random, log, now } = this.#options;
     this.#retries += 1;
     this.#failures += 1;
-    if (now() - this.#complainedAt >= LOG_EVERY_MS) {
+    if (Math.abs(now() - this.#complainedAt) >= LOG_EVERY_MS) {
       this.#complainedAt = now();
       log.warn(
         { sink: this.sink.name, err: error },
@@ -208,6 +219,24 @@ export class Shipper {
     const asked = error instanceof SinkError ? error.retryAfterMs : undefined;
     await sleep(asked ?? ceiling * random(), undefined, { signal: this.#stop.signal }).catch(() => undefined);
   }
+}
+
+/** What is to be offered again with the last reason for it, and what is refused for good. */
+function sorted(
+  lines: readonly Line[],
+  verdicts: readonly Verdict[],
+): { readonly again: Line[]; readonly why: string; readonly refused: Refused[] } {
+  const again: Line[] = [];
+  const refused: Refused[] = [];
+  let why = '';
+  for (const [index, line] of lines.entries()) {
+    const verdict = verdicts[index] ?? { kind: 'retry', why: 'the sink gave no verdict' };
+    if (verdict.kind === 'rejected') refused.push({ line, why: verdict.why });
+    if (verdict.kind !== 'retry') continue;
+    again.push(line);
+    why = verdict.why;
+  }
+  return { again, why, refused };
 }
 
 function aborted(signal: AbortSignal): Promise<void> {
