@@ -1,7 +1,7 @@
 // Writes the trace of a decision for an admin's terminal. What clients sent must not reach the terminal as orders.
 import type { Explanation, Remedy } from '#policy/decision';
 import type { AccessRequest } from '#policy/input';
-import type { EcsDocument } from '#siem/ecs/document';
+import { type EcsDocument, harmless } from '#siem/ecs/document';
 import type { Trace, Unexplained } from '#siem/trace';
 
 type Recorded = { readonly [name: string]: Recorded | undefined } & string;
@@ -35,7 +35,7 @@ export function traceText(trace: Trace): string {
     if (unexplained !== 'not-a-decision' && policyCopy !== undefined)
       lines.push(`It was kept at ${policyCopy}`);
   }
-  return `${lines.map(forTerminal).join('\n')}\n`;
+  return `${lines.map((line) => harmless(line, '\ufffd')).join('\n')}\n`;
 }
 
 function facts(recorded: Recorded, input: AccessRequest | undefined): string[] {
@@ -161,12 +161,6 @@ function remedyText(remedy: Remedy): string {
     case 'none':
       return 'nothing the person can do';
   }
-}
-
-/** One line without control characters, line separators or direction marks. */
-function forTerminal(line: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not reach the terminal.
-  return line.replace(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, '\ufffd');
 }
 
 /** The same for programs. */

@@ -6,7 +6,7 @@ const SHAPES: readonly (readonly [RegExp, string])[] = [
   [/-----BEGIN [^-]*-----[\s\S]*?(?:-----END [^-]*-----|$)/g, HIDDEN],
   // JSON Web Tokens, signed or not.
   [/\beyJ[\w-]{5,}\.[\w-]+(?:\.[\w-]*)?/g, HIDDEN],
-  [/\b(bearer|basic|digest|dpop)\s+[\w+/=.~-]{6,}/gi, `$1 ${HIDDEN}`],
+  [/\b(bearer|basic|digest|dpop|splunk|apikey)\s+[\w+/=.~-]{6,}/gi, `$1 ${HIDDEN}`],
   [
     /\b([\w-]*(?:password|passwd|secret|token|cookie|authorization|api[_-]?key))(["']?\s*[=:]\s*["']?)[^\s"',;&}]+/gi,
     `$1$2${HIDDEN}`,

@@ -72,3 +72,9 @@ function wellFormed(_key: string, value: unknown): unknown {
 function asEscape(character: string): string {
   return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }
+
+/** Text on one line, with `instead` of whatever a terminal obeys, a reader splits on or a direction is changed by. */
+export function harmless(text: string, instead: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be in a line.
+  return text.replace(/[\u0000-\u001f]/g, instead).replace(UNSAFE, instead);
+}

@@ -1,19 +1,15 @@
 // ArcSight's Common Event Format, for collectors that know no JSON. Its separators in our text must not become its own.
+import { harmless } from '../ecs/document.ts';
 
 type Nested = { readonly [name: string]: Nested | undefined } & string;
 
 /** Header fields: `\` and `|` are escaped, and a line stays one. */
 function header(text: unknown): string {
-  return oneLine(String(text ?? '')).replace(/[\\|]/g, '\\$&');
+  return harmless(String(text ?? ''), ' ').replace(/[\\|]/g, '\\$&');
 }
 
 function extension(text: unknown): string {
-  return oneLine(String(text)).replace(/[\\=]/g, '\\$&');
-}
-
-function oneLine(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: a break would begin an event of the client's making.
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, ' ');
+  return harmless(String(text), ' ').replace(/[\\=]/g, '\\$&');
 }
 
 /** 0 to 10, from what the event is. */

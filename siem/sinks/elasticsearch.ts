@@ -85,12 +85,15 @@ function itemsOf(text: string): BulkItem[] {
   }
 }
 
+/** What a cluster answers with 400 although nothing is wrong with the record: no room for a new index, a closed one, no pipeline. */
+const CLUSTER_TROUBLES =
+  /^(?:validation_exception|index_closed_exception):|: Validation Failed: .* shards|: pipeline with id /;
+
 function verdictOf({ status, error }: BulkItem): Verdict {
   // 409: this id is there already, from a delivery whose answer we did not see.
   if ((status >= 200 && status < 300) || status === 409) return DELIVERED;
   const why = `${status} ${error?.type ?? ''}: ${(error?.reason ?? '').slice(0, 500)}`;
-  if (status === 429 || status >= 500 || status === 401 || status === 403 || status === 404) {
-    return { kind: 'retry', why };
-  }
+  const passing = status === 429 || status >= 500 || status === 401 || status === 403 || status === 404;
+  if (passing || CLUSTER_TROUBLES.test(`${error?.type}: ${error?.reason}`)) return { kind: 'retry', why };
   return { kind: 'rejected', why };
 }

@@ -1,5 +1,5 @@
 // JSON lines in a file with rotation, for Filebeat, Vector or Fluent Bit. A line is whole or not there.
-import { type FileHandle, open, rename, rm } from 'node:fs/promises';
+import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
 import { findTail } from '../outbox/segment.ts';
 import { DELIVERED, type Shipment, type Sink, SinkError, type Verdict } from './sink.ts';
 
@@ -45,7 +45,7 @@ export class FilesSink implements Sink {
   async #write(file: FileHandle, bytes: Buffer): Promise<void> {
     try {
       for (let done = 0; done < bytes.length; ) {
-        done += (await file.write(bytes, done, bytes.length - done, this.#size + done)).bytesWritten;
+        done += (await file.write(bytes, done, bytes.length - done)).bytesWritten;
       }
     } catch (cause) {
       await file.truncate(this.#size).catch(() => undefined);
@@ -54,18 +54,23 @@ export class FilesSink implements Sink {
   }
 
   async #fileFor(coming: number): Promise<FileHandle> {
+    if (this.#file !== undefined && !(await this.#isAsLeft(this.#file))) await this.close();
     if (this.#file !== undefined && this.#size > 0 && this.#size + coming > this.#options.rotateBytes) {
       await this.close();
       await this.#rotate();
     }
     if (this.#file !== undefined) return this.#file;
-    const file = await open(this.#options.path, 'a+', 0o640);
-    await file.close();
-    // Not for appending: after a failure the torn end is cut and written over.
-    this.#file = await open(this.#options.path, 'r+');
+    this.#file = await open(this.#options.path, 'a+', 0o640);
     this.#size = findTail(this.#file.fd).end;
     await this.#file.truncate(this.#size);
     return this.#file;
+  }
+
+  /** A tool for logs may have moved the file, or cut it; a torn end may be left of a write that failed. */
+  async #isAsLeft(file: FileHandle): Promise<boolean> {
+    const { ino, dev, size } = await file.stat();
+    const there = await stat(this.#options.path).catch(() => undefined);
+    return there?.ino === ino && there.dev === dev && size === this.#size;
   }
 
   async #rotate(): Promise<void> {

@@ -2,6 +2,7 @@
 // take the events, and the credential, to somebody else.
 import { readFileSync } from 'node:fs';
 import { Agent, request } from 'undici';
+import { withoutSecrets } from '../redact.ts';
 import { SinkError, troubleOf } from './sink.ts';
 
 export interface HttpTarget {
@@ -17,6 +18,8 @@ export interface HttpAnswer {
 }
 
 const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
+/** A receiver may ask for more; longer than this nobody is kept waiting. */
+const MAX_WAIT = 600_000;
 
 export class HttpReceiver {
   readonly #agent: Agent;
@@ -70,7 +73,7 @@ export class HttpReceiver {
       });
     }
     if ((status >= 200 && status < 300) || options.accept?.includes(status)) return { status, text };
-    throw errorFor(status, hostOf(this.#base), retryAfter);
+    throw errorFor({ status, text }, hostOf(this.#base), retryAfter);
   }
 
   close(): Promise<void> {
@@ -84,13 +87,27 @@ const MEANINGS: Readonly<Record<number, string>> = {
   404: ': is the url right?',
 };
 
-function errorFor(status: number, host: string, retryAfter: string | undefined): SinkError {
-  const message = `${host} answered ${status}${MEANINGS[status] ?? ''}`;
+function errorFor({ status, text }: HttpAnswer, host: string, retryAfter: string | undefined): SinkError {
+  const message = `${host} answered ${status}${MEANINGS[status] ?? saidIn(text)}`;
   if (status === 400 || status === 413 || status === 422) return new SinkError('batch-rejected', message);
-  const seconds = Number(retryAfter);
-  const retryAfterMs = Number.isFinite(seconds) && seconds > 0 ? Math.min(seconds, 600) * 1000 : undefined;
+  const retryAfterMs = waitOf(retryAfter);
   const code = status === 429 || status === 408 || status >= 500 ? 'unavailable' : 'refused';
   return new SinkError(code, message, retryAfterMs === undefined ? {} : { retryAfterMs });
+}
+
+/** How the receiver explains itself, on one line. Some send back what they were sent, credentials too. */
+function saidIn(text: string): string {
+  const line = withoutSecrets(text.slice(0, 2_000))
+    .replace(/[^\p{L}\p{N}\p{P}\p{S}]+/gu, ' ')
+    .trim();
+  return line === '' ? '' : `: ${line.slice(0, 200).toWellFormed()}`;
+}
+
+/** Milliseconds of a Retry-After, which is in seconds or the date until when (RFC 9110, 10.2.3). */
+function waitOf(retryAfter: string | undefined): number | undefined {
+  if (retryAfter === undefined) return undefined;
+  const wait = /^\d+$/.test(retryAfter) ? Number(retryAfter) * 1000 : Date.parse(retryAfter) - Date.now();
+  return wait > 0 ? Math.min(wait, MAX_WAIT) : undefined;
 }
 
 /** For messages: without path, query or credentials. */

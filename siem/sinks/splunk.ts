@@ -71,6 +71,8 @@ export class SplunkSink implements Sink {
         headers: this.#headers,
         body,
         signal,
+        // That the question is not taken says nothing about the records.
+        accept: [400],
       });
       if (isAcknowledged(text, ack)) return;
       await sleep(this.#options.pollMs ?? 1_000, undefined, { signal });

@@ -8,6 +8,7 @@ import { TpmError } from '#connectors/device/tpm/error';
 import { portalAgent } from '#connectors/device/transport';
 import type { AttestationReply } from '#connectors/wire/evidence';
 import { EvidenceError } from '#connectors/wire/evidence';
+import { harmless } from '#siem/ecs/document';
 import { EXIT } from '../../exit.ts';
 
 export interface Machine {
@@ -66,11 +67,5 @@ export function resultText({ status, expiresAt, reasons, bound }: AttestationRep
   if (bound === true) lines.push('  Your sign-in is bound to this device.');
   if (bound === false)
     lines.push('  Your sign-in could not be bound: the device is not yours, or it is bound to another.');
-  return `${lines.map(printable).join('\n')}\n`;
-}
-
-/** The gateway's words, without what would steer a terminal. */
-function printable(line: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not reach the terminal.
-  return line.replace(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, '\ufffd');
+  return `${lines.map((line) => harmless(line, '\ufffd')).join('\n')}\n`;
 }

@@ -136,6 +136,13 @@ test('a CEF line cannot be broken by what a client sends', () => {
   assert.match(cef, / src=203\.0\.113\.7 spt=50123 /);
 });
 
+test('a CEF line shows what was sent in the order in which it was sent', () => {
+  const userAgent = 'a\u202egnp.exe\u2066\u061c\ufeff\u009b31m';
+  const document = new Mapper(gateway).document({ ...examples['login-failed'], userAgent }, id, 0);
+  const cef = cefOf(JSON.parse(encodeLine(document)));
+  assert.match(cef, /requestClientApplication=a gnp\.exe {4}31m( |$)/);
+});
+
 const GTLS = '/usr/lib/*/rsyslog/lmnsd_gtls.so';
 
 test('rsyslog takes 40,000 events over TLS, all of them and in order', {
