@@ -4,6 +4,7 @@ import type { TLSSocket } from 'node:tls';
 import type { Hono } from 'hono';
 import { EXPORTER, MAX_ATTESTATION } from '#connectors/wire/evidence';
 import type { Ruling } from '#gateway/access/ruling';
+import type { StreamEnd } from '#gateway/access/streams';
 import type { AppConfig } from '#gateway/config';
 import type { StandingReason } from '#gateway/context/standing';
 import { answer, isNavigation, redirect } from '#gateway/edge/answer';
@@ -175,6 +176,22 @@ export class Answers {
       json: { error: 'not-decided', message: text, reference },
       html: () => messagePage(this.#parts.portal, { title: 'Not available', text, reference }),
     });
+  }
+
+  /** Allowed when it was asked for, and no longer before there was anything of an answer. */
+  async ended({ request, response }: Exchange, reason: StreamEnd, reference: string): Promise<number> {
+    if (reason === 'not-decided') {
+      await this.notDecided({ request, response }, reference);
+      return 503;
+    }
+    const text = 'Your access ended before there was an answer. Try again to see why.';
+    await answer(request, response, {
+      status: 403,
+      headers: { Connection: 'close' },
+      json: { error: 'access-ended', code: reason, message: text, reference },
+      html: () => messagePage(this.#parts.portal, { title: 'Access ended', text, reference }),
+    });
+    return 403;
   }
 
   /** Allowed, but the app could not be reached. */

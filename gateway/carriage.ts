@@ -114,7 +114,7 @@ export class Carriage {
         allowed.id,
       );
     } else if (!result.headSent && ended !== undefined) {
-      await answers.notDecided(reattached(exchange), allowed.id);
+      status = await answers.ended(reattached(exchange), ended.reason, allowed.id);
     }
     const durationMs = now() - startedAt;
     if (kind.streaming || worthRecording(result, durationMs)) {

@@ -158,7 +158,7 @@ async function wire(given: GatewayConfig, around: Surroundings, undo: (() => unk
   const ways = new Ways(rulings, tunnels, connectorStandings);
   const open: OpenExchanges = new OpenExchanges(
     rulings,
-    async (session) =>
+    (session) =>
       session.subject.kind === 'service' ? serviceLives(session, now()) : sessions.alive(session.id),
     now,
     machinesOf({ rulings, standings, connectorStandings }),

@@ -41,7 +41,7 @@ export class Revoke {
     const { revocations, sessions, open } = this.#parts;
     await sessions.listen(
       (id) => void open.endSession(id),
-      () => void open.review('session-ended'),
+      () => void open.review('no-longer-allowed'),
     );
     await revocations.listen((target) => void this.#enforce(target));
   }
@@ -109,7 +109,7 @@ export class Revoke {
    */
   async #enforce(target: RevocationTarget | undefined): Promise<void> {
     const { open, tunnels } = this.#parts;
-    if (target === undefined) return open.review('revoked');
+    if (target === undefined) return open.review('no-longer-allowed');
     this.#close(target);
     if (target.kind === 'connector') tunnels.disconnect(target.id, 'revoked');
   }

@@ -28,7 +28,12 @@ export type StreamEnd =
   | 'policy-changed'
   | 'posture-changed'
   | 'connector-posture-changed'
-  | 'no-longer-allowed';
+  | 'no-longer-allowed'
+  /** It could not be found out whether it is still allowed. */
+  | 'not-decided';
+
+/** Why everything open is decided again. */
+export type ReviewReason = Extract<StreamEnd, 'policy-changed' | 'posture-changed' | 'no-longer-allowed'>;
 
 /** What is known now of the machines at both ends: the one behind the session's door, and the connector's. */
 export type Machines = Pick<AccessRequest, 'device' | 'connector'>;
@@ -42,7 +47,7 @@ export class OpenExchanges {
   readonly #open = new Set<OpenExchange>();
   #timer: NodeJS.Timeout | undefined;
 
-  /** `alive`: whether a session still is; a failure to find out counts as no, one of `machines` as unknown. */
+  /** `alive`: whether a session still is; a failure to find out closes what it has open. One of `machines` counts as unknown. */
   constructor(
     rulings: Rulings,
     alive: (session: LiveSession) => Promise<boolean>,
@@ -50,7 +55,7 @@ export class OpenExchanges {
     machines: MachinesOf,
   ) {
     this.#rulings = rulings;
-    this.#alive = (session) => alive(session).catch(() => false);
+    this.#alive = alive;
     this.#machines = (exchange) => machines(exchange).catch(() => ({}));
     this.#now = now;
   }
@@ -99,26 +104,40 @@ export class OpenExchanges {
     return counts;
   }
 
-  /** Decides every open exchange again as of now; a session that has run out takes its exchanges with it. */
-  async review(reason: StreamEnd): Promise<void> {
+  /**
+   * Decides every open exchange again as of now; a session that has run out takes its exchanges with it. `reason`: what
+   * policy no longer allows is closed for.
+   */
+  async review(reason: ReviewReason): Promise<void> {
     const since = this.#now();
-    let reviewed = 0;
-    for (const exchange of [...this.#open]) {
-      const { device: _, connector: __, ...opened } = exchange.input;
-      const input = { ...opened, ...(await this.#machines(exchange)), at: this.#now() };
-      const ruling = this.#rulings.judge(exchange.session, input);
-      if (ruling.decision.verdict !== 'allow') {
-        this.#close(exchange, this.#causeOf(ruling, input, reason), since);
-      } else if (!(await this.#alive(exchange.session))) {
-        this.#close(exchange, 'session-ended', since);
-      }
-      reviewed += 1;
-      if (reviewed % REVIEW_BATCH === 0) await new Promise((resolve) => setImmediate(resolve));
+    const open = [...this.#open];
+    for (let from = 0; from < open.length; from += REVIEW_BATCH) {
+      if (from > 0) await new Promise((resolve) => setImmediate(resolve));
+      // Side by side: one whose facts are long in coming must not keep the others open.
+      await Promise.all(open.slice(from, from + REVIEW_BATCH).map((one) => this.#again(one, reason, since)));
     }
   }
 
+  async #again(exchange: OpenExchange, reason: ReviewReason, since: number): Promise<void> {
+    const { session } = exchange;
+    const { device: _, connector: __, ...opened } = exchange.input;
+    const input = { ...opened, ...(await this.#machines(exchange)), at: this.#now() };
+    const ruling = this.#rulings.judge(session, input);
+    if (ruling.decision.verdict !== 'allow') {
+      this.#close(exchange, this.#causeOf(ruling, input, reason), since);
+      return;
+    }
+    const ended = await this.#alive(session).then(
+      (alive) => (alive ? undefined : 'session-ended'),
+      () => 'not-decided' as const,
+    );
+    if (ended !== undefined) this.#close(exchange, ended, since);
+  }
+
   /** The connector, if it is what the exchange is no longer allowed for. Only then is it asked why: a thousand may end. */
-  #causeOf(denial: Ruling, input: AccessRequest, reason: StreamEnd): StreamEnd {
+  #causeOf(denial: Ruling, input: AccessRequest, reason: ReviewReason): StreamEnd {
+    if (denial.decision.reason === 'revoked') return 'revoked';
+    if (denial.decision.reason === 'error') return 'not-decided';
     if (reason === 'policy-changed' || !this.#rulings.asksConnector(input.target.app)) return reason;
     const unmet = this.#rulings.reasoned(denial, input).explanation?.nearest[0]?.unmet ?? [];
     return unmet.some(({ criterion }) => criterion === 'connector') ? 'connector-posture-changed' : reason;

@@ -6,6 +6,6 @@ export interface LiveSession extends Session {
   readonly id: string;
   /** The device that the door in use is tied to. */
   readonly bond?: DeviceBond;
-  /** Of a service: whether its proof still holds, as known at this moment, where whoever vouched can be asked again. */
-  readonly stands?: () => boolean;
+  /** Of a service: whether its proof would still be taken, apart from when it ends. */
+  readonly stands?: () => boolean | Promise<boolean>;
 }

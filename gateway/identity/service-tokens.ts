@@ -1,10 +1,18 @@
 // Who a service is by its token: a Kubernetes service account, a JWT-SVID, a CI job. Each issuer speaks for subjects
 // below its own name only, or for one SPIFFE trust domain, so that none can speak for another's.
 import { createHash } from 'node:crypto';
-import { decodeJwt, errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose';
+import {
+  decodeJwt,
+  errors,
+  type JWTPayload,
+  type JWTVerifyGetKey,
+  type JWTVerifyResult,
+  jwtVerify,
+  type ResolvedKey,
+} from 'jose';
 import { claimOf } from './claim.ts';
 import { spiffeId } from './svid.ts';
-import type { Reviewed, TokenReviews } from './token-review.ts';
+import { GRACE, type Reviewed, type TokenReviews } from './token-review.ts';
 
 const MAX_TOKEN = 8192;
 const MAX_SUBJECT = 300;
@@ -64,8 +72,8 @@ export interface TokenIdentity {
   /** Epoch milliseconds. */
   readonly notBefore: number;
   readonly notAfter: number;
-  /** Whether its cluster still accepts it, as known at this moment; absent where none is asked. */
-  readonly stands?: (() => boolean) | undefined;
+  /** Whether it would still be taken: by its issuer's keys as they are now, and by its cluster where that is asked. */
+  readonly stands: () => Promise<boolean>;
 }
 
 /** Not the token's fault: the same one may be good later. */
@@ -92,16 +100,8 @@ export class ServiceTokens {
   async verify(token: string): Promise<TokenIdentity> {
     const issuer = this.#issuers.get(issuerOf(token));
     if (issuer === undefined) throw new ServiceTokenError('token-issuer', 'its issuer is not trusted here');
-    const { payload } = await jwtVerify(token, issuer.keys, {
-      issuer: issuer.issuer,
-      audience: [...issuer.audiences],
-      algorithms: [...issuer.algorithms],
-      requiredClaims: ['exp', 'iat', 'sub'],
-      clockTolerance: TOLERANCE,
-      currentDate: new Date(this.#now()),
-    }).catch((error: unknown) => {
-      throw translated(error);
-    });
+    const verified = await this.#verified(token, issuer);
+    const { payload } = verified;
     const { iat = 0, exp = 0 } = payload;
     if (exp * 1000 <= this.#now()) throw new ServiceTokenError('token-time', 'it has expired');
     if (iat > this.#now() / 1000 + TOLERANCE)
@@ -122,10 +122,51 @@ export class ServiceTokens {
     if (reviewed !== undefined && reviewed !== 'accepted') throw new ServiceTokenError(...REVIEWED[reviewed]);
     return {
       ...{ subject, issuer: issuer.name, fingerprint, notBefore: iat * 1000, notAfter: exp * 1000 },
-      stands: reviews?.follow(asked),
+      stands: this.#follow(token, issuer, verified, reviews?.follow(asked)),
+    };
+  }
+
+  async #verified(token: string, issuer: TokenIssuer): Promise<Verified> {
+    const wanted = {
+      issuer: issuer.issuer,
+      audience: [...issuer.audiences],
+      algorithms: [...issuer.algorithms],
+      requiredClaims: ['exp', 'iat', 'sub'],
+      clockTolerance: TOLERANCE,
+      currentDate: new Date(this.#now()),
+    };
+    return jwtVerify(token, issuer.keys, wanted).catch((error: unknown) => {
+      throw translated(error);
+    });
+  }
+
+  /** For what stays open after the token was accepted. While its issuer's keys cannot be got, those before stay for a while. */
+  #follow(
+    token: string,
+    issuer: TokenIssuer,
+    { key, protectedHeader }: Verified,
+    accepted: (() => boolean) | undefined,
+  ): () => Promise<boolean> {
+    let known = key;
+    let good = this.#now();
+    return async () => {
+      const at = this.#now();
+      try {
+        // The same key says the same of the signature, however many are open.
+        const found = await issuer.keys(protectedHeader, UNUSED);
+        if (found !== known) known = (await this.#verified(token, issuer)).key;
+        good = at;
+      } catch (error) {
+        if (translated(error) instanceof ServiceTokenError || at - good >= GRACE) return false;
+      }
+      return accepted?.() !== false;
     };
   }
 }
+
+type Verified = JWTVerifyResult & ResolvedKey;
+/** A key is found by the header alone. */
+const UNUSED = { payload: '', signature: '' };
 
 /** Says only whose keys to ask; nothing is believed yet. */
 function issuerOf(token: string): string {
@@ -183,5 +224,7 @@ function translated(error: unknown): unknown {
   if (error instanceof errors.JOSEAlgNotAllowed) {
     return failed('token-signature', 'its algorithm is not one of its issuer’s');
   }
+  // What the issuer gave for its keys is no fault of the token.
+  if (error instanceof errors.JWKSInvalid) return error;
   return error instanceof errors.JOSEError ? failed('token-malformed', 'it is no signed token (JWT)') : error;
 }

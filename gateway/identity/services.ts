@@ -21,7 +21,7 @@ interface Proof {
   readonly provider: string;
   readonly notBefore: number;
   readonly notAfter: number;
-  readonly stands?: (() => boolean) | undefined;
+  readonly stands: NonNullable<LiveSession['stands']>;
   readonly key?: KeyOrigin | undefined;
 }
 
@@ -120,14 +120,14 @@ export class Services {
       lastSeenAt: this.#now(),
       expiresAt: notAfter,
       clientAddress: address,
-      ...(stands === undefined ? {} : { stands }),
+      stands,
     };
   }
 }
 
-/** Whether the proof behind a service's session still is one. Throws where that is not known. */
-export function serviceLives({ expiresAt, stands }: LiveSession, at: number): boolean {
-  return at < expiresAt && stands?.() !== false;
+/** Whether the proof behind a service's session still is one. Rejects where that is not known. */
+export async function serviceLives({ expiresAt, stands }: LiveSession, at: number): Promise<boolean> {
+  return at < expiresAt && (await stands?.()) !== false;
 }
 
 /** What the client showed, the leaf first. */

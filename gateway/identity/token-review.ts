@@ -7,8 +7,8 @@ import { claimOf } from './claim.ts';
 /** Answers remembered, and questions under way at once. */
 const REMEMBERED = 10_000;
 const AT_ONCE = 256;
-/** For how long what is open stays so while the cluster cannot be asked, in milliseconds: as long as leases hold. */
-const GRACE = 30_000;
+/** For how long what is open stays so while whoever vouched cannot be asked, in milliseconds: as long as leases hold. */
+export const GRACE = 30_000;
 
 /** What is asked about. Its signature, issuer and times are good. */
 export interface AskedToken {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Rulings } from '#gateway/access/ruling';
-import { type Machines, OpenExchanges, type StreamEnd } from '#gateway/access/streams';
+import { type Machines, OpenExchanges, type ReviewReason } from '#gateway/access/streams';
 import type { LiveSession } from '#gateway/identity/live-session';
 import type { AccessRequest } from '#policy/input';
 import type { Policy } from '#policy/load';
@@ -128,7 +128,7 @@ describe('what is open', () => {
     let machines: Machines = {};
     const closed: string[] = [];
     const who = session();
-    const review = async (found: Machines, reason: StreamEnd = 'posture-changed'): Promise<string[]> => {
+    const review = async (found: Machines, reason: ReviewReason = 'posture-changed'): Promise<string[]> => {
       machines = found;
       const open = new OpenExchanges(
         rulings,
@@ -188,8 +188,39 @@ describe('what is open', () => {
       async () => true,
       () => AT,
     );
-    await open.review('no-longer-allowed');
-    assert.deepEqual(closed, ['no-longer-allowed']);
+    await open.review('policy-changed');
+    assert.deepEqual(closed, ['revoked']);
+  });
+
+  test('is closed as undecided while it is not known what was revoked', async () => {
+    const unknown = (): boolean => {
+      throw new Error('not known');
+    };
+    const { open, closed } = opened(
+      new Rulings(() => policy(''), unknown),
+      async () => true,
+      () => AT,
+    );
+    await open.review('policy-changed');
+    assert.deepEqual(closed, ['not-decided']);
+  });
+
+  test('is closed although what must be known of others is long in coming', async () => {
+    const closed: string[] = [];
+    const never = new Promise<Machines>(() => {});
+    const open = new OpenExchanges(
+      new Rulings(() => policy(', methods: [POST]')),
+      async () => true,
+      () => AT,
+      ({ input: { device } }) => (device === undefined ? Promise.resolve({}) : never),
+    );
+    const who = session();
+    const device = { id: 'd' };
+    open.add({ session: who, input: { ...input(who), device }, close: () => closed.push('slow') });
+    open.add({ session: who, input: input(who), close: () => closed.push('known') });
+    void open.review('policy-changed');
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.deepEqual(closed, ['known']);
   });
 
   test('is told since when it is not allowed, however long the review takes', async () => {
@@ -228,10 +259,13 @@ describe('what is open', () => {
 
   test('is closed when its session is gone or cannot be found out', async () => {
     const current = policy('');
-    for (const alive of [async () => false, () => Promise.reject(new Error('store down'))]) {
+    for (const [alive, reason] of [
+      [async () => false, 'session-ended'],
+      [() => Promise.reject(new Error('store down')), 'not-decided'],
+    ] as const) {
       const { open, closed } = opened(new Rulings(() => current), alive, () => AT);
       await open.review('no-longer-allowed');
-      assert.deepEqual(closed, ['session-ended']);
+      assert.deepEqual(closed, [reason]);
     }
   });
 });
