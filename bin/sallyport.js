@@ -17,12 +17,6 @@ const EXIT_NO_RUNTIME = 69;
  * Node counts every request body against a small young heap and spends half its time collecting.
  */
 const HEAP_FLAGS = ['--initial-old-space-size=512', '--external-memory-accounted-in-global-limit'];
-/**
- * For a gateway, read by glibc as the process starts: each TLS connection is offered 64 KiB for its first read and fills
- * little of it. In pages of its own the rest costs nothing, in used ones of the heap it does. At most half of the maps
- * that Linux gives a process, for the runtime needs maps too.
- */
-const ALLOCATION = { MALLOC_MMAP_THRESHOLD_: '65536', MALLOC_MMAP_MAX_: '32768' };
 const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR2'];
 
 const here = dirname(realpathSync(fileURLToPath(import.meta.url)));
@@ -116,9 +110,9 @@ function warnIfUnpatched(version) {
   );
 }
 
-/** Runs `file` as a child, with our input and output and `env`, and ends as it ends. */
-function runAsChild(file, argv, env) {
-  const child = spawn(file, argv, { stdio: 'inherit', env });
+/** Runs `file` as a child, with our input and output, and ends as it ends. */
+function runAsChild(file, argv) {
+  const child = spawn(file, argv, { stdio: 'inherit' });
   // A terminal sends Ctrl-C to every process in its foreground, the child included: a second copy from here
   // would look like an impatient second Ctrl-C.
   const terminal = isatty(0) || isatty(1) || isatty(2);
@@ -152,18 +146,15 @@ const missing = HEAP_FLAGS.filter((flag) => {
   const name = flag.split('=')[0];
   return !runtime.flags.some((given) => given.split('=')[0] === name);
 });
-const allocates = serves && process.platform === 'linux';
-const env = allocates ? { ...ALLOCATION, ...process.env } : process.env;
-const settled = missing.length === 0 && Object.keys(env).every((name) => name in process.env);
-if (runtime.file === process.execPath && settled) {
+if (runtime.file === process.execPath && missing.length === 0) {
   process.argv[1] = entry;
   await import(pathToFileURL(entry).href);
 } else {
   const argv = [...runtime.flags, ...missing, entry, ...args];
   // execve leaves one process, which then gets every signal itself; where it is absent, a parent stays.
   if (typeof process.execve === 'function' && process.platform !== 'win32') {
-    process.execve(runtime.file, [runtime.file, ...argv], env);
+    process.execve(runtime.file, [runtime.file, ...argv], process.env);
   } else {
-    runAsChild(runtime.file, argv, env);
+    runAsChild(runtime.file, argv);
   }
 }

@@ -20,8 +20,7 @@ process.on('SIGTERM', () => process.exit(42));
 process.on('SIGHUP', () => process.exit(43));
 process.on('SIGINT', () => process.exit(44));
 console.log(JSON.stringify({ which: WHICH, pid: process.pid, flags: process.execArgv,
-  args: process.argv.slice(2), file: process.argv[1], version: process.versions.node,
-  allocation: [process.env.MALLOC_MMAP_THRESHOLD_, process.env.MALLOC_MMAP_MAX_] }));
+  args: process.argv.slice(2), file: process.argv[1], version: process.versions.node }));
 if (process.argv[2] === 'exit') process.exit(Number(process.argv[3]));
 if (process.argv[2] === 'kill') process.kill(process.pid, 'SIGKILL');
 if (process.argv[2] === 'wait') setInterval(() => {}, 1000);
@@ -52,16 +51,10 @@ process.execve = undefined;\n`,
 
 const OLD = (place: string): string[] => ['--import', join(place, 'old.mjs')];
 
-function launch(
-  place: string,
-  flags: readonly string[],
-  args: readonly string[],
-  path = '',
-  env: NodeJS.ProcessEnv = {},
-): ChildProcess {
+function launch(place: string, flags: readonly string[], args: readonly string[], path = ''): ChildProcess {
   return spawn(process.execPath, [...flags, join(place, 'bin/sallyport.js'), ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { PATH: path, ...env },
+    env: { PATH: path },
   });
 }
 
@@ -93,7 +86,6 @@ function withPackagedRuntime(place: string): string {
   return place;
 }
 
-const OLD_RUNTIME: readonly string[] = ['old'];
 const BOTH = ['--initial-old-space-size=512', '--external-memory-accounted-in-global-limit'];
 
 suite('on a runtime that is new enough', () => {
@@ -134,29 +126,6 @@ suite('on a runtime that is new enough', () => {
     );
     assert.equal((await ended(launch(place, [], ['demo']))).stderr, '');
     assert.equal((await ended(launch(layout('clone'), [], ['gateway']))).stderr, '');
-  });
-});
-
-suite('how a gateway has its memory', { skip: process.platform !== 'linux' }, () => {
-  const allocation = async (
-    flags: readonly string[],
-    args: readonly string[],
-    env: NodeJS.ProcessEnv = {},
-  ): Promise<unknown> => {
-    const place = withPackagedRuntime(layout('package'));
-    const given = flags === OLD_RUNTIME ? OLD(place) : flags;
-    return JSON.parse((await ended(launch(place, given, args, '', env))).stdout).allocation;
-  };
-
-  test('large pieces in pages of their own, however it is started, and only in a gateway', async () => {
-    for (const flags of [[], BOTH, OLD_RUNTIME]) {
-      assert.deepEqual(await allocation(flags, ['gateway']), ['65536', '32768']);
-      assert.deepEqual(await allocation(flags, ['connector']), [null, null]);
-    }
-  });
-
-  test('as whoever starts it has said', async () => {
-    assert.deepEqual(await allocation([], ['gateway'], { MALLOC_MMAP_THRESHOLD_: '1' }), ['1', '32768']);
   });
 });
 
