@@ -23,7 +23,7 @@ export class SignersError extends Error {
 const PRINCIPAL = /^[A-Za-z0-9][A-Za-z0-9.@_+-]{0,127}$/;
 const OPTION = /^([a-z-]+)(?:="([^"]*)")?(?:,(?=[a-z])|$)/;
 const KEY_LINE =
-  /^(\S+)[ \t]+(?:((?:[a-z-]+(?:="[^"]*")?,?)+)[ \t]+)?((?:sk-)?(?:ssh|ecdsa)-[a-z0-9@.-]+)[ \t]+(\S+)/;
+  /^(\S+)[ \t]+(?:([a-z-]+(?:="[^"]*")?(?:,[a-z-]+(?:="[^"]*")?)*)[ \t]+)?((?:sk-)?(?:ssh|ecdsa)-[a-z0-9@.-]+)[ \t]+(\S+)/;
 const TIME = /^(\d{4})(\d\d)(\d\d)(?:(\d\d)(\d\d)(\d\d)?)?(Z?)$/;
 
 /** Reads the list. Throws SignersError. */
@@ -64,10 +64,13 @@ function optionsOf(text: string): Pick<Signer, 'namespaces' | 'validAfter' | 'va
   let namespaces: readonly string[] | undefined;
   let validAfter: number | undefined;
   let validBefore: number | undefined;
+  const named = new Set<string>();
   for (let rest = text; rest !== ''; ) {
     const [whole = '', name = '', value = ''] = OPTION.exec(rest) ?? [];
     if (whole === '') throw new SshFormatError(`${JSON.stringify(rest)} is no option`);
     rest = rest.slice(whole.length);
+    if (named.has(name)) throw new SshFormatError(`the option ${name} is here twice`);
+    named.add(name);
     if (name === 'namespaces') namespaces = value.split(',');
     else if (name === 'valid-after') validAfter = timeOf(value);
     else if (name === 'valid-before') validBefore = timeOf(value);
@@ -81,14 +84,19 @@ function optionsOf(text: string): Pick<Signer, 'namespaces' | 'validAfter' | 'va
 /** `YYYYMMDD`, `YYYYMMDDHHMM` or `YYYYMMDDHHMMSS`, in UTC with `Z` and otherwise in the machine's zone, as in OpenSSH. */
 function timeOf(text: string): number {
   const [, year, month, day, hour = '00', minute = '00', second = '00', zone = ''] = TIME.exec(text) ?? [];
-  const time = Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}${zone}`);
-  if (Number.isNaN(time)) throw new SshFormatError(`${JSON.stringify(text)} is no time like 20260301Z`);
+  const date = `${year}-${month}-${day}`;
+  const time = Date.parse(`${date}T${hour}:${minute}:${second}${zone}`);
+  // A day that its month does not have would be taken for one of the next.
+  if (Number.isNaN(time) || !new Date(Date.parse(date)).toISOString().startsWith(date))
+    throw new SshFormatError(`${JSON.stringify(text)} is no time like 20260301Z`);
   return time;
 }
 
-/** Whether a signer's key may sign for `namespace`. */
+/** Whether a signer's key may sign for `namespace`: what a pattern with `!` excludes, no other one admits. */
 export function signsFor({ namespaces }: Signer, namespace: string): boolean {
-  return namespaces === undefined || namespaces.some((pattern) => matches(pattern, namespace));
+  if (namespaces === undefined) return true;
+  const excluded = namespaces.some((one) => one.startsWith('!') && matches(one.slice(1), namespace));
+  return !excluded && namespaces.some((pattern) => matches(pattern, namespace));
 }
 
 function matches(pattern: string, text: string): boolean {

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { generateKeyPairSync, hash, sign } from 'node:crypto';
 import { after, suite, test } from 'node:test';
-import { readAllowedSigners, type Signer } from '#gateway/change/allowed-signers';
+import { readAllowedSigners, type Signer, signsFor } from '#gateway/change/allowed-signers';
 import { SshFormatError, sshString } from '#gateway/change/ssh-reader';
 import { readSshSignature } from '#gateway/change/sshsig';
 import { requires } from '#test/requires';
@@ -135,6 +135,26 @@ suite('allowed signers', { skip: requires(...NEEDS) }, () => {
     assert.equal(signer.validBefore, Date.UTC(2026, 3, 1, 12, 30));
   });
 
+  test('what the namespaces of a key exclude it does not sign for, as with ssh-keygen', () => {
+    const one = publicKey(bed.key('three'));
+    const may = (namespaces: string): boolean => {
+      const [signer] = readAllowedSigners(`ada namespaces="${namespaces}" ${one}`) as [Signer];
+      return signsFor(signer, 'sallyport-change');
+    };
+    assert.deepEqual(['*', 'sallyport-*', 'git,sallyport-change', '!git,*'].map(may), [
+      true,
+      true,
+      true,
+      true,
+    ]);
+    assert.deepEqual(['*,!sallyport-change', '!sallyport-*,*', '!git', 'git'].map(may), [
+      false,
+      false,
+      false,
+      false,
+    ]);
+  });
+
   test('what would blur who a person is, or is not known, is refused with its line', () => {
     const one = publicKey(bed.key('two'));
     const wrong: readonly (readonly [string, RegExp])[] = [
@@ -143,6 +163,9 @@ suite('allowed signers', { skip: requires(...NEEDS) }, () => {
       [`ada ${one}\neve ${one}`, /line 2: the key is listed for ada already/],
       [`ada cert-authority ${one}`, /certificate authorities are not taken/],
       [`ada valid-after="tomorrow" ${one}`, /"tomorrow" is no time/],
+      [`ada valid-before="20260231Z" ${one}`, /"20260231Z" is no time/],
+      [`ada namespaces="git",namespaces="*" ${one}`, /the option namespaces is here twice/],
+      [`ada ${'a-long-word-instead-of-an-option-'.repeat(8)}! ${one}`, /expected `name \[options\]/],
       [`ada verify-required ${one}`, /the option verify-required is not known/],
       [`ada ${one.replace('ssh-ed25519', 'ecdsa-sha2-nistp256')}`, /the key is of type ssh-ed25519/],
       ['ada', /expected `name \[options\] key-type base64-key`/],
