@@ -3,7 +3,8 @@
 import type { NumberedLine } from './ecs/document.ts';
 import { Mapper, type Origin } from './ecs/mapper.ts';
 import type { SallyportEvent } from './event.ts';
-import { isChange } from './ledger/kinds.ts';
+import { isChange, MAX_ENTRY_BYTES } from './ledger/kinds.ts';
+import { OutboxError } from './outbox/error.ts';
 import type { Interruption } from './outbox/troubles.ts';
 import { uuid7Generator } from './uuid7.ts';
 
@@ -67,7 +68,8 @@ export class Recorder {
     const id = options.id ?? this.newId();
     const change = isChange(event.kind);
     const durable = change || options.durable === true;
-    await this.#outbox.append(this.#mapper.line(event, id, this.#now()), { durable });
+    const line = this.#mapper.line(event, id, this.#now());
+    await this.#outbox.append(change ? withRoom(line) : line, { durable });
     if (change) await this.#ledger?.committed();
     const interruption = this.#outbox.takeInterruption();
     if (interruption !== undefined) await this.#reportInterruption(interruption);
@@ -79,4 +81,15 @@ export class Recorder {
     // Whoever came back to a full disk at once has another interruption to report, and does it later.
     await this.#outbox.append(this.#mapper.line(event, this.newId(), this.#now())).catch(() => undefined);
   }
+}
+
+/** Once it is in the outbox, what the log has no room for would keep everything after it out of the log. */
+function withRoom(line: NumberedLine): NumberedLine {
+  return (sequence) => {
+    const text = line(sequence);
+    const length = Buffer.byteLength(text);
+    if (length <= MAX_ENTRY_BYTES) return text;
+    const message = `the record of this change has ${length} bytes, and the log takes ${MAX_ENTRY_BYTES}`;
+    throw new OutboxError('unencodable', message);
+  };
 }

@@ -34,6 +34,9 @@ const CHANGES: ReadonlySet<string> = new Set<EventKind>([
   'baseline-removed',
 ]);
 
+/** Bytes of the longest record of a change: the log keeps it whole, and says its length in 16 bits. */
+export const MAX_ENTRY_BYTES = 0xffff;
+
 export function isChange(kind: EventKind): boolean {
   return CHANGES.has(kind);
 }

@@ -51,6 +51,8 @@ export class Ledger {
   #wake: () => void = () => undefined;
   /** Changes up to this one are logged already. */
   readonly #skipChanges: Position;
+  /** So are decisions before this place. */
+  readonly #skipDecisions: Position;
   /** Everything before it has been appended. */
   #position: Position;
   /** The last decision that was appended, where the next start looks for the end of the log. */
@@ -64,16 +66,17 @@ export class Ledger {
   private constructor(
     options: LedgerOptions,
     logs: Readonly<Record<LogName, TransparencyLog>>,
-    position: Position,
+    from: Readonly<Record<LogName, Position>>,
     skipChanges: Position,
   ) {
     this.#options = options;
     this.#changes = logs.changes;
     this.#decisions = logs.decisions;
-    this.#position = position;
-    this.#lastDecision = position;
+    this.#position = comparePositions(from.changes, from.decisions) < 0 ? from.changes : from.decisions;
+    this.#lastDecision = from.decisions;
     this.#skipChanges = skipChanges;
-    options.outbox.keepFrom(READER, position.segment);
+    this.#skipDecisions = from.decisions;
+    options.outbox.keepFrom(READER, this.#position.segment);
   }
 
   /** Opens both logs, finds where they stopped and takes up what came after. Throws LedgerError. */
@@ -82,8 +85,11 @@ export class Ledger {
     const changes = await TransparencyLog.open(join(directory, 'changes'), `${origin}/changes`, true);
     const decisions = await TransparencyLog.open(join(directory, 'decisions'), `${origin}/decisions`, false);
     const position = await positionAfter(outbox.directory, decisions.lastLeaf());
-    const skip = await lastLoggedChange(outbox.directory, position, changes.lastLeaf());
-    const ledger = new Ledger(options, { changes, decisions }, position, skip ?? BEFORE_ALL);
+    const lastChange = changes.lastLeaf();
+    const skip = await lastLoggedChange(outbox.directory, position, lastChange);
+    // A log of changes that has none is made anew of all that the outbox has.
+    const from = { decisions: position, changes: lastChange === undefined ? START : position };
+    const ledger = new Ledger(options, { changes, decisions }, from, skip ?? BEFORE_ALL);
     await ledger.#follow();
     return ledger;
   }
@@ -195,12 +201,12 @@ export class Ledger {
 
   #append({ bytes, position, next }: Line): void {
     const action = actionOf(bytes);
-    if (logOf(action) === 'decisions') {
+    if (logOf(action) === 'changes') {
+      if (comparePositions(position, this.#skipChanges) > 0) this.#changes.append(leafHash(bytes), bytes);
+    } else if (comparePositions(position, this.#skipDecisions) >= 0) {
       this.#decisions.append(leafHash(bytes), bytes);
       this.#lastDecision = position;
       if (action !== CHECKPOINT_ACTION) this.#dueAt ??= performance.now() + SEAL_WITHIN;
-    } else if (comparePositions(position, this.#skipChanges) > 0) {
-      this.#changes.append(leafHash(bytes), bytes);
     }
     this.#position = next;
   }

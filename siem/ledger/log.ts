@@ -7,13 +7,12 @@ import { writeDurably } from './files.ts';
 import { Frontier } from './frontier.ts';
 import { HASH_BYTES } from './hash.ts';
 import { openSigner } from './key.ts';
+import { MAX_ENTRY_BYTES } from './kinds.ts';
 import { NoteError, type NoteSigner } from './note.ts';
 import { levelWidth, TILE_BYTES, TILE_WIDTH, type TileLevel, tilePath, tileWidth } from './tile.ts';
 import { readIn, readTile, TileReader } from './tile-reader.ts';
 
 export const CHECKPOINT = 'checkpoint';
-/** A bundle says the length of an entry in 16 bits. */
-const MAX_ENTRY_BYTES = 0xffff;
 
 /** What was signed, and the note itself. */
 export interface Sealed extends Checkpoint {

@@ -30,6 +30,7 @@ export class LineBuffer {
     try {
       line = lineOf(record, sequence);
     } catch (cause) {
+      if (cause instanceof OutboxError) throw cause;
       throw new OutboxError('unencodable', 'a record cannot be written as JSON', { cause });
     }
     const length = Buffer.byteLength(line);

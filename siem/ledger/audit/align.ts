@@ -36,13 +36,15 @@ export interface Alignment {
   /** Hashes that are vouched for. */
   readonly row: Buffer;
   readonly start: number;
+  /** Whether the last record is always there. */
+  readonly keepsLast: boolean;
   /** Behind the last record. */
   readonly end: Position;
   readonly findings: Findings;
 }
 
 /** Answers how many records follow the last leaf: they wait for the next checkpoint. */
-export function align({ directory, records, row, start, end, findings }: Alignment): number {
+export function align({ directory, records, row, start, keepsLast, end, findings }: Alignment): number {
   const size = row.length / HASH_BYTES;
   const { hashes, count } = records;
   const name = (record: number, problem: string): void => {
@@ -72,6 +74,8 @@ export function align({ directory, records, row, start, end, findings }: Alignme
       record += 1;
     }
   }
-  if (leaf < size && count > 0) name(count, `the last ${size - leaf} records that were logged are missing`);
+  // Of changes the outbox may have none any more; the last decision it keeps for as long as it is the last.
+  if (leaf < size && (count > 0 || keepsLast))
+    name(count, `the last ${size - leaf} records that were logged are missing`);
   return count - record;
 }

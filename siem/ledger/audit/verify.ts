@@ -127,7 +127,8 @@ function auditLog(
     log === 'changes' ? leavesFromBundles(directory, authority.size) : leavesFromRecords(records, start);
   const { leaves: row } = new TileAudit(directory, authority, leavesOf, findings);
   if (log === 'changes') checkBundles(directory, row, findings);
-  const pending = align({ directory: outbox, records, row, start, end, findings });
+  const keepsLast = log === 'decisions';
+  const pending = align({ directory: outbox, records, row, start, keepsLast, end, findings });
   checkClaims(directory, verifier, records.claims, row, findings);
   const audit = {
     log,

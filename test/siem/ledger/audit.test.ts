@@ -129,6 +129,11 @@ describe('an audit', () => {
     const { findings } = await auditState(state);
     assert.ok(findings.some((one) => one.file === file && /last 5 records/.test(one.problem)));
     assert.ok(findings.some((one) => one.file.endsWith('tile/0/000') && /missing/.test(one.problem)));
+    rmSync(file);
+    const { findings: without } = await auditState(state);
+    assert.ok(
+      without.some(({ problem }) => /the last \d+ records that were logged are missing/.test(problem)),
+    );
   });
 
   test('with a checkpoint kept elsewhere, finds a log that was set back or rewritten whole', async (t) => {

@@ -38,6 +38,14 @@ describe('what is logged', () => {
     await part.close();
   });
 
+  test('docs/audit.md names every kind of event that is logged as a change', () => {
+    const table = readFileSync(new URL('../../../docs/audit.md', import.meta.url), 'utf8');
+    const [, row = ''] = /^\| `changes` \|([^|]*)\|/m.exec(table) ?? [];
+    const named = [...row.matchAll(/`([a-z-]+)`/g)].map(([, kind]) => kind);
+    const logged = Object.keys(examples).filter((kind) => isChange(kind as EventKind));
+    assert.deepEqual(named.toSorted(), logged.toSorted());
+  });
+
   test('a change is in its log, signed, with its exact bytes, when record() answers', async (t) => {
     const state = stateFor(t);
     const part = await startPart(state);
@@ -67,6 +75,17 @@ describe('what is logged', () => {
     rmSync(tiles);
     await part.recorder.record(examples['session-revoked']);
     assert.equal(sizeOf(state, 'changes'), 3);
+  });
+
+  test('a change whose record is too long for the log is refused, and keeps nothing after it out of the log', async (t) => {
+    const state = stateFor(t);
+    const part = await startPart(state);
+    t.after(() => part.close());
+    const signers = Array.from({ length: 8000 }, (_, index) => `signer-${index}`);
+    const long = { ...examples['change-accepted'], signers };
+    await assert.rejects(part.recorder.record(long), { code: 'unencodable' });
+    await part.recorder.record(examples['policy-loaded']);
+    assert.equal(sizeOf(state, 'changes'), 1);
   });
 
   test('a log that cannot be written closes, with nothing else that keeps the process alive', (t) => {
@@ -112,16 +131,17 @@ describe('after a crash', () => {
     cpSync(join(state, 'ledger'), earlier, { recursive: true });
     await live(state, 900);
     const size = sizeOf(state, 'decisions');
-    for (const start of ['older', 'none'] as const) {
-      rmSync(join(state, 'ledger/changes/tile'), { recursive: true });
-      rmSync(join(state, 'ledger/changes/checkpoint'));
-      rmSync(join(state, 'ledger/decisions/tile'), { recursive: true });
-      rmSync(join(state, 'ledger/decisions/checkpoint'));
+    for (const start of ['older', 'none', 'no changes', 'no decisions'] as const) {
+      for (const log of ['changes', 'decisions']) {
+        if (start.startsWith('no ') && !start.endsWith(log)) continue;
+        rmSync(join(state, 'ledger', log, 'tile'), { recursive: true });
+        rmSync(join(state, 'ledger', log, 'checkpoint'));
+      }
       if (start === 'older') cpSync(earlier, join(state, 'ledger'), { recursive: true });
       const part = await startPart(state);
       await part.close();
       assert.ok(sizeOf(state, 'decisions') >= size, 'every record is there again');
-      assert.equal(sizeOf(state, 'changes'), 4, 'and no change twice');
+      assert.equal(sizeOf(state, 'changes'), 4, `${start}: and no change twice`);
       assert.deepEqual((await auditState(state)).findings, [], start);
     }
   });
