@@ -10,7 +10,8 @@ export class PolicyHolder {
   #current: Policy;
   readonly #subscribers: Set<Subscriber> = new Set();
   readonly #load: (text: string, file: string) => Promise<Loading>;
-  #offers = 0;
+  /** The offer before is taken, or is not. */
+  #last: Promise<unknown> = Promise.resolve();
 
   /** `load` is replaced in tests only. */
   constructor(initial: Policy, load: typeof loadPolicyOffThread = loadPolicyOffThread) {
@@ -23,23 +24,26 @@ export class PolicyHolder {
   }
 
   /**
-   * Loads a document off the event loop and puts it in force if nothing is wrong with it. When a later offer came
-   * in meanwhile, that one decides what is in force. `admit` is awaited before a good document takes effect: what
-   * must be kept or recorded first belongs there, and if it rejects nothing changes. Rejects as
-   * `loadPolicyOffThread` does.
+   * Loads a document off the event loop and puts it in force if nothing is wrong with it; answers when it is. Of several
+   * offers each is taken after the one before, so the last good one is in force in the end. `admit` is awaited before a
+   * good document takes effect: what must be kept or recorded first belongs there, and if it rejects nothing changes.
+   * Rejects as `loadPolicyOffThread` does.
    */
   async offer(
     text: string,
     file: string,
     admit: (policy: Policy) => Promise<void> = async () => undefined,
   ): Promise<Loading> {
-    this.#offers += 1;
-    const offer = this.#offers;
-    const loading = await this.#load(text, file);
-    if (loading.ok && loading.policy.hash !== this.#current.hash && offer === this.#offers) {
-      await admit(loading.policy);
-      if (offer === this.#offers) this.replace(loading.policy);
-    }
+    const before = this.#last;
+    const loading = this.#load(text, file);
+    const taken = Promise.all([loading, before]).then(async ([loaded]) => {
+      // What was admitted takes effect, whatever is offered meanwhile: it may be recorded as in force.
+      if (!loaded.ok || loaded.policy.hash === this.#current.hash) return;
+      await admit(loaded.policy);
+      this.replace(loaded.policy);
+    });
+    this.#last = Promise.allSettled([before, taken]);
+    await taken;
     return loading;
   }
 

@@ -101,10 +101,30 @@ test('of two offers the later one is in force, whichever is loaded first', async
   const [first, second] = [holder.offer('first', 'p'), holder.offer('second', 'p')];
   const later = policyOf(SHUT);
   gates.get('second')?.({ ok: true, policy: later, warnings: [] });
-  await second;
   gates.get('first')?.({ ok: true, policy: policyOf('version: 1\napps: [app, b]\nrules: []'), warnings: [] });
-  await first;
+  await Promise.all([first, second]);
   assert.equal(holder.current, later);
+});
+
+test('what was admitted is in force when the offer is answered, whatever was offered meanwhile', async () => {
+  const holder = new PolicyHolder(policyOf(OPEN), async (text, file) => loadPolicy(text, file));
+  const inForce: string[] = [];
+  const admitted: string[] = [];
+  holder.subscribe(({ hash }) => void inForce.push(hash));
+  let meanwhile: Promise<Loading>[] = [];
+  await holder.offer(SHUT, 'p.yaml', async ({ hash }) => {
+    admitted.push(hash);
+    meanwhile = [
+      holder.offer(SHUT, 'p.yaml', () => assert.fail('twice')),
+      holder.offer('nonsense', 'p.yaml'),
+    ];
+    // Both are loaded by then.
+    await new Promise((resolve) => setImmediate(resolve));
+  });
+  assert.equal(holder.current.hash, policyOf(SHUT).hash);
+  assert.deepEqual(inForce, admitted);
+  const [again, bad] = await Promise.all(meanwhile);
+  assert.deepEqual([again?.ok, bad?.ok], [true, false]);
 });
 
 test('what must happen first happens before the swap, and if it fails nothing is swapped', async () => {
