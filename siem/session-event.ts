@@ -54,6 +54,8 @@ export interface SessionRevoked {
 export interface AccessRevoked {
   readonly kind: 'access-revoked';
   readonly target: { readonly kind: string; readonly id: string };
+  /** The person or service, where a session of theirs ended by it. */
+  readonly subject?: Optional<Subject>;
   readonly by: Actor;
   readonly reason?: Optional<string>;
   /** Sessions that ended by it, and exchanges closed at the gateway that was told. */

@@ -86,7 +86,9 @@ export class Revoke {
       await this.#record(session, by, reason, since, closes.get(session.id) ?? 0);
     }
     const streams = closes.values().reduce((sum, count) => sum + count, 0);
-    await recorder.record({ kind: 'access-revoked', target, by, reason, sessions: theirs.length, streams });
+    const [subject] = theirs.map((session) => session.subject);
+    const counts = { sessions: theirs.length, streams };
+    await recorder.record({ kind: 'access-revoked', target, subject, by, reason, ...counts });
     return { sessions: theirs.length, streams, tunnels: 0 };
   }
 

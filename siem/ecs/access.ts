@@ -19,6 +19,8 @@ import {
   subjectName,
 } from './parts.ts';
 
+const MAX_HAVE = 256;
+
 function accessDecided(event: AccessDecided): Mapping {
   const { decision, input, client, request } = event;
   const allowed = decision.verdict === 'allow';
@@ -107,13 +109,19 @@ function explanationFields(explanation: Explanation | undefined): Fields {
       acr: remedy.kind === 'step-up' ? remedy.acr : undefined,
       phishing_resistant: remedy.kind === 'step-up' ? remedy.phishingResistant : undefined,
     },
-    nearest: explanation.nearest.map(({ rule, effect, met, unmet }) => ({ rule, effect, met, unmet })),
+    nearest: explanation.nearest.map(({ rule, effect, met, unmet }) => ({
+      ...{ rule, effect, met },
+      // Each rule may repeat the whole path.
+      unmet: unmet.map((one) => ({ ...one, have: clip(one.have, MAX_HAVE) })),
+    })),
   };
 }
 
 function requestRefused(event: RequestRefused): Mapping {
-  const host = event.host === undefined ? undefined : hostAsSent(event.host);
+  const { domain, port } = event.host === undefined ? {} : hostAsSent(event.host);
   const target = event.target === undefined ? undefined : redactTarget(event.target);
+  const unknown = event.status === 401 || event.status === 503;
+  const what = unknown ? 'A request of nobody who is known' : 'A malformed or misdirected request';
   return {
     action: 'request-refused',
     category: ['network', 'web'],
@@ -121,17 +129,17 @@ function requestRefused(event: RequestRefused): Mapping {
     outcome: 'success',
     code: event.code,
     reason: event.code,
-    message: clip(`A malformed or misdirected request was refused with ${event.status}: ${event.code}`),
+    message: clip(`${what} was refused with ${event.status}: ${event.code}`),
     fields: {
       ...peerFields(event.client),
-      url: host === undefined && target === undefined ? undefined : { domain: host, original: target },
+      url: domain === undefined && target === undefined ? undefined : { domain, port, original: target },
       http: {
         request: event.method === undefined ? undefined : { method: clip(event.method, 64) },
         response: { status_code: event.status },
       },
     },
     own: event.client.tls?.ja4 === undefined ? {} : { tls: { client: { ja4: event.client.tls.ja4 } } },
-    related: { ip: [ipOf(event.client.address)], hosts: [host, event.client.tls?.serverName] },
+    related: { ip: [ipOf(event.client.address)], hosts: [domain, event.client.tls?.serverName] },
   };
 }
 
@@ -206,7 +214,8 @@ export const accessEntries: Entries<
     map: accessDecided,
   },
   'request-refused': {
-    about: 'The strict front turned a malformed or misdirected request away before anybody was identified.',
+    about:
+      'A request was turned away before anybody was identified: malformed, misdirected, or of nobody who is known.',
     dataset: 'sallyport.access',
     map: requestRefused,
   },

@@ -126,6 +126,7 @@ function accessRevoked(event: AccessRevoked): Mapping {
     outcome: 'success',
     reason: event.reason === undefined ? undefined : clip(event.reason),
     message: clip(`${event.by.name ?? event.by.id} revoked the ${kind} ${id}`),
+    fields: event.subject === undefined ? {} : subjectFields(event.subject),
     own: {
       actor: actorFields(event.by),
       revocation: {
@@ -134,7 +135,9 @@ function accessRevoked(event: AccessRevoked): Mapping {
         streams_closed: event.streams,
       },
     },
-    related: { user: kind === 'person' ? [id, event.by.id] : [event.by.id] },
+    related: {
+      user: [...(kind === 'person' ? [id] : []), ...relatedUsers(event.subject), event.by.id],
+    },
   };
 }
 

@@ -133,10 +133,13 @@ function withoutUserinfo(text: string): string {
   return text.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/]*@/i, `$1${REDACTED}@`);
 }
 
-/** A host as sent, without the userinfo some clients smuggle into it. */
-export function hostAsSent(host: string): string {
+/** A host as sent, its port apart, without the userinfo some clients smuggle into it. */
+export function hostAsSent(host: string): { readonly domain: string; readonly port?: number | undefined } {
   const at = host.lastIndexOf('@');
-  return clip(at === -1 ? host : `${REDACTED}@${host.slice(at + 1)}`, MAX_HOST);
+  const bare = at === -1 ? host : `${REDACTED}@${host.slice(at + 1)}`;
+  const [, name, port] = /^([^:]+|\[[^\]]+\]):(\d{1,5})$/.exec(bare) ?? [];
+  if (name === undefined || Number(port) > 65_535) return { domain: clip(bare, MAX_HOST) };
+  return { domain: clip(name, MAX_HOST), port: Number(port) };
 }
 
 export function originOf(referrer: string | undefined): string | undefined {

@@ -1,4 +1,5 @@
 // Things that people, connectors and strangers do, for scenes: the full examples with what matters changed.
+import type { Reason } from '#policy/decision';
 import type { EventKind, EventOf, SallyportEvent } from '#siem/event';
 import { examples } from '../ecs/examples.ts';
 import type { Step } from './scene.ts';
@@ -12,17 +13,17 @@ interface Access {
   readonly device?: string;
   readonly app?: string;
   readonly person?: string;
+  /** Of a denial. */
+  readonly reason?: Reason;
 }
 
 export function access(verdict: 'allow' | 'deny', about: Access = {}): SallyportEvent {
   const { country = 'DE', device = 'laptop-17', app = 'grafana.prod', person } = about;
+  const { reason = 'no-rule-matched' } = about;
   const { input, client } = examples['access-decided'];
   const subject = person === undefined ? input.subject : { ...input.subject, id: person };
   return like('access-decided', {
-    decision:
-      verdict === 'deny'
-        ? { verdict, reason: 'no-rule-matched' }
-        : { verdict, reason: 'rule', rule: { id: 'sre' } },
+    decision: verdict === 'deny' ? { verdict, reason } : { verdict, reason: 'rule', rule: { id: 'sre' } },
     input: {
       ...input,
       ...(subject === undefined ? {} : { subject }),

@@ -58,6 +58,10 @@ export const scenes: Readonly<Record<string, Scenes>> = {
         says: 'nine denials',
         steps: [...times(9, 20, access('deny')), { after: 300, event: access('allow') }],
       },
+      ...(['error', 'rate-limited'] as const).map((reason) => ({
+        says: `ten that were not decided about the person: ${reason}`,
+        steps: [...times(10, 20, access('deny', { reason })), { after: 300, event: access('allow') }],
+      })),
       {
         says: 'allowed first',
         steps: [{ after: -10, event: access('allow') }, ...times(10, 20, access('deny'))],
@@ -114,9 +118,24 @@ export const scenes: Readonly<Record<string, Scenes>> = {
       },
     ],
   },
-  'revocation-slow': {
-    fires: [{ says: '2.5 s', steps: [{ after: 0, event: like('session-revoked', { enforceMs: 2_500 }) }] }],
+  'decisions-failing': {
+    fires: [{ says: 'ten that got 503', steps: times(10, 20, access('deny', { reason: 'error' })) }],
     quiet: [
+      { says: 'nine', steps: times(9, 20, access('deny', { reason: 'error' })) },
+      { says: 'ten that policy denied', steps: times(10, 20, access('deny')) },
+      { says: 'ten in an hour', steps: times(10, 360, access('deny', { reason: 'error' })) },
+    ],
+  },
+  'revocation-slow': {
+    fires: [
+      { says: '2.5 s', steps: [{ after: 0, event: like('session-revoked', { enforceMs: 2_500 }) }] },
+      { says: 'one stream', steps: [{ after: 0, event: like('stream-closed', { enforceMs: 2_001 }) }] },
+    ],
+    quiet: [
+      {
+        says: 'a long stream that nobody ended',
+        steps: [{ after: 0, event: like('stream-closed', { enforceMs: undefined, durationMs: 60_000 }) }],
+      },
       { says: '2 s', steps: [{ after: 0, event: like('session-revoked', { enforceMs: 2_000 }) }] },
       {
         says: 'nothing was open',
@@ -180,6 +199,10 @@ export const scenes: Readonly<Record<string, Scenes>> = {
   'request-refused-burst': {
     fires: [{ says: 'twenty from one address', steps: times(20, 10, like('request-refused')) }],
     quiet: [
+      {
+        says: 'a page that polls after its session ended',
+        steps: times(30, 5, like('request-refused', { code: 'not-signed-in', status: 401 })),
+      },
       { says: 'nineteen', steps: times(19, 10, like('request-refused')) },
       { says: 'twenty in an hour', steps: times(20, 180, like('request-refused')) },
     ],

@@ -110,6 +110,15 @@ describe('an access decision', () => {
     assert.equal(request['referrer'], 'https://portal.example.com');
   });
 
+  test('says what each rule found without repeating a long path for each', () => {
+    const { explanation, ...rest } = examples['access-decided'];
+    const [nearest] = explanation?.nearest ?? [];
+    assert.ok(explanation !== undefined && nearest !== undefined);
+    const unmet = [{ criterion: 'paths', code: 'wrong-path', need: '/admin', have: `/${'a'.repeat(5_000)}` }];
+    const changed = { ...explanation, nearest: [{ ...nearest, unmet }] } as typeof explanation;
+    assert.doesNotMatch(lineOf({ ...rest, explanation: changed }), /a{257}/);
+  });
+
   test('is found by everything an analyst pivots on', () => {
     assert.deepEqual(denied['related'], {
       ip: ['203.0.113.7'],
@@ -118,4 +127,21 @@ describe('an access decision', () => {
       hash: [examples['access-decided'].policyHash],
     });
   });
+});
+
+test('a request is found by the host it was sent to, whatever the port, and is not called malformed for want of a sign-in', () => {
+  const refused = { ...examples['request-refused'], host: 'grafana.example.com:8443' };
+  const { url, related, message } = documentOf(refused);
+  assert.deepEqual([url?.['domain'], url?.['port']], ['grafana.example.com', 8443]);
+  assert.deepEqual(related?.['hosts'], ['grafana.example.com']);
+  assert.match(String(message), /^A malformed or misdirected request was refused with 400/);
+  const stranger = documentOf({ ...refused, code: 'not-signed-in', status: 401 });
+  assert.equal(stranger['message'], 'A request of nobody who is known was refused with 401: not-signed-in');
+});
+
+test('what was taken away from a person is found by their address too', () => {
+  const { subject } = examples['session-revoked'];
+  const { related, user } = documentOf({ ...examples['access-revoked'], subject });
+  assert.equal(user?.['email'], subject.email);
+  assert.ok(String(related?.['user']).split(',').includes(String(subject.email)));
 });

@@ -28,9 +28,18 @@ describe('redaction', () => {
   });
 
   test('of a host removes the userinfo', () => {
-    assert.equal(hostAsSent('ada:hunter2@x.example'), 'REDACTED@x.example');
-    assert.equal(hostAsSent('x.example'), 'x.example');
+    assert.deepEqual(hostAsSent('ada:hunter2@x.example'), { domain: 'REDACTED@x.example' });
+    assert.deepEqual(hostAsSent('ada:hunter2@x.example:443'), { domain: 'REDACTED@x.example', port: 443 });
+    assert.deepEqual(hostAsSent('x.example'), { domain: 'x.example' });
   });
+});
+
+test('a port is told apart from the host it was sent with', () => {
+  assert.deepEqual(hostAsSent('x.example:8443'), { domain: 'x.example', port: 8443 });
+  assert.deepEqual(hostAsSent('[2001:db8::1]:443'), { domain: '[2001:db8::1]', port: 443 });
+  for (const host of ['x.example:', 'x.example:65536', 'a:b:1', ':443', '2001:db8::1']) {
+    assert.deepEqual(hostAsSent(host), { domain: host });
+  }
 });
 
 test('an address is only an ip if Elasticsearch takes it for one', () => {

@@ -65,7 +65,8 @@ one line, in the gateway's outbox and in every sink. This page is made from the 
 
 - An id comes once: \`event.id\` is a UUIDv7, and a repeated delivery has the same one.
 - \`event.sequence\` counts by one for each \`sallyport.gateway.id\`, over restarts: a gap is a loss, or somebody's doing.
-- A deny that is enforced has \`event.outcome: success\`; a sign-in that failed has \`failure\`.
+- A deny that is enforced has \`event.outcome: success\`; a sign-in that failed, and a decision that
+  could not be made (\`event.code: error\`, a deny with status 503), have \`failure\`.
 - Alerts have \`event.kind: alert\` and a severity of 21, 47, 73 or 99.
 - Values of query parameters, referrer paths, cookies, tokens and headers are never in a document.
 - Data streams are \`logs-<dataset>-<namespace>\`.
