@@ -18,7 +18,7 @@ KIND and ID:
                  they may sign in again if their provider lets them
   device ID      Everything that is asked for from one device
   service ID     Everything that one service asks for
-  connector NAME All certificates and tunnels of a connector; a new token admits it again
+  connector NAME All certificates, tunnels and unused tokens of a connector; a new token admits it again
 
 Options:
   --config FILE  The gateway's configuration

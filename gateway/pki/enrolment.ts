@@ -99,6 +99,8 @@ export class EnrolmentDesk {
   async enrol(token: string, csr: string, proof?: KeyProof): Promise<IssuedTo> {
     const { store, now } = this.#options;
     const claims = parseToken(token);
+    // Before the token is spent: it does not admit whom somebody revokes meanwhile.
+    const before = await store.get('connector', claims.name);
     const grant = await store.take('enrolment', hash(claims.secret));
     if (grant === undefined || grant.name !== claims.name) {
       // The token's own expiry is not trusted for anything but a kinder message.
@@ -115,7 +117,8 @@ export class EnrolmentDesk {
             claims.name,
           );
     }
-    return this.#issue(grant.name, csr, { kind: 'enrolment', id: hash(claims.secret) }, proof);
+    const enrolment = { kind: 'enrolment', id: hash(claims.secret) } as const;
+    return this.#issue(grant.name, csr, enrolment, proof, before?.revoked);
   }
 
   /**
@@ -124,7 +127,7 @@ export class EnrolmentDesk {
    */
   async renew(name: string, csr: string, present: string, proof?: KeyProof): Promise<IssuedTo> {
     const record = await this.#options.store.get('connector', name);
-    if (record === undefined || record.revoked) throw mayNotRenew(name);
+    if (record === undefined || record.revoked) throw isRevoked(name);
     return this.#issue(name, csr, { kind: 'renewal', certificate: present }, proof);
   }
 
@@ -159,10 +162,15 @@ export class EnrolmentDesk {
     });
   }
 
-  /** Refuses every certificate of a connector from now on; a new token admits it again. False if there is none. */
+  /**
+   * Refuses every certificate of a connector, and every token made for it, from now on; a new token admits it again.
+   * False if there is neither a connector nor a token.
+   */
   async revoke(name: string): Promise<boolean> {
     let struck: readonly IssuedCertificate[] = [];
     const { store } = this.#options;
+    const tokens = (await store.list('enrolment')).filter(([, grant]) => grant.name === name);
+    await Promise.all(tokens.map(([secret]) => store.remove('enrolment', secret)));
     const known = await store.update('connector', name, (current) => {
       struck = current?.certificates ?? [];
       return current === undefined ? undefined : { value: { ...current, revoked: true } };
@@ -172,7 +180,7 @@ export class EnrolmentDesk {
     await store.update('connector', name, (current) =>
       current?.revoked === true ? { value: { ...current, certificates: [] } } : undefined,
     );
-    return known;
+    return known || tokens.length > 0;
   }
 
   async #publish(struck: readonly IssuedCertificate[]): Promise<void> {
@@ -183,8 +191,14 @@ export class EnrolmentDesk {
     }
   }
 
-  /** A token also admits a connector that is not known, or was revoked. */
-  async #issue(name: string, csr: string, grant: Grant, proof: KeyProof | undefined): Promise<IssuedTo> {
+  /** A token also admits a connector that is not known, or `wasRevoked` when it was spent. */
+  async #issue(
+    name: string,
+    csr: string,
+    grant: Grant,
+    proof: KeyProof | undefined,
+    wasRevoked?: boolean,
+  ): Promise<IssuedTo> {
     const { store, authority, trustDomain, certificateLife, keys, now } = this.#options;
     // Each certificate's key is proved anew: what the one before said of its key is not asked.
     const key: KeyOrigin = proof === undefined ? 'file' : 'tpm';
@@ -198,20 +212,21 @@ export class EnrolmentDesk {
     const { serial, notAfter, issuer } = issued;
     const admitted = await store.update('connector', name, (known) => {
       // It may have been revoked just now.
-      if (grant.kind === 'renewal' && known?.revoked !== false) return undefined;
+      if (grant.kind === 'renewal' ? known?.revoked !== false : known?.revoked === true && !wasRevoked)
+        return undefined;
       const live = (known === undefined || known.revoked ? [] : known.certificates)
         .filter((one) => one.notAfter > now())
         .slice(1 - MAX_CERTIFICATES);
       const certificates = [...live, { serial, notAfter, issuer, key }];
       return { value: { enrolledAt: known?.enrolledAt ?? now(), certificates, revoked: false } };
     });
-    if (!admitted) throw mayNotRenew(name);
+    if (!admitted) throw isRevoked(name);
     return { ...issued, name, key };
   }
 }
 
-function mayNotRenew(name: string): EnrolmentError {
-  const message = 'this connector may no longer renew; enrol it anew';
+function isRevoked(name: string): EnrolmentError {
+  const message = 'this connector was revoked; enrol it anew, with a new token';
   return new EnrolmentError('connector-revoked', message, name);
 }
 

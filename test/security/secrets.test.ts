@@ -15,6 +15,7 @@ import { openEmbeddedStore } from '#gateway/state/embedded';
 import type { Store } from '#gateway/state/store';
 
 const HOUR = 3_600_000;
+const CONNECTOR = 'rack-1';
 const directory = mkdtempSync(join(tmpdir(), 'sallyport-secrets-'));
 const store = openEmbeddedStore(join(directory, 'state'), Date.now);
 after(async () => {
@@ -41,7 +42,8 @@ const almost = (secret: string): string => secret.slice(0, -1) + (secret.endsWit
 async function keysFor(guess: () => Promise<unknown>): Promise<string[]> {
   asked.length = 0;
   await guess().catch(() => undefined);
-  return [...asked];
+  // What is no secret may be asked for, too.
+  return asked.filter((key) => key !== CONNECTOR);
 }
 
 test('a guess that shares most of a secret asks for a key that shares nothing with it', async () => {
@@ -52,7 +54,7 @@ test('a guess that shares most of a secret asks for a key that shares nothing wi
   const desk = new EnrolmentDesk({
     ...{ store: watched, authority, trustDomain: 'sallyport.internal', certificateLife: HOUR, now: Date.now },
   });
-  const { token } = await desk.createToken('rack-1', HOUR, 'test');
+  const { token } = await desk.createToken(CONNECTOR, HOUR, 'test');
   const claims = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString());
   const withSecret = (secret: string): string =>
     `${token.split('.')[0]}.${Buffer.from(JSON.stringify({ ...claims, secret })).toString('base64url')}`;

@@ -125,6 +125,33 @@ describe('certificates that are held', () => {
     assert.deepEqual(await held(), ['berlin-1 0A2']);
   });
 
+  test('a token that was made before its holder was revoked admits nobody, also when it is spent just then', async () => {
+    const before = (await desk.createToken('berlin-1', HOUR, 'ops')).token;
+    const other = (await desk.createToken('paris-1', HOUR, 'ops')).token;
+    await enrol('berlin-1');
+    assert.equal(await desk.revoke('berlin-1'), true);
+    await assert.rejects(desk.enrol(before, 'csr'), { code: 'token-used' });
+    assert.equal((await desk.enrol(other, 'csr')).name, 'paris-1');
+    await enrol('berlin-1');
+    const unused = (await desk.createToken('rome-1', HOUR, 'ops')).token;
+    assert.equal(await desk.revoke('rome-1'), true, 'it never enrolled');
+    await assert.rejects(desk.enrol(unused, 'csr'), { code: 'token-used' });
+    const late = (await desk.createToken('berlin-1', HOUR, 'ops')).token;
+    const { issueClient } = authority;
+    authority.issueClient = async (wish) => {
+      await desk.revoke('berlin-1');
+      return (issueClient as Authority['issueClient'])(wish);
+    };
+    await assert.rejects(desk.enrol(late, 'csr'), { code: 'connector-revoked' });
+    authority.issueClient = issueClient as Authority['issueClient'];
+    assert.deepEqual(
+      (await held()).map((one) => one.split(' ')[0]).filter((name) => name === 'berlin-1'),
+      [],
+    );
+    await enrol('berlin-1');
+    assert.equal((await held()).filter((one) => one.startsWith('berlin-1')).length, 1);
+  });
+
   test('nothing is issued for the word of a TPM where nobody can check it', async () => {
     const { token } = await desk.createToken('berlin-1', HOUR, 'ops');
     await assert.rejects(desk.enrol(token, 'csr', {} as KeyProof), { code: 'ek-chain-untrusted' });
