@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { suite, test } from 'node:test';
+import { after, before, suite, test } from 'node:test';
 import { checkArchitecture } from './architecture.ts';
 import { ROOMS } from './graph.ts';
 import { specifiersOf } from './specifiers.ts';
@@ -14,20 +14,21 @@ test('the rooms import one way only', () => {
   assert.deepEqual(checkArchitecture(root), []);
 });
 
-/** The complaints that appear when `files` are added to a copy of the rooms. */
+/** A copy of the rooms to plant in; each violation is pulled out again. */
+let copy = '';
+let known: ReadonlySet<string> = new Set();
+
+/** The complaints that appear when `files` are added to the copy. */
 function withPlanted(files: Readonly<Record<string, string>>): string[] {
-  const copy = mkdtempSync(join(tmpdir(), 'sallyport-architecture-'));
   try {
-    for (const entry of ['package.json', ...ROOMS])
-      cpSync(join(root, entry), join(copy, entry), { recursive: true });
-    const before = new Set(checkArchitecture(copy));
     for (const [file, text] of Object.entries(files)) {
       mkdirSync(dirname(join(copy, file)), { recursive: true });
-      writeFileSync(join(copy, file), text);
+      // Never over a file that is there: what is pulled out again must be what was planted.
+      writeFileSync(join(copy, file), text, { flag: 'wx' });
     }
-    return checkArchitecture(copy).filter((problem) => !before.has(problem));
+    return checkArchitecture(copy).filter((problem) => !known.has(problem));
   } finally {
-    rmSync(copy, { recursive: true, force: true });
+    for (const file of Object.keys(files)) rmSync(join(copy, file));
   }
 }
 
@@ -149,6 +150,15 @@ const planted: readonly {
 ];
 
 suite('a planted violation is refused with the chain that breaks the rule:', () => {
+  before(() => {
+    copy = mkdtempSync(join(tmpdir(), 'sallyport-architecture-'));
+    for (const entry of ['package.json', ...ROOMS]) {
+      cpSync(join(root, entry), join(copy, entry), { recursive: true });
+    }
+    known = new Set(checkArchitecture(copy));
+  });
+  after(() => rmSync(copy, { recursive: true, force: true }));
+
   for (const { name, files, says } of planted) {
     test(name, () => {
       const problems = withPlanted(files);

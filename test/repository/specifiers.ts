@@ -30,8 +30,19 @@ const BEFORE_REGEX = new Set([
   'await',
 ]);
 
-/** The file's words, signs and string literals in order, comments and regular expressions left out. */
-export function tokensOf(source: string): Token[] {
+const READ = new Map<string, readonly Token[]>();
+
+/**
+ * The file's words, signs and string literals in order, comments and regular expressions left out. Each text is read
+ * once: planting a violation changes a file or two, and asks for the tokens of all of them again.
+ */
+export function tokensOf(source: string): readonly Token[] {
+  const read = READ.get(source) ?? scan(source);
+  READ.set(source, read);
+  return read;
+}
+
+function scan(source: string): Token[] {
   const tokens: Token[] = [];
   const braces: ('block' | 'template')[] = [];
   let at = 0;

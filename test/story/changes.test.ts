@@ -236,6 +236,9 @@ test('what authorised people signed is in force, and nothing else', {
       assert.match(await start(writeBundle(second as Bundle)), /fresh\.yaml is not as change 2 has it/);
       installation.write('change.json', writeBundle(second as Bundle));
       await installation.startGateway();
+      // The connector is waiting out its pause by now, which grows to half a minute.
+      await installation.connector.stop();
+      installation.startConnector();
       await installation.connected();
       assert.equal(await reads(), 403);
     },
