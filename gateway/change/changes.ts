@@ -166,7 +166,8 @@ export class Changes {
     try {
       change = readChange(text);
       signers = judge(change, this.#terms, this.current, now());
-      await checkContents(change.bundle);
+      const own = { name: configurationName(config), path: configuration.file };
+      await checkContents(change.bundle, own, now());
     } catch (error) {
       if (error instanceof ChangeRefusal) await this.#recordRefusal(error, by, { change, file });
       throw error;

@@ -7,6 +7,7 @@ import { directoryOfAll } from '#gateway/workers/share';
 import type { Recorder } from '#siem/recorder';
 import { BreakGlass } from './break-glass.ts';
 import { Callers } from './callers.ts';
+import { namedAdmins } from './config.ts';
 import { Shares } from './shares.ts';
 import { gatewayName } from './signed-request.ts';
 
@@ -43,8 +44,7 @@ export function openAdmins({ config, signed, store, recorder, now }: AdminsParts
   };
   if (admin !== undefined) {
     const known = new Set(signers().map(({ principal }) => principal));
-    const named = [...Object.values(admin.roles).flat(), ...admin.breakGlass.accounts];
-    const unknown = named.find((name) => name !== undefined && !known.has(name));
+    const unknown = namedAdmins(admin).find((name) => !known.has(name));
     if (unknown !== undefined) throw new SignersError(`${admin.signers} has no key of ${unknown}`);
   }
   const shares = new Shares(now, admin !== undefined);

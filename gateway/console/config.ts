@@ -49,6 +49,11 @@ export const adminSchema: z.ZodType<AdminConfig> = z
   })
   .describe('Requests of admins are signed with SSH keys, and what each may ask for is said by roles.');
 
+/** Names that must be in the list of signers. */
+export function namedAdmins({ roles, breakGlass }: AdminConfig): readonly string[] {
+  return [...Object.values(roles).flatMap((names) => names ?? []), ...breakGlass.accounts];
+}
+
 export function resolveAdminPaths(config: AdminConfig, at: (path: string) => string): AdminConfig {
   const { socket } = config;
   return { ...config, signers: at(config.signers), ...(socket === undefined ? {} : { socket: at(socket) }) };

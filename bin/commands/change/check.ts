@@ -1,5 +1,6 @@
 // `sallyport change check`: what a gateway would say of a change, without a gateway.
-import { termsOf } from '#gateway/change/governed';
+import { checkContents } from '#gateway/change/contents';
+import { configurationName, termsOf } from '#gateway/change/governed';
 import { judge } from '#gateway/change/judge';
 import { ChangeRefusal } from '#gateway/change/reasons';
 import { EXIT } from '../../exit.ts';
@@ -30,6 +31,7 @@ export async function run(argv: readonly string[]): Promise<number> {
     try {
       const change = readChangeFile(file);
       const signers = judge(change, termsOf(config, configFile), inForce, Date.now());
+      await checkContents(change.bundle, { name: configurationName(config), path: configFile }, Date.now());
       const { sequence } = change.statement;
       process.stdout.write(
         json

@@ -7,8 +7,9 @@ import { join } from 'node:path';
 import { after, suite, test } from 'node:test';
 import fc from 'fast-check';
 import { run as apply } from '#bin/commands/change/apply';
+import { run as check } from '#bin/commands/change/check';
 import { AcceptedChanges, KeptChangeError } from '#gateway/change/accepted';
-import { readChange, writeBundle } from '#gateway/change/bundle';
+import { type Bundle, readChange, writeBundle } from '#gateway/change/bundle';
 import { Changes } from '#gateway/change/changes';
 import { termsOf } from '#gateway/change/governed';
 import { judge } from '#gateway/change/judge';
@@ -196,6 +197,76 @@ suite('taking up changes', { skip: requires(...NEEDS) }, () => {
     bed.commit(`${POLICY}# nobody\n`);
     const text = writeBundle(bed.change([ada], { id: first.id, sequence: 1 }));
     await assert.rejects(changes.offer(text, BY), { code: 'signers-invalid' });
+  });
+
+  test('what the next start would not take is refused now', async () => {
+    const own = new ChangeBed();
+    after(() => own.close());
+    const key = own.signer('ada', 'namespaces="sallyport-change"');
+    own.begin();
+    const one = own.change([key]);
+    own.write('repository/change.json', writeBundle(one));
+    const { open, events } = gateway(place(), undefined, own);
+    const changes = await open();
+    const { id } = readChange(writeBundle(one));
+    const begun = own.read('repository/gateway.yaml');
+    const list = own.read('repository/allowed_signers');
+    const offered = async (
+      text: string,
+      signers: string,
+      admins: string,
+      leaveOut?: string,
+    ): Promise<string> => {
+      own.write('repository/gateway.yaml', text);
+      own.write('repository/allowed_signers', signers);
+      own.write('repository/admins', admins);
+      own.write('repository/maker.pem', 'one\n');
+      own.git('add', '.');
+      own.git('commit', '-q', '--allow-empty', '-m', 'another');
+      const without = (bundle: Bundle): Bundle => {
+        if (leaveOut === undefined) return bundle;
+        const { [leaveOut]: _, ...contents } = bundle.contents;
+        const statement = JSON.parse(bundle.statement);
+        delete statement.files[leaveOut];
+        return { ...bundle, contents, statement: JSON.stringify(statement) };
+      };
+      const change = own.change([key], { id, sequence: 1 }, without);
+      return changes.offer(writeBundle(change), BY).then(
+        () => 'taken',
+        ({ code, detail }: ChangeRefusal) => `${code}: ${detail}`,
+      );
+    };
+    const key1 = list.trim().split(' ').slice(-2).join(' ');
+    const admin = `${begun}admin: { signers: ./admins, roles: { operator: [ada, ben] } }\n`;
+    const files = begun.replace('bundle:', 'files: [./maker.pem]\n  bundle:');
+    const none = '1 people must sign, and it lists 0 who can';
+    assert.deepEqual(
+      [
+        await offered(begun, list.replace('sallyport-change', 'git'), ''),
+        await offered(begun, list.replace('namespaces=', 'valid-before="20260303Z",namespaces='), ''),
+        await offered(admin, list, `ada ${key1}\n`),
+        await offered(admin, list, `ada namespaces="git" ${key1}\n`),
+        await offered(files, list, '', 'files/maker.pem'),
+        await offered(files, list, ''),
+      ],
+      [
+        `signers-invalid: ${none}`,
+        `signers-invalid: ${none}`,
+        'signers-invalid: admins has no key of ben, whom configuration/gateway names',
+        'signers-invalid: it lists no admin who can sign',
+        'incomplete: files/maker.pem',
+        'taken',
+      ],
+    );
+    assert.equal(events.filter(({ kind }) => kind === 'change-refused').length, 5);
+    own.write('repository/policy.yaml', 'version: 1\n');
+    own.git('commit', '-q', '-a', '-m', 'no policy');
+    const bad = own.write('bad.json', writeBundle(own.change([key])));
+    assert.equal(
+      await check([bad, '--config', own.config.file]),
+      1,
+      'the command says what the gateway says',
+    );
   });
 
   test('a file that the configuration lists is read as it was signed, whatever lies on the disk', async () => {
