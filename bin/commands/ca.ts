@@ -5,7 +5,7 @@ import { adminSocket } from '#gateway/console/admin';
 import { AuthorityError } from '#gateway/pki/ca-certificate';
 import { IssueError } from '#gateway/pki/issued';
 import { SignerError } from '#gateway/pki/signer/signer';
-import { LooseModeError, writeWhole } from '#gateway/state/private-files';
+import { LooseModeError, requirePlaceFor, writeWhole } from '#gateway/state/private-files';
 import { describeError } from '#siem/system-error';
 import { AdminError, type AdminReply, callAdmin } from '../admin-client.ts';
 import { EXIT } from '../exit.ts';
@@ -99,6 +99,7 @@ const WORK: Readonly<Record<string, Work>> = {
         `--life ${JSON.stringify(text)} is not a duration; use 90s, 15m or 2h, at most 24h`,
       );
     }
+    if (out !== undefined) requirePlaceFor(out);
     const wish = { kind: 'service', name: needed(service, '--service'), life };
     const { body } = await ask(values, 'POST', '/v1/enrolment-tokens', wish);
     const token = String(body['token']);

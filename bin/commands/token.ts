@@ -1,5 +1,5 @@
 // `sallyport token create`: an enrolment token for one connector, from the running gateway.
-import { writeWhole } from '#gateway/state/private-files';
+import { requirePlaceFor, writeWhole } from '#gateway/state/private-files';
 import { AdminError, callAdmin } from '../admin-client.ts';
 import { EXIT } from '../exit.ts';
 import { operatorName } from '../operator.ts';
@@ -54,6 +54,7 @@ export async function run(argv: readonly string[]): Promise<number> {
   }
   const config = readGatewayConfig(file);
   if (config === undefined) return EXIT.usage;
+  if (out !== undefined) requirePlaceFor(out);
   try {
     const by = operatorName();
     const { status, body } = await callAdmin(config, 'POST', '/v1/enrolment-tokens', {

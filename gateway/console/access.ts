@@ -5,7 +5,8 @@ import { REVOCABLE } from '#gateway/access/revocations';
 import type { Revoke, Revoked } from '#gateway/access/revoke';
 import type { LiveSession } from '#gateway/identity/live-session';
 import type { Sessions } from '#gateway/identity/sessions';
-import { CONNECTOR_NAME } from '#gateway/pki/enrolment';
+import { CONNECTOR_NAME, CONNECTOR_NAME_WORDS } from '#gateway/pki/enrolment';
+import { badRequest } from './bad-request.ts';
 import { type AdminEnv, actorOf } from './door.ts';
 import { DrillError, type Drills } from './drill.ts';
 import { DRILLS } from './rehearsal.ts';
@@ -19,7 +20,7 @@ export interface AccessParts {
 const drillBody = z.strictObject({
   fault: z.enum(DRILLS),
   seconds: z.int().min(1).max(60),
-  connector: z.string().regex(CONNECTOR_NAME).optional(),
+  connector: z.string().regex(CONNECTOR_NAME, CONNECTOR_NAME_WORDS).optional(),
   alone: z.boolean().optional(),
   by: z.string().optional(),
 });
@@ -42,7 +43,7 @@ export function accessApp({ sessions, revoke, drills }: AccessParts): Hono<Admin
   });
   app.post('/revocations', async (c) => {
     const body = revocationBody.safeParse(await c.req.json().catch(() => undefined));
-    if (!body.success) return c.json({ error: 'bad-request', message: z.prettifyError(body.error) }, 400);
+    if (!body.success) return c.json(badRequest(body.error), 400);
     const { kind, id, reason } = body.data;
     const by = actorOf(c);
     const ids = kind === 'person' ? await revoke.people(id) : [id];
@@ -57,7 +58,7 @@ export function accessApp({ sessions, revoke, drills }: AccessParts): Hono<Admin
   });
   app.post('/drills', async (c) => {
     const body = drillBody.safeParse(await c.req.json().catch(() => undefined));
-    if (!body.success) return c.json({ error: 'bad-request', message: z.prettifyError(body.error) }, 400);
+    if (!body.success) return c.json(badRequest(body.error), 400);
     const { by: _, ...wish } = body.data;
     try {
       return c.json(await drills.run(wish, actorOf(c)));

@@ -20,7 +20,12 @@ import { CHECK_INTERVAL, HEADERS_TIMEOUT, OWN_BODY, REQUEST_TIMEOUT } from '#gat
 import { serveOwn } from '#gateway/edge/own-pages';
 import type { Strangers } from '#gateway/inspect/strangers';
 import type { AuthorityOffice } from '#gateway/pki/authority-office';
-import { CONNECTOR_NAME, type EnrolmentDesk, serviceName } from '#gateway/pki/enrolment';
+import {
+  CONNECTOR_NAME,
+  CONNECTOR_NAME_WORDS,
+  type EnrolmentDesk,
+  serviceName,
+} from '#gateway/pki/enrolment';
 import type { SshDesk } from '#gateway/pki/ssh/desk';
 import type { Measured } from '#gateway/release/measure';
 import type { ConnectorStatus } from '#gateway/tunnel/relay';
@@ -28,6 +33,7 @@ import type { Recorder } from '#siem/recorder';
 import { type AccessParts, accessApp } from './access.ts';
 import type { Admins } from './admins.ts';
 import { authorityAdmin } from './authorities.ts';
+import { badRequest } from './bad-request.ts';
 import { changeAdmin } from './changes.ts';
 import { deviceAdmin } from './devices.ts';
 import { type AdminEnv, actorOf, door } from './door.ts';
@@ -95,7 +101,7 @@ export interface AdminParts extends AccessParts {
 }
 
 const tokenBody = z.strictObject({
-  name: z.string().regex(CONNECTOR_NAME),
+  name: z.string().regex(CONNECTOR_NAME, CONNECTOR_NAME_WORDS),
   /** Whose name that is. */
   kind: z.enum(['connector', 'service']).default('connector'),
   /** Milliseconds. */
@@ -124,7 +130,7 @@ export function adminApp(parts: AdminParts): Hono<AdminEnv> {
   });
   app.post('/v1/enrolment-tokens', async (c) => {
     const body = tokenBody.safeParse(await c.req.json().catch(() => undefined));
-    if (!body.success) return c.json({ error: 'bad-request', message: z.prettifyError(body.error) }, 400);
+    if (!body.success) return c.json(badRequest(body.error), 400);
     const { kind, life } = body.data;
     const name = kind === 'service' ? serviceName(body.data.name) : body.data.name;
     const by = actorOf(c);
@@ -145,7 +151,7 @@ export function adminApp(parts: AdminParts): Hono<AdminEnv> {
   });
   app.post('/v1/break-glass', async (c) => {
     const body = openingBody.safeParse(await c.req.json().catch(() => undefined));
-    if (!body.success) return c.json({ error: 'bad-request', message: z.prettifyError(body.error) }, 400);
+    if (!body.success) return c.json(badRequest(body.error), 400);
     const { actor, fingerprint = '' } = c.get('caller');
     const until = await parts.admins.breakGlass.open(actor, fingerprint, body.data.reason);
     if (until !== undefined) return c.json({ account: actor.id, until });

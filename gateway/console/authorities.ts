@@ -5,12 +5,15 @@ import { OWN_BODY } from '#gateway/edge/limits';
 import type { AuthorityOffice } from '#gateway/pki/authority-office';
 import { AuthorityError } from '#gateway/pki/ca-certificate';
 import { SignerError } from '#gateway/pki/signer/signer';
+import { badRequest } from './bad-request.ts';
 import { type AdminEnv, actorOf } from './door.ts';
 
 /** Room for one of each worker. */
 const importBody = z.strictObject({ certificate: z.string().min(1).max(OWN_BODY) });
 const revocationBody = z.strictObject({
-  serial: z.string().regex(/^[0-9A-Fa-f]{2,40}$/),
+  serial: z
+    .string()
+    .regex(/^[0-9A-Fa-f]{2,40}$/, 'a serial number is 2 to 40 hex digits, as `sallyport ca list` shows it'),
   reason: z.string().min(1).max(500).optional(),
   /** Whoever asks is known already. */
   by: z.string().optional(),
@@ -45,7 +48,7 @@ export function authorityAdmin(office: AuthorityOffice): Hono<AdminEnv> {
   );
   app.post('/authorities/:id/import', async (c) => {
     const body = importBody.safeParse(await c.req.json().catch(() => undefined));
-    if (!body.success) return c.json({ error: 'bad-request', message: z.prettifyError(body.error) }, 400);
+    if (!body.success) return c.json(badRequest(body.error), 400);
     return c.json(await office.install(c.req.param('id'), body.data.certificate, actorOf(c)));
   });
   app.get('/certificates', async (c) => {
@@ -58,7 +61,7 @@ export function authorityAdmin(office: AuthorityOffice): Hono<AdminEnv> {
   });
   app.post('/certificate-revocations', async (c) => {
     const body = revocationBody.safeParse(await c.req.json().catch(() => undefined));
-    if (!body.success) return c.json({ error: 'bad-request', message: z.prettifyError(body.error) }, 400);
+    if (!body.success) return c.json(badRequest(body.error), 400);
     const { serial, reason } = body.data;
     const holder = await office.revoke(serial, actorOf(c), reason);
     if (holder !== undefined) return c.json({ holder });

@@ -48,6 +48,19 @@ export class AdminRefusal extends Error {
   }
 }
 
+/** An admin has had their share. */
+export class ShareSpent extends AdminRefusal {
+  /** Seconds after which they may ask again. */
+  readonly retryAfter: number;
+
+  /** `wait`: milliseconds. */
+  constructor(caller: Caller, wait: number) {
+    const retryAfter = Math.max(1, Math.ceil(wait / 1000));
+    super('too-many', caller, `: ask again in ${retryAfter} s`);
+    this.retryAfter = retryAfter;
+  }
+}
+
 export interface Caller {
   readonly actor: Actor;
   /** Roles of the table; `owner`; `break-glass`. */
@@ -104,8 +117,8 @@ export class Callers {
     const { fingerprint } = key;
     const forEmergencies = admin.breakGlass.accounts.includes(principal);
     // Before anything is written of it.
-    if (!shares.spend(principal))
-      throw new AdminRefusal('too-many', { actor, fingerprint, roles: [], breakGlass: forEmergencies });
+    const wait = shares.spend(principal);
+    if (wait > 0) throw new ShareSpent({ actor, fingerprint, roles: [], breakGlass: forEmergencies }, wait);
     await this.#onlyOnce(request, principal, forEmergencies);
     if (forEmergencies) {
       const open = breakGlass.sealOf(fingerprint) === 'open';

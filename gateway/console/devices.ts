@@ -4,6 +4,7 @@ import { z } from 'zod';
 import type { DeviceDesk } from '#gateway/attest/desk';
 import type { ListedDevice } from '#gateway/attest/device-verifier';
 import { AttestationRefusal } from '#gateway/attest/refusal';
+import { badRequest } from './bad-request.ts';
 import { type AdminEnv, actorOf } from './door.ts';
 
 const MAX_TOKEN_LIFE = 7 * 24 * 3_600_000;
@@ -27,7 +28,9 @@ const tokenBody = z.strictObject({
     .optional(),
   by,
 });
-const words = z.array(z.string().regex(/^\S{1,256}$/)).max(64);
+const words = z
+  .array(z.string().regex(/^\S{1,256}$/, 'a word of a command line has no blanks and at most 256 characters'))
+  .max(64);
 const learnBody = z.strictObject({
   by,
   openPcrs: z.array(z.int('a PCR is a number').min(0).max(7)).max(8).optional(),
@@ -42,9 +45,7 @@ const learnBody = z.strictObject({
 export function deviceAdmin(desk: DeviceDesk, connectorNames: ReadonlySet<string>): Hono<AdminEnv> {
   const app = new Hono<AdminEnv>();
   app.onError((error, c) => {
-    if (error instanceof z.ZodError) {
-      return c.json({ error: 'bad-request', message: z.prettifyError(error) }, 400);
-    }
+    if (error instanceof z.ZodError) return c.json(badRequest(error), 400);
     if (!(error instanceof AttestationRefusal)) throw error;
     const status = error.code === 'device-unknown' ? 404 : 409;
     return c.json({ error: error.code, message: `${error.message} ${error.remedy}` }, status);

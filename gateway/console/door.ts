@@ -10,6 +10,7 @@ import {
   type AskedRequest,
   type Caller,
   type Callers,
+  ShareSpent,
 } from './callers.ts';
 import { routeOf } from './roles.ts';
 import type { Shares } from './shares.ts';
@@ -59,14 +60,15 @@ export function door({ callers, recorder, strangers, shares }: DoorParts): Middl
     try {
       caller = await callers.identify(await asked(c));
       callers.admit(caller, route);
-      if (!shares.enter(caller.actor.id)) throw new AdminRefusal('too-many', caller);
+      // One of theirs that ends leaves room: nobody knows when.
+      if (!shares.enter(caller.actor.id)) throw new ShareSpent(caller, 0);
     } catch (error) {
       if (!(error instanceof AdminRefusal)) throw error;
       const { code, message, caller: known } = error;
       const { actor: by, roles, breakGlass } = known ?? NOBODY;
-      if (code === 'too-many') {
+      if (error instanceof ShareSpent) {
         strangers.countAction(by, code);
-        c.header('Retry-After', '10');
+        c.header('Retry-After', String(error.retryAfter));
         return c.json({ error: code, message }, 429);
       }
       const refused = { ...about, verdict: 'refused', code, by, roles, breakGlass } as const;

@@ -19,9 +19,9 @@ export class Shares {
     this.#atOnce = named ? AT_ONCE : Number.POSITIVE_INFINITY;
   }
 
-  /** Takes a request from this admin's minute; false if there is none left. */
-  spend(admin: string): boolean {
-    return this.#counts.admit(admin, REQUESTS, MINUTE) === 0;
+  /** Takes a request from this admin's minute and answers 0, or the milliseconds until one is left. */
+  spend(admin: string): number {
+    return this.#counts.admit(admin, REQUESTS, MINUTE);
   }
 
   /** A request of this admin is under way until `leave`; false if there are too many. */

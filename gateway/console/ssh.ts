@@ -4,6 +4,7 @@ import { type Context, Hono } from 'hono';
 import { z } from 'zod';
 import type { SshDesk } from '#gateway/pki/ssh/desk';
 import { authorityTrouble } from './authorities.ts';
+import { badRequest } from './bad-request.ts';
 import { type AdminEnv, actorOf } from './door.ts';
 import { ROUND_HEADER } from './signed-request.ts';
 
@@ -22,7 +23,12 @@ const rotationBody = z
     error: 'expected either `lead` or `compromised`',
   });
 const revocationBody = z.strictObject({
-  serial: z.string().regex(/^[1-9][0-9]{0,19}$/),
+  serial: z
+    .string()
+    .regex(
+      /^[1-9][0-9]{0,19}$/,
+      'the serial number of an SSH certificate is a number, as `ssh-keygen -L` shows it',
+    ),
   reason: z.string().min(1).max(500).optional(),
   /** Whoever asks is known already. */
   by: z.string().optional(),
@@ -44,7 +50,7 @@ export function sshAdmin(desk: SshDesk | undefined): Hono<AdminEnv> {
   app.post('/ssh-authority/rotate', (c) =>
     offered(c, async (one) => {
       const body = rotationBody.safeParse(await c.req.json().catch(() => undefined));
-      if (!body.success) return c.json({ error: 'bad-request', message: z.prettifyError(body.error) }, 400);
+      if (!body.success) return c.json(badRequest(body.error), 400);
       const { lead, gateway = one.gateway } = body.data;
       const known = await one.gateways();
       if (!known.has(gateway)) {
@@ -62,7 +68,7 @@ export function sshAdmin(desk: SshDesk | undefined): Hono<AdminEnv> {
   app.post('/ssh-revocations', (c) =>
     offered(c, async (one) => {
       const body = revocationBody.safeParse(await c.req.json().catch(() => undefined));
-      if (!body.success) return c.json({ error: 'bad-request', message: z.prettifyError(body.error) }, 400);
+      if (!body.success) return c.json(badRequest(body.error), 400);
       const { serial, reason } = body.data;
       const holder = await one.revoke(serial, actorOf(c), reason);
       if (holder !== undefined) return c.json({ holder });

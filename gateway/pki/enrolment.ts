@@ -18,6 +18,9 @@ const MAX_CERTIFICATES = 64;
 /** Names of connectors: a DNS label, so they fit certificates, events and file names alike. */
 export const CONNECTOR_NAME: RegExp = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 
+/** What to tell whoever wrote another one. */
+export const CONNECTOR_NAME_WORDS = 'a name is small letters, digits and `-`, at most 63, like berlin-1';
+
 export type EnrolmentFailure = 'token-malformed' | 'token-expired' | 'token-used' | 'connector-revoked';
 
 /** Enrolment refused. `message` tells the connector's operator what to do. */

@@ -1,6 +1,17 @@
 // Files that hold keys and state: written for their owner only, and refused when others could read them.
 import { randomBytes } from 'node:crypto';
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  accessSync,
+  closeSync,
+  constants,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
 import { looseness } from '#siem/private-file';
 
@@ -19,6 +30,13 @@ export function requirePrivate(path: string): void {
 export function readPrivate(path: string): string {
   requirePrivate(path);
   return readFileSync(path, 'utf8').replace(/\r?\n$/, '');
+}
+
+/** Throws what `writeWhole` would: before something is made that can be had only once, and is to be written there. */
+export function requirePlaceFor(path: string): void {
+  accessSync(dirname(path), constants.W_OK);
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true)
+    throw Object.assign(new Error('it is a directory'), { code: 'EISDIR', syscall: 'rename', path });
 }
 
 /** Writes a file whole or not at all, durable when this returns. Mode is 0600 unless told otherwise. */

@@ -20,6 +20,8 @@ import type { WorkerProcess } from './worker-process.ts';
 interface Reply {
   readonly status: number;
   readonly text: string;
+  /** As the worker said it. */
+  readonly retryAfter?: string | undefined;
 }
 
 type Answering = Pick<WorkerProcess, 'number' | 'health'>;
@@ -139,7 +141,8 @@ function ask(
           text += chunk;
         });
         reply.on('error', failed);
-        reply.on('end', () => resolve({ status: reply.statusCode ?? 502, text }));
+        const { 'retry-after': retryAfter } = reply.headers;
+        reply.on('end', () => resolve({ status: reply.statusCode ?? 502, text, retryAfter }));
       },
     );
     call.on('error', failed);
@@ -147,11 +150,12 @@ function ask(
   });
 }
 
-function send(response: ServerResponse, { status, text }: Reply): void {
+function send(response: ServerResponse, { status, text, retryAfter }: Reply): void {
   if (response.headersSent) {
     response.destroy();
     return;
   }
+  if (retryAfter !== undefined) response.setHeader('Retry-After', retryAfter);
   response.writeHead(status, { 'Content-Type': 'application/json', 'Cache-Control': 'no-store' });
   response.end(text);
 }

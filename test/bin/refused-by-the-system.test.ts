@@ -33,6 +33,35 @@ test('a directory where a file is to be written or read', () => {
   assert.equal(read.stderr, `sallyport release: ${directory}: it is a directory\n`);
 });
 
+test('a token that could not be written is not asked for', () => {
+  const config = join(directory, 'gateway.yaml');
+  writeFileSync(
+    config,
+    `version: 1
+policy: ./policy.yaml
+portal: https://access.localhost:8443
+listen: { people: "127.0.0.1:0", connectors: "127.0.0.1:0", health: "127.0.0.1:0" }
+identity: { providers: [{ id: corp, name: Corp, issuer: "https://id.example.com", clientId: sallyport }] }
+apps: [{ id: wiki, name: Wiki, host: wiki.localhost, connectors: [rack-1] }]
+`,
+  );
+  const missing = join(directory, 'none');
+  for (const words of [
+    ['token', 'create', '--connector', 'rack-1'],
+    ['ca', 'issue-service', '--service', 'billing'],
+    ['device', 'token', '--name', 'ada-laptop'],
+  ]) {
+    for (const [out, said] of [
+      [join(missing, 'token'), `${missing}: there is no such file or directory`],
+      [directory, `${directory}: it is a directory`],
+    ] as const) {
+      const { status, stderr } = sallyport(...words, '--config', config, '--out', out);
+      // Nobody answers here: whoever had been asked first would have been missed first.
+      assert.deepEqual([status, stderr.replace(/^sallyport[a-z ]*: /, '')], [1, `${said}\n`]);
+    }
+  }
+});
+
 test('a mistake in a list of signers is told with its file', () => {
   const { status, stderr } = sallyport('release', 'check', '--signers', garbage);
   assert.equal(status, 1, stderr);

@@ -141,6 +141,9 @@ test('authorities are looked after by commands, and nothing stops for it', {
       const unknown = await ca('revoke', '--serial', 'ABCDEF');
       assert.equal(unknown.code, 1);
       assert.match(unknown.output, /no certificate with the serial number/);
+      const none = await ca('revoke', '--serial', 'zz');
+      assert.equal(none.code, 1);
+      assert.match(none.output, /^sallyport ca: serial: a serial number is 2 to 40 hex digits[^\n]*\n$/);
       await good('crl', '--out', 'crl.pem');
       assert.equal(
         readFileSync(at('crl.pem'), 'utf8'),

@@ -1,5 +1,5 @@
 // `sallyport device token`: lets one device enrol.
-import { writeWhole } from '#gateway/state/private-files';
+import { requirePlaceFor, writeWhole } from '#gateway/state/private-files';
 import { EXIT } from '../../exit.ts';
 import { readOptions } from '../../usage.ts';
 import { askGateway } from './admin.ts';
@@ -45,6 +45,7 @@ export async function run(argv: readonly string[]): Promise<number> {
     );
     return EXIT.usage;
   }
+  if (out !== undefined) requirePlaceFor(out);
   const life = Number(match[1]) * (UNITS[match[2] ?? ''] ?? 0);
   const body = { name, owner, connector, model, approved, life, ekName };
   const answer = await askGateway({

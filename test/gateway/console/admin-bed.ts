@@ -55,6 +55,8 @@ export class AdminBed {
   now: number = Date.UTC(2026, 2, 4);
   /** Nothing can be recorded. */
   full = false;
+  /** What the last answer said, in seconds. */
+  retryAfter: string | null = null;
   readonly #bed = new ChangeBed();
   #nonces = 0;
   #shares: Shares | undefined;
@@ -152,6 +154,7 @@ export class AdminBed {
       },
       ...(method === 'GET' ? {} : { body: sent }),
     });
+    this.retryAfter = reply.headers.get('retry-after');
     return { status: reply.status, code: ((await reply.json()) as { error?: unknown }).error };
   }
 }

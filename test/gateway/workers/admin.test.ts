@@ -23,7 +23,7 @@ async function asked(
   path: string,
   second: RequestListener,
   health: readonly (1 | undefined)[] = [1, 1],
-): Promise<{ readonly status: number; readonly body: Told }> {
+): Promise<{ readonly status: number; readonly body: Told; readonly retryAfter: string | undefined }> {
   const state = mkdtempSync(join(tmpdir(), 'sallyport-admins-'));
   chmodSync(state, 0o700);
   t.after(() => rmSync(state, { recursive: true, force: true }));
@@ -43,7 +43,10 @@ async function asked(
       reply.setEncoding('utf8').on('data', (chunk: string) => {
         text += chunk;
       });
-      reply.on('end', () => resolve({ status: reply.statusCode ?? 0, body: JSON.parse(text) as Told }));
+      const { statusCode: status = 0, headers } = reply;
+      reply.on('end', () =>
+        resolve({ status, body: JSON.parse(text) as Told, retryAfter: headers['retry-after'] }),
+      );
     });
     call.on('error', reject).end();
   });
@@ -82,4 +85,11 @@ test('what takes all workers is refused while one is not there, and asked of non
   const change = await asked(t, 'POST', '/v1/changes', () => (reached += 1), [1, undefined]);
   assert.equal(change.status, 200, 'what it takes up later is not refused');
   assert.equal(reached, 0);
+});
+
+test('when one may ask again is said as the worker said it', async (t) => {
+  const busy: RequestListener = (_, response) =>
+    void response.writeHead(429, { 'Retry-After': '41' }).end('{"error":"too-many"}');
+  const { status, retryAfter } = await asked(t, 'GET', '/v1/status', busy);
+  assert.deepEqual([status, retryAfter], [429, '41']);
 });
