@@ -46,19 +46,19 @@ apps: [{ id: wiki, name: Wiki, host: wiki.localhost, connectors: [rack-1] }]
 `,
   );
   const missing = join(directory, 'none');
-  for (const words of [
-    ['token', 'create', '--connector', 'rack-1'],
-    ['ca', 'issue-service', '--service', 'billing'],
-    ['device', 'token', '--name', 'ada-laptop'],
-  ]) {
-    for (const [out, said] of [
-      [join(missing, 'token'), `${missing}: there is no such file or directory`],
+  const nowhere = [join(missing, 'token'), `${missing}: there is no such file or directory`] as const;
+  for (const [words, [out, said]] of [
+    [
+      ['token', 'create', '--connector', 'rack-1'],
       [directory, `${directory}: it is a directory`],
-    ] as const) {
-      const { status, stderr } = sallyport(...words, '--config', config, '--out', out);
-      // Nobody answers here: whoever had been asked first would have been missed first.
-      assert.deepEqual([status, stderr.replace(/^sallyport[a-z ]*: /, '')], [1, `${said}\n`]);
-    }
+    ],
+    [['token', 'create', '--connector', 'rack-1'], nowhere],
+    [['ca', 'issue-service', '--service', 'billing'], nowhere],
+    [['device', 'token', '--name', 'ada-laptop'], nowhere],
+  ] as const) {
+    const { status, stderr } = sallyport(...words, '--config', config, '--out', out);
+    // No gateway runs: whoever had asked one first would have missed it first.
+    assert.deepEqual([status, stderr.replace(/^sallyport[a-z ]*: /, '')], [1, `${said}\n`]);
   }
 });
 
