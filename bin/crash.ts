@@ -1,22 +1,11 @@
 // Words for an error nobody expected: one line, a stack only on request, and never a secret in either.
+import { withoutSecrets } from '#siem/redact';
 
-/** Shapes of secrets that libraries are known to quote in their messages. */
-const SECRETS: readonly (readonly [RegExp, string])[] = [
-  [/-----BEGIN [^-]*-----[\s\S]*?(?:-----END [^-]*-----|$)/g, '[key or certificate]'],
-  [/\beyJ[\w-]{5,}\.[\w-]*\.?[\w-]*/g, '[token]'],
-  [/\b(bearer|basic|digest|token)\s+[\w+/=.~-]{6,}/gi, '$1 [hidden]'],
-  [
-    /\b([\w-]*(?:password|passwd|secret|token|cookie|api[_-]?key))(["']?\s*[=:]\s*)[^\s,;&}]+/gi,
-    '$1$2[hidden]',
-  ],
-  [/\/\/[^\s/@]+@/g, '//[hidden]@'],
+/** `text` without secrets, also of a kind that no record holds. */
+function cleaned(text: string): string {
   // JSON.parse quotes what it could not read, which may be the middle of a key file.
-  [/"[\s\S]*"(\.\.\.)? is not valid JSON/g, 'the text is not valid JSON'],
-  [/[\w+/=-]{40,}/g, '[hidden]'],
-];
-
-function withoutSecrets(text: string): string {
-  return SECRETS.reduce((clean, [shape, instead]) => clean.replace(shape, instead), text);
+  const told = text.replace(/"[\s\S]*"(\.\.\.)? is not valid JSON/g, 'the text is not valid JSON');
+  return withoutSecrets(told).replace(/[\w+/=-]{40,}/g, '[hidden]');
 }
 
 function oneLine(text: string): string {
@@ -26,16 +15,16 @@ function oneLine(text: string): string {
 
 /** What to print before ending: with `debug` the stack and the causes, otherwise one line that says how to get them. */
 export function describeCrash(error: unknown, debug: boolean): string {
-  if (!(error instanceof Error)) return `sallyport: stopped: ${oneLine(withoutSecrets(String(error)))}`;
+  if (!(error instanceof Error)) return `sallyport: stopped: ${oneLine(cleaned(String(error)))}`;
   if (debug) {
     const lines: string[] = [];
     for (let at: unknown = error; at instanceof Error && lines.length < 8; at = at.cause) {
       lines.push(`${lines.length === 0 ? 'sallyport: stopped: ' : 'caused by: '}${at.stack ?? String(at)}`);
     }
-    return withoutSecrets(lines.join('\n'));
+    return cleaned(lines.join('\n'));
   }
   const code = 'code' in error && typeof error.code === 'string' ? `${error.code}: ` : '';
-  const message = oneLine(withoutSecrets(error.message || error.name));
+  const message = oneLine(cleaned(error.message || error.name));
   const line = message.startsWith(code) ? message : code + message;
   return `sallyport: stopped by an unexpected error: ${line} (SALLYPORT_DEBUG=1 shows where)`;
 }
