@@ -1,5 +1,5 @@
 // Syslog over TLS (RFC 5424, 5425): octet-counted messages with the ECS document or CEF as their text.
-// The protocol has no acknowledgement, so what was sent shortly before a connection broke is sent again.
+// The protocol has no acknowledgement, so what may not have been read when a connection broke is sent again.
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { connect, type TLSSocket } from 'node:tls';
@@ -14,19 +14,20 @@ export interface SyslogOptions {
   readonly ca?: string | undefined;
   readonly certificate?: { readonly file: string; readonly key: string } | undefined;
   readonly format: 'ecs' | 'cef';
-  /** How long after sending a break may still have lost a message. */
+  /** How long after sending a receiver that ends the connection in order may not have read a message. */
   readonly settleMs?: number | undefined;
   readonly now: () => number;
 }
 
 interface Sent {
   readonly bytes: Buffer;
-  readonly at: number;
+  at: number;
 }
 
 /** local0, severity notice; alerts are local0, critical. */
 const NOTICE = 16 * 8 + 5;
 const CRITICAL = 16 * 8 + 2;
+/** More than the two machines hold between them (Linux: 4 MiB to be sent, 6 MiB to be read): what is older was read. */
 const MAX_UNSETTLED_BYTES = 16 * 1024 * 1024;
 const CONNECT_TIMEOUT = 10_000;
 
@@ -35,7 +36,7 @@ export class SyslogSink implements Sink {
   readonly type = 'syslog';
   readonly #options: SyslogOptions;
   #socket: TLSSocket | undefined;
-  /** Sent on this connection or the one that broke, and perhaps still on the way. */
+  /** Sent on this connection or the one that broke, and perhaps not read yet. */
   #unsettled: Sent[] = [];
   #unsettledBytes = 0;
 
@@ -59,6 +60,11 @@ export class SyslogSink implements Sink {
     return verdicts;
   }
 
+  /** Whether there is a connection that is not known to be broken. */
+  get connected(): boolean {
+    return this.#socket?.destroyed === false;
+  }
+
   async close(): Promise<void> {
     const socket = this.#socket;
     this.#socket = undefined;
@@ -74,8 +80,12 @@ export class SyslogSink implements Sink {
   async #connected(signal: AbortSignal): Promise<TLSSocket> {
     if (this.#socket !== undefined && !this.#socket.destroyed && this.#socket.writable) return this.#socket;
     const socket = await open(this.#options, signal);
-    this.#forgetSettled();
-    for (const { bytes } of this.#unsettled) await write(socket, bytes, signal);
+    for (const sent of this.#unsettled) {
+      await write(socket, sent.bytes, signal);
+      sent.at = this.#options.now();
+    }
+    // Who ends a connection in order has read all but the last; of any other end nothing is known.
+    socket.once('end', () => this.#forgetSettled());
     this.#socket = socket;
     return socket;
   }
@@ -84,7 +94,6 @@ export class SyslogSink implements Sink {
     this.#unsettled.push({ bytes, at: this.#options.now() });
     this.#unsettledBytes += bytes.length;
     while (this.#unsettledBytes > MAX_UNSETTLED_BYTES) this.#dropOldest();
-    if (this.#socket?.destroyed === false) this.#forgetSettled();
   }
 
   #forgetSettled(): void {

@@ -18,7 +18,7 @@ import { cefOf } from '#siem/sinks/cef';
 import { SyslogSink } from '#siem/sinks/syslog';
 import { requires } from '../../requires.ts';
 import { examples } from '../ecs/examples.ts';
-import { directoryFor } from '../outbox/documents.ts';
+import { directoryFor, document } from '../outbox/documents.ts';
 import { makeCertificate } from './certificate.ts';
 import { quiet, type Receiver, sinkContract, until } from './contract.ts';
 
@@ -50,7 +50,24 @@ function textOf(message: string): string {
   return message.replace(HEADER, '');
 }
 
-async function tlsReceiver(): Promise<Receiver & { readonly messages: string[] }> {
+interface TlsReceiver extends Receiver {
+  readonly messages: string[];
+  readonly sockets: ReadonlySet<Socket>;
+  /** Breaks all connections as a machine does for a process that died without having read everything. */
+  reset(): void;
+  sink(): SyslogSink;
+}
+
+/** Sends one event to a sink; answers its id. */
+function shipsTo(sink: SyslogSink): () => Promise<string> {
+  return async () => {
+    const one = document();
+    await sink.deliver([{ line: Buffer.from(JSON.stringify(one)) }], new AbortController().signal);
+    return one.event.id;
+  };
+}
+
+async function tlsReceiver(now: () => number = Date.now): Promise<TlsReceiver> {
   const directory = mkdtempSync(join(tmpdir(), 'sallyport-syslog-'));
   const files = makeCertificate(directory);
   const messages: string[] = [];
@@ -62,25 +79,25 @@ async function tlsReceiver(): Promise<Receiver & { readonly messages: string[] }
       if (down) return void socket.destroy();
       const frames = new Frames();
       sockets.add(socket);
+      socket.once('close', () => sockets.delete(socket));
       socket.on('error', () => undefined);
       socket.on('data', (chunk) => messages.push(...frames.push(chunk as Buffer)));
     },
   );
   server.on('tlsClientError', () => undefined);
+  const raw = new Set<Socket>();
+  server.on('connection', (socket: Socket) => raw.add(socket));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
   return {
     messages,
+    sockets,
+    reset: () => {
+      for (const socket of raw) socket.resetAndDestroy();
+    },
     sink: () =>
-      new SyslogSink({
-        name: 'soc',
-        host: '127.0.0.1',
-        port,
-        ca: files.certificate,
-        format: 'ecs',
-        now: Date.now,
-      }),
+      new SyslogSink({ name: 'soc', host: '127.0.0.1', port, ca: files.certificate, format: 'ecs', now }),
     ids: () => messages.map((message) => JSON.parse(textOf(message)).event.id),
     trouble: async (kind) => {
       down = kind === 'outage';
@@ -120,6 +137,54 @@ test('a message has the header of RFC 5424, a byte order mark and the exact reco
   const [first = '', second = ''] = receiver.messages;
   assert.equal(first, `<133>1 1970-01-01T00:00:00.000Z gw1.example sallyport - login-failed - \ufeff${line}`);
   assert.match(second, /^<130>1 /);
+});
+
+for (const [how, breaks] of [
+  ['ends in order', (sockets: Iterable<Socket>) => [...sockets].map((socket) => socket.end())],
+  ['breaks off', (sockets: Iterable<Socket>) => [...sockets].map((socket) => socket.destroy())],
+] as const) {
+  test(`what was sent just before a connection ${how} is sent again, however long the receiver is away`, {
+    skip,
+  }, async (t) => {
+    let now = Date.now();
+    const receiver = await tlsReceiver(() => now);
+    t.after(() => receiver.close());
+    const sink = receiver.sink();
+    t.after(() => sink.close());
+    const ship = shipsTo(sink);
+    const first = await ship();
+    await until(() => receiver.messages.length === 1);
+    breaks(receiver.sockets);
+    receiver.messages.length = 0;
+    await until(() => !sink.connected);
+    now += 600_000;
+    const second = await ship();
+    await until(() => receiver.messages.length === 2);
+    assert.deepEqual(receiver.ids(), [first, second]);
+  });
+}
+
+test('what a receiver that hangs has not read when it is killed is sent again, however long ago it was sent', {
+  skip,
+}, async (t) => {
+  let now = Date.now();
+  const receiver = await tlsReceiver(() => now);
+  t.after(() => receiver.close());
+  const sink = receiver.sink();
+  t.after(() => sink.close());
+  const ship = shipsTo(sink);
+  const before = await ship();
+  await until(() => receiver.messages.length === 1);
+  for (const socket of receiver.sockets) socket.pause();
+  const unread = await ship();
+  now += 600_000;
+  const later = await ship();
+  receiver.reset();
+  receiver.messages.length = 0;
+  await until(() => !sink.connected);
+  const after = await ship();
+  await until(() => receiver.messages.length === 4);
+  assert.deepEqual(receiver.ids(), [before, unread, later, after]);
 });
 
 test('a CEF line cannot be broken by what a client sends', () => {
