@@ -3,6 +3,7 @@
 import { closeSync, existsSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
 import { type GatewayConfig, gatewaySchema } from '#gateway/config';
 import { followFile } from '#gateway/followed-file';
+import { directoryOfAll } from '#gateway/workers/share';
 import { readDocument } from '#policy/document';
 import type { ChangeRef } from '#siem/change-event';
 import type { Actor } from '#siem/parties';
@@ -14,6 +15,7 @@ import { configurationName, furtherFiles, governedFiles, termsOf } from './gover
 import { type InForce, judge, type Terms } from './judge.ts';
 import { ChangeRefusal } from './reasons.ts';
 import { SignedCopies } from './signed-copies.ts';
+import { Turnovers } from './turnovers.ts';
 
 /** How often the file for changes is looked at, in milliseconds. */
 const WATCH_INTERVAL = 1_000;
@@ -44,6 +46,7 @@ export interface Taken {
 export class Changes {
   readonly #options: ChangesOptions;
   readonly #copies: SignedCopies;
+  readonly #turnovers: Turnovers;
   #signers: string;
   /** Puts the policy of a new change in force. */
   #adopt: () => Promise<unknown> = async () => undefined;
@@ -57,6 +60,7 @@ export class Changes {
     this.#options = options;
     const { config, configuration } = options;
     this.#copies = new SignedCopies(config.state, furtherFiles(config, configuration.file));
+    this.#turnovers = new Turnovers(directoryOfAll(config));
     this.#signers = signers;
   }
 
@@ -159,7 +163,29 @@ export class Changes {
     return refusal;
   }
 
+  /** Of several workers one may have been away while others took up what this one needs first. */
   async #take(text: string, by: Actor, file?: string): Promise<Taken> {
+    for (const missed of this.#missedBefore(text)) {
+      try {
+        await this.#takeUp(missed, BY_GATEWAY);
+      } catch (error) {
+        if (!(error instanceof ChangeRefusal)) throw error;
+      }
+    }
+    return this.#takeUp(text, by, file);
+  }
+
+  #missedBefore(text: string): readonly string[] {
+    if (this.current === undefined) return [];
+    try {
+      return this.#turnovers.between(this.current.sequence, readChange(text).statement.sequence);
+    } catch (error) {
+      if (error instanceof ChangeRefusal) return [];
+      throw error;
+    }
+  }
+
+  async #takeUp(text: string, by: Actor, file?: string): Promise<Taken> {
     const { accepted, config, configuration, recorder, now } = this.#options;
     let change: Change | undefined;
     let signers: readonly string[];
@@ -179,7 +205,9 @@ export class Changes {
     );
     const event = { kind: 'change-accepted', change: refOf(change), previous, signers, files, by } as const;
     await accepted.keep(change, () => recorder.record(event, { durable: true }));
-    this.#signers = bundle.contents['signers'] ?? this.#signers;
+    const signersNow = bundle.contents['signers'] ?? this.#signers;
+    if (config.worker !== undefined && signersNow !== this.#signers) this.#turnovers.keep(change);
+    this.#signers = signersNow;
     this.#copies.write(bundle.contents);
     await this.#adopt();
     const restart = bundle.contents[configurationName(config)] !== configuration.text;

@@ -16,10 +16,11 @@ import { judge } from '#gateway/change/judge';
 import { ChangeRefusal } from '#gateway/change/reasons';
 import { SshFormatError } from '#gateway/change/ssh-reader';
 import { readSshSignature } from '#gateway/change/sshsig';
+import type { GatewayConfig } from '#gateway/config';
 import type { SallyportEvent } from '#siem/event';
 import { requires } from '#test/requires';
 import { until } from '#test/story/part';
-import { ChangeBed, NEEDS, POLICY } from './bed.ts';
+import { ChangeBed, NEEDS, POLICY, publicKey } from './bed.ts';
 
 const NOW = Date.UTC(2026, 2, 4);
 const BY = { kind: 'operator', id: 'ada' } as const;
@@ -34,7 +35,7 @@ suite('taking up changes', { skip: requires(...NEEDS) }, () => {
   const { file, config } = bed.config;
 
   /** A gateway's changes in a state of their own; what it records, and whether it can. */
-  function gateway(state: string, logged?: string, from: ChangeBed = bed) {
+  function gateway(state: string, logged?: string, from: ChangeBed = bed, more: Partial<GatewayConfig> = {}) {
     const { file, config } = from.config;
     const events: SallyportEvent[] = [];
     const outbox = { full: false };
@@ -48,7 +49,7 @@ suite('taking up changes', { skip: requires(...NEEDS) }, () => {
     const configuration = { file, text: readFileSync(file, 'utf8') };
     const open = () =>
       Changes.open({
-        ...{ config: { ...config, state }, configuration, now: () => NOW },
+        ...{ config: { ...config, ...more, state }, configuration, now: () => NOW },
         accepted: AcceptedChanges.open(state, logged),
         recorder: recorder as never,
       });
@@ -139,6 +140,33 @@ suite('taking up changes', { skip: requires(...NEEDS) }, () => {
     const four = { id: three.id, sequence: 3 };
     await assert.rejects(changes.offer(writeBundle(bed.change([ada], four)), BY), { code: 'unknown-signer' });
     assert.equal((await changes.offer(writeBundle(bed.change([ben], four)), BY)).sequence, 4);
+  });
+
+  test('a worker that was away while the signers were replaced, twice, takes up what came since', async () => {
+    const own = new ChangeBed();
+    after(() => own.close());
+    const keys = [own.signer('ada'), own.key('ben'), own.key('cleo')];
+    own.begin();
+    let change = readChange(writeBundle(own.change(keys.slice(0, 1))));
+    own.write('repository/change.json', writeBundle(change.bundle));
+    const state = place();
+    const workers = [1, 2].map((number) =>
+      gateway(join(state, `worker-${number}`), undefined, own, { worker: { of: own.config.config.name } }),
+    );
+    const [first, second] = await Promise.all(workers.map(({ open }) => open()));
+    for (const [index, name] of ['ben', 'cleo', 'cleo'].entries()) {
+      own.write('repository/allowed_signers', `${name}@example.com ${publicKey(own.path(`keys/${name}`))}\n`);
+      own.commit(`${POLICY}# ${index}\n`);
+      const { id } = change;
+      change = readChange(writeBundle(own.change([keys[index] ?? ''], { id, sequence: index + 1 })));
+      await first?.offer(writeBundle(change.bundle), BY);
+    }
+    assert.equal((await second?.offer(writeBundle(change.bundle), BY))?.sequence, 4);
+    assert.equal(second?.policy, first?.policy);
+    const told = workers[1]?.events.flatMap((one) =>
+      one.kind === 'change-accepted' ? [`${one.change.sequence} ${one.by.kind}`] : [one.kind],
+    );
+    assert.deepEqual(told, ['1 gateway', '2 gateway', '3 gateway', '4 operator']);
   });
 
   test('a higher threshold holds from the change on that asks for it, not from the next start', async () => {
