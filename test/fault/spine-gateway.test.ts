@@ -7,7 +7,6 @@ import { killGateway } from './spine.ts';
 
 test('kill -9 of the gateway, again and again, loses no event', {
   skip: requires(...NEEDS),
-  timeout: 180_000,
 }, async (t) => {
   const kills = Number(process.env['SALLYPORT_KILLS'] ?? 10);
   const outcome = await killGateway(t, kills, (line) => t.diagnostic(line));

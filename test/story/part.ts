@@ -5,6 +5,8 @@ import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const PATIENCE = 30_000;
+/** Longer: two gateways that start beside other work have taken 25 s. */
+const PATIENCE_OF_START = 90_000;
 
 export interface PartOptions {
   readonly cwd: string;
@@ -68,7 +70,7 @@ export class Part {
 
   /** Waits until it has said something; throws with all it said if it ends before. */
   async said(what: RegExp): Promise<RegExpExecArray> {
-    const deadline = Date.now() + PATIENCE;
+    const deadline = Date.now() + PATIENCE_OF_START;
     for (;;) {
       const match = what.exec(this.#output);
       if (match !== null) return match;
