@@ -1,17 +1,18 @@
 // The policy in force: loaded from its file, kept when a new one is bad, and copied by hash so that any decision
 // can be explained later. It must never leave the gateway without a policy that was checked whole.
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { followFile } from '#gateway/followed-file';
+import { readRegular } from '#gateway/regular-file';
 import { writeWhole } from '#gateway/state/private-files';
-import { formatProblems } from '#policy/document';
+import { formatProblems, MAX_DOCUMENT_BYTES } from '#policy/document';
 import { PolicyHolder } from '#policy/holder';
 import type { Policy } from '#policy/load';
 import { loadPolicyOffThread } from '#policy/loader/off-thread';
 import { documentHash } from '#policy/policy';
 import type { Actor } from '#siem/parties';
 import type { Recorder } from '#siem/recorder';
-import { describeError, describeSystemError } from '#siem/system-error';
+import { describeError } from '#siem/system-error';
 
 /** How often the file is looked at for a change, in milliseconds. */
 const WATCH_INTERVAL = 250;
@@ -85,7 +86,7 @@ export class PolicyFile {
 
   #isOther(file: string): boolean {
     try {
-      return documentHash(readFileSync(file, 'utf8')) !== this.current.hash;
+      return documentHash(readRegular(file, MAX_DOCUMENT_BYTES)) !== this.current.hash;
     } catch {
       // Gone for a moment; the watch looks again when it is there.
       return false;
@@ -122,9 +123,9 @@ export class PolicyFile {
 
   async #look(): Promise<readonly string[]> {
     const { file, signed } = this.#options;
-    if (signed === undefined) return this.#offer(() => readFileSync(file, 'utf8'));
+    if (signed === undefined) return this.#offer(() => readRegular(file, MAX_DOCUMENT_BYTES));
     try {
-      const found = readFileSync(file, 'utf8');
+      const found = readRegular(file, MAX_DOCUMENT_BYTES);
       await this.adopt(signed);
       const refusal = await signed.compare('policy', file, found);
       return refusal === undefined ? [] : [`${file}: not taken up: ${refusal.message}`];
@@ -181,9 +182,9 @@ export class PolicyFile {
 
 function readPolicyText(file: string): string {
   try {
-    return readFileSync(file, 'utf8');
+    return readRegular(file, MAX_DOCUMENT_BYTES);
   } catch (error) {
-    throw new PolicyFileError(describeSystemError(error, file) ?? String(error), { cause: error });
+    throw new PolicyFileError(describeError(error, file), { cause: error });
   }
 }
 

@@ -1,13 +1,15 @@
 // Takes up changes that authorised people signed, one after the other, and notices edits that nobody signed. Whatever it
 // refuses is an alert, and leaves what is in force as it is; what it accepts is in the transparency log first.
-import { closeSync, existsSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { type GatewayConfig, gatewaySchema } from '#gateway/config';
 import { followFile } from '#gateway/followed-file';
+import { readRegular } from '#gateway/regular-file';
 import { directoryOfAll } from '#gateway/workers/share';
 import { readDocument } from '#policy/document';
 import type { ChangeRef } from '#siem/change-event';
 import type { Actor } from '#siem/parties';
 import type { Recorder } from '#siem/recorder';
+import { describeError } from '#siem/system-error';
 import type { AcceptedChanges } from './accepted.ts';
 import { type Change, MAX_BUNDLE, readChange } from './bundle.ts';
 import { checkContents } from './contents.ts';
@@ -19,6 +21,8 @@ import { Turnovers } from './turnovers.ts';
 
 /** How often the file for changes is looked at, in milliseconds. */
 const WATCH_INTERVAL = 1_000;
+/** What could not be recorded is looked at again after so many milliseconds. */
+const RETRY_AFTER = 2_000;
 const BY_GATEWAY: Actor = { kind: 'gateway', id: 'changes' };
 
 /** The configuration document as it was read. */
@@ -133,7 +137,7 @@ export class Changes {
   /** Whoever edits what needs a signature is told of before the next start does not take it. */
   async #notice(name: string, path: string): Promise<void> {
     try {
-      await this.compare(name, path, readFileSync(path, 'utf8'));
+      await this.compare(name, path, readRegular(path, MAX_BUNDLE));
     } catch {
       // Gone for a moment, or not to be recorded now: the next look or the next start says it.
     }
@@ -219,15 +223,25 @@ export class Changes {
     const { bundle: file } = placeOf(this.#options.config);
     let text: string;
     try {
-      text = readBundle(file);
-    } catch {
+      text = readRegular(file, MAX_BUNDLE);
+    } catch (error) {
       // Whoever replaces the file leaves a moment without one; the watch looks again when it is there.
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
+      const refusal = new ChangeRefusal('malformed', describeError(error, file));
+      if (this.#told.get(file) === refusal.message) return;
+      this.#told.set(file, refusal.message);
+      await this.#recordRefusal(refusal, BY_GATEWAY, { file }).catch(() => undefined);
       return;
     }
     if (this.#told.get(file) === text || this.#isInForce(text)) return;
     this.#told.set(file, text);
     const taken = this.#last.then(() => this.#take(text, BY_GATEWAY, file));
-    this.#last = taken.catch(() => undefined);
+    this.#last = taken.catch((error: unknown) => {
+      if (error instanceof ChangeRefusal) return;
+      // It could not be recorded, which says nothing of the change.
+      this.#told.delete(file);
+      setTimeout(() => void this.#look(), RETRY_AFTER).unref();
+    });
     await this.#last;
   }
 
@@ -247,7 +261,7 @@ export class Changes {
       await this.#recordRefusal(refusal, BY_GATEWAY, { file });
       throw refusal;
     }
-    await this.offer(readBundle(file), BY_GATEWAY);
+    await this.offer(readRegular(file, MAX_BUNDLE), BY_GATEWAY);
   }
 
   /** All else is taken from the change; the configuration was read already, so it must be the same. */
@@ -271,17 +285,6 @@ export class Changes {
       { ...event, change: change && refOf(change), file },
       { durable: true },
     );
-  }
-}
-
-/** What is too large is not read whole to say so. */
-function readBundle(file: string): string {
-  const bytes = Buffer.alloc(Math.min(statSync(file).size, MAX_BUNDLE + 1));
-  const handle = openSync(file, 'r');
-  try {
-    return bytes.toString('utf8', 0, readSync(handle, bytes));
-  } finally {
-    closeSync(handle);
   }
 }
 

@@ -1,6 +1,7 @@
 // Taking up changes: one after the other, each in the log before it has an effect, and none twice, also across a crash;
 // and bundles with random mistakes, none of which is taken.
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -38,10 +39,13 @@ suite('taking up changes', { skip: requires(...NEEDS) }, () => {
   function gateway(state: string, logged?: string, from: ChangeBed = bed, more: Partial<GatewayConfig> = {}) {
     const { file, config } = from.config;
     const events: SallyportEvent[] = [];
-    const outbox = { full: false };
+    const outbox = { full: false, refused: 0 };
     const recorder = {
       record: async (event: SallyportEvent) => {
-        if (outbox.full) throw new Error('the outbox is full');
+        if (outbox.full) {
+          outbox.refused += 1;
+          throw new Error('the outbox is full');
+        }
         events.push(event);
         return '';
       },
@@ -104,6 +108,37 @@ suite('taking up changes', { skip: requires(...NEEDS) }, () => {
     await until('it is in force', () => changes.current?.sequence === 2);
     changes.close();
     bed.write('repository/change.json', writeBundle(first.bundle));
+  });
+
+  test('what lies there and is no file keeps nobody waiting, and what could not be recorded is looked at again', async () => {
+    const own = new ChangeBed();
+    after(() => own.close());
+    const key = own.signer('ada');
+    own.begin();
+    const one = own.change([key]);
+    const bundle = own.write('repository/change.json', writeBundle(one));
+    const { open, events, outbox } = gateway(place(), undefined, own);
+    const changes = await open();
+    after(() => changes.close());
+    for (const name of ['change.json', 'allowed_signers']) {
+      rmSync(own.path(`repository/${name}`));
+      execFileSync('mkfifo', [own.path(`repository/${name}`)]);
+    }
+    changes.watch(async () => undefined);
+    const told = (): string[] =>
+      events.flatMap((event) => (event.kind === 'change-refused' ? [event.message] : []));
+    await until('it is told', () => told().length > 0);
+    assert.match(told().join(), /change\.json: it is no regular file/);
+    outbox.full = true;
+    rmSync(bundle);
+    rmSync(own.path('repository/allowed_signers'));
+    own.git('checkout', '-q', 'allowed_signers');
+    own.commit(`${POLICY}# later\n`);
+    const { id } = readChange(writeBundle(one));
+    writeFileSync(bundle, writeBundle(own.change([key], { id, sequence: 1 })));
+    await until('it cannot be recorded', () => outbox.refused > 0);
+    outbox.full = false;
+    await until('it is taken up', () => changes.current?.sequence === 2);
   });
 
   test('a crash between the log and the change itself is made good; a change that was never logged is none', async () => {
