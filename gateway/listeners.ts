@@ -233,11 +233,13 @@ export function tunnelEvents(
         client: { address },
         apps,
       }),
-    onDisconnect: ({ connector, address, connectedAt, streams }, reason) =>
+    onDisconnect: ({ connector, address, connectedAt, streams }, reason, code) =>
       note({
         kind: 'connector-disconnected',
         connector: { name: connector },
         client: { address },
+        // What we refuse it for is a code of its own; a connector's words are never one.
+        code: code === 'refused' && /^[a-z-]+$/.test(reason) ? reason : code,
         reason,
         connectedAt,
         durationMs: Math.max(0, now() - connectedAt),

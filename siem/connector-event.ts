@@ -49,7 +49,9 @@ export interface ConnectorDisconnected {
   readonly connector: ConnectorRef;
   readonly client: Peer;
   readonly link?: Optional<string>;
-  /** `closed`, `silent`, `replaced`, `protocol-error`, `revoked`, … */
+  /** Stable code: `going-away`, `silent`, `limits`, `protocol`, `revoked`, `certificate-expired`, … */
+  readonly code: string;
+  /** In words, which may be those of the connector. */
   readonly reason: string;
   /** Epoch milliseconds. */
   readonly connectedAt: number;

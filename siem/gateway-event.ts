@@ -68,7 +68,6 @@ export interface Heartbeat {
   readonly outbox: { readonly bytes: number; readonly quotaBytes: number; readonly refused: number };
   readonly sinks: readonly SinkStanding[];
   readonly connectors?: Optional<number>;
-  readonly sessions?: Optional<number>;
   readonly policyHash?: Optional<string>;
 }
 

@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type WebSocket from 'ws';
+import type { GoawayCode } from '#connectors/wire/error';
 import type { Hello } from '#connectors/wire/hello';
 import { DEFAULT_LIMITS, type Limits, TICK_MS } from '#connectors/wire/limits';
 import { Session } from '#connectors/wire/session';
@@ -46,7 +47,8 @@ export interface TunnelsOptions {
   /** Whether a client certificate, by its serial number, was revoked: looked at each second. */
   readonly revoked?: (serial: string) => boolean;
   onConnect(info: ConnectorStatus): void;
-  onDisconnect(info: ConnectorStatus, reason: string): void;
+  /** `reason`: in words, which may be those of the connector. */
+  onDisconnect(info: ConnectorStatus, reason: string, code: GoawayCode): void;
 }
 
 /** Tunnels that one connector name may have at once. */
@@ -124,7 +126,7 @@ export class Tunnels implements TunnelRelays {
         } else {
           this.#withdraw(tunnel);
           this.#tunnels.delete(tunnel);
-          if (peer.relay !== true) this.#options.onDisconnect(tunnel.status(), why);
+          if (peer.relay !== true) this.#options.onDisconnect(tunnel.status(), why, code);
         }
         if (this.#sessions.size === 0) this.#drained?.();
       },

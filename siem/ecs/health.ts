@@ -63,7 +63,7 @@ function heartbeat(event: Heartbeat): Mapping {
       behind.length === 0 ? 'The gateway is alive' : `The gateway is alive; failing: ${behind.join(', ')}`,
     own: {
       gateway: { uptime_ms: event.uptimeMs, policy_hash: event.policyHash },
-      heartbeat: { interval_ms: event.intervalMs, connectors: event.connectors, sessions: event.sessions },
+      heartbeat: { interval_ms: event.intervalMs, connectors: event.connectors },
       outbox: {
         bytes: event.outbox.bytes,
         quota_bytes: event.outbox.quotaBytes,

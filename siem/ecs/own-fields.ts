@@ -199,7 +199,6 @@ const healthFields: readonly OwnField[] = [
   field('gateway.uptime_ms', 'long', 'Milliseconds since it started.', '86400000'),
   field('heartbeat.interval_ms', 'long', 'When to expect the next: silence is an alarm.', '10000'),
   field('heartbeat.connectors', 'long', 'Connectors with a tunnel.', '4'),
-  field('heartbeat.sessions', 'long', 'Live sessions.', '120'),
   field('outbox.bytes', 'long', 'Bytes in the outbox.', '104857600'),
   field('outbox.quota_bytes', 'long', 'Bytes it may hold.', '10737418240'),
   field('outbox.refused', 'long', 'Records refused since the start; each was a deny.', '0'),
