@@ -251,6 +251,8 @@ export class Flow {
 
   /** Records that the front turned a request away, and answers it. */
   async refuse(exchange: Exchange, refusal: Refusal): Promise<void> {
+    // Before anything is awaited: what else was sent down this connection is not taken.
+    exchange.response.shouldKeepAlive = false;
     await this.#recordRefusal(exchange, refusal);
     return this.#parts.answers.refused(exchange, refusal);
   }

@@ -4,6 +4,7 @@ import type { RequestHead } from '../wire/head.ts';
 import type { OpenRequest } from '../wire/open.ts';
 import { IGNORE, type Stream, type StreamHandler } from '../wire/stream.ts';
 import { App, type AppTarget } from './app.ts';
+import { beginning } from './beginning.ts';
 import { DirectExchange } from './direct.ts';
 import { plainExchange } from './plain.ts';
 import { PooledExchange } from './pooled.ts';
@@ -91,8 +92,7 @@ function serve(
     return IGNORE;
   }
   const upgrade = open.kind === 'upgrade';
-  const direct = upgrade || request.path === '*' || (!fin && announcesTrailers(request));
-  return direct
-    ? new DirectExchange(app, stream, request, upgrade, fin)
-    : new PooledExchange(app, stream, request, fin);
+  if (upgrade || request.path === '*' || (!fin && announcesTrailers(request)))
+    return new DirectExchange(app, stream, request, upgrade, fin);
+  return fin ? new PooledExchange(app, stream, request, fin) : beginning(app, stream, request);
 }

@@ -32,6 +32,10 @@ export function forwardHeaders(request: IncomingMessage, from: Provenance, upgra
     } else headers.push(name, value);
   }
   if (upgrade) headers.push('Connection', 'Upgrade', 'Upgrade', 'websocket');
+  // Of the connection before us, but true of the whole way: trailers are carried in both directions.
+  const { te, trailer, 'transfer-encoding': encoding } = request.headers;
+  if (te !== undefined && TAKES_TRAILERS.test(String(te))) headers.push('TE', 'trailers');
+  if (trailer !== undefined && encoding !== undefined) headers.push('Trailer', trailer);
   const node = from.address.includes(':') ? `"[${from.address}]"` : from.address;
   headers.push(
     'X-Forwarded-For',
@@ -49,6 +53,8 @@ export function forwardHeaders(request: IncomingMessage, from: Provenance, upgra
   );
   return headers;
 }
+
+const TAKES_TRAILERS = /(?:^|,)[ \t]*trailers[ \t]*(?:,|$)/i;
 
 /** Trailers to forward: fewer fields than a head may have, and none that speaks for us, so that none can be merged in. */
 export function forwardTrailers(raw: readonly string[]): string[] {

@@ -73,6 +73,7 @@ export function peopleListener(
   const sockets = (): Iterable<Socket> => crowd.sockets();
   new Vanished({ clock, sockets }).attend(server);
   const refused = new WeakSet<Duplex>();
+  const last = new WeakSet<Duplex>();
   const refuse = (socket: Duplex, code: string): void => {
     refused.add(socket);
     handlers.unparsable(socket, code);
@@ -87,8 +88,9 @@ export function peopleListener(
 
   const begin = (request: IncomingMessage, response: ServerResponse, expectContinue = false): void => {
     const { socket } = request;
-    // The rest of a request that was refused already is none.
-    if (refused.has(socket)) return;
+    // The rest of a request that was refused already is none, and nothing that comes behind a connection's last request
+    // (RFC 9112 section 9.6): it would be done, and nobody told what came of it.
+    if (refused.has(socket) || last.has(socket)) return;
     if (!crowd.engage(socket)) {
       cut(socket, 'ERR_HTTP_TOO_MANY_PIPELINED');
       return;
@@ -96,13 +98,14 @@ export function peopleListener(
     response.once('close', () => crowd.rest(socket));
     bodies.watch(request);
     handlers.take({ request, response, ...(expectContinue ? { expectContinue } : {}) });
+    if (!response.shouldKeepAlive) last.add(socket);
   };
   server.on('request', begin);
   server.on('checkContinue', (request, response) => begin(request, response, true));
   server.on('checkExpectation', begin);
   // An upgraded connection counts as busy to its end.
   server.on('upgrade', (request, socket, head) => {
-    if (refused.has(socket)) return;
+    if (refused.has(socket) || last.has(socket)) return;
     if (owed(socket) !== undefined || !crowd.engage(socket)) return cut(socket, 'ERR_HTTP_UPGRADE_PIPELINED');
     handlers.take(upgradeExchange(request, socket, head));
   });

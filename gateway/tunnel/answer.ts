@@ -91,20 +91,17 @@ export class Answer {
   }
 
   /**
-   * An informational head; what this client cannot take is left out. So is what it is too slow to read: there is no credit
-   * for these, and a hint that waits is none.
+   * An informational head, as the app said it; what this client cannot take is left out. So is what it is too slow to read:
+   * there is no credit for these, and a hint that waits is none. `100` and `101` are ours to say.
    */
-  info(head: ResponseHead): void {
+  info({ status, headers }: ResponseHead): void {
     const res = this.#res;
+    if (status < 102 || status > 199) return;
     if (res.headersSent || res.req.httpVersionMinor === 0 || res.socket?.writableNeedDrain !== false) return;
-    if (head.status === 102) res.writeProcessing();
-    if (head.status !== 103) return;
-    const links = head.headers.filter((_, i) => i % 2 === 1 && head.headers[i - 1]?.toLowerCase() === 'link');
-    try {
-      if (links.length > 0) res.writeEarlyHints({ link: links });
-    } catch {
-      // A Link that node does not take: hints are optional.
-    }
+    const framing = frameResponse(headers, status, true, false);
+    if (framing.problem !== undefined) return;
+    this.#options.onHead?.(status, framing.headers);
+    res.writeInformation(status, framing.headers);
   }
 
   #hold(): void {

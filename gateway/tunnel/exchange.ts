@@ -76,7 +76,7 @@ export class Exchange implements StreamHandler, Relay {
   /** Opens the stream on a tunnel; `failure` is what to say when there is none left. */
   #attempt(failure: RelayFailure, detail: string): void {
     const tunnel = this.#tried.length < ATTEMPTS ? this.#choose(this.#tried, this.#replayable) : undefined;
-    if (tunnel === undefined) {
+    if (tunnel === undefined || (failure === 'app-error' && this.#asked(tunnel))) {
       this.#fail(failure, detail);
       return;
     }
@@ -96,6 +96,11 @@ export class Exchange implements StreamHandler, Relay {
       return;
     }
     if (this.#body) this.#upload(this.#stream);
+  }
+
+  /** Whether its connector had this request already. What an app broke off there, it would break off again. */
+  #asked({ instance }: Tunnel): boolean {
+    return this.#tried.some((tunnel) => tunnel.instance === instance);
   }
 
   #upload(stream: Stream): void {
@@ -167,8 +172,10 @@ export class Exchange implements StreamHandler, Relay {
     if (this.#answer.ended) return;
     const failure = failureOf(code);
     this.#tunnel?.failed(this.#app, code);
-    // Before the head of a request without body, nobody has seen anything of this attempt.
-    if (this.#replayable && this.#answer.status === undefined && code !== 'bad-head' && !this.#ending.over) {
+    // Before the head of a request without body, nobody has seen anything of this attempt. An app that was too slow has all
+    // of it, and would be asked for as much again while the client waits as long again.
+    const over = code === 'bad-head' || code === 'app-timeout' || this.#ending.over;
+    if (this.#replayable && this.#answer.status === undefined && !over) {
       this.#attempt(failure, detail);
     } else {
       this.#broken(failure, detail);

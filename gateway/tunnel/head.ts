@@ -54,8 +54,11 @@ export function frameResponse(
       case 'proxy-connection':
       case 'te':
       case 'transfer-encoding':
-      case 'upgrade':
         continue;
+      case 'upgrade':
+        // What the app asks for with 426 is its answer, and upgrades are carried end to end.
+        if (status !== 426) continue;
+        break;
       case 'trailer':
         trailer = value;
         continue;
@@ -63,7 +66,7 @@ export function frameResponse(
         if (length !== -1 || !DIGITS.test(value))
           return { headers: [], length, events, problem: 'Content-Length' };
         length = Number(value);
-        if (status === 204) continue;
+        if (status < 200 || status === 204) continue;
         break;
       case 'content-type':
         events = value.toLowerCase().startsWith('text/event-stream');

@@ -69,7 +69,7 @@ export interface Relay {
 }
 
 export interface RelayOptions {
-  /** The sanitised response head just before it is written; the list may be edited in place. */
+  /** The sanitised response head just before it is written, informational ones too; the list may be edited in place. */
   onHead?(status: number, headers: string[]): void;
   /** The client waits for `100 Continue` (node's `checkContinue`): the relay sends it once a connector has the stream. */
   expectContinue?: boolean;

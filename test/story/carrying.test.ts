@@ -3,6 +3,10 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
+import { request as httpsRequest } from 'node:https';
+import type { LookupFunction } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { Agent, type Dispatcher, request } from 'undici';
 import WebSocket from 'ws';
@@ -103,6 +107,21 @@ test('what is exchanged arrives whole', { skip: requires(...NEEDS) }, async (t) 
     const { body, trailers } = await ask('drop', '/trailers');
     assert.equal(await body.text(), 'a body of unknown length');
     assert.deepEqual(trailers, { 'x-digest': 'sha-256=:of-the-body:' });
+  });
+
+  await t.test('trailers of an upload arrive, less those that speak for us', async () => {
+    const upload = httpsRequest(`${installation.originOf('drop')}/upload`, {
+      method: 'PUT',
+      agent: false,
+      ca: installation.ca,
+      lookup: localhostAwareLookup as LookupFunction,
+      headers: { cookie: ada.cookieHeader('drop.localhost'), trailer: 'X-Digest, X-Forwarded-User' },
+    });
+    upload.addTrailers({ 'X-Digest': 'sha-256=:of-it:', 'X-Forwarded-User': 'root' });
+    upload.end('a body of unknown length');
+    const [answer] = (await once(upload, 'response')) as [IncomingMessage];
+    const { bytes, trailers } = JSON.parse(await text(answer));
+    assert.deepEqual([bytes, trailers], [24, { 'x-digest': 'sha-256=:of-it:' }]);
   });
 
   await t.test('an app cannot plant our cookies, in whatever spelling', async () => {

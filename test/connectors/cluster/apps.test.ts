@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import { type AddressInfo, createServer as createTcpServer } from 'node:net';
+import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -182,4 +182,50 @@ test('heads up to the limit pass, larger ones are the app’s error', async (t) 
   const gateway = await serving(t, { app: { url: `http://127.0.0.1:${app}` } });
   assert.match(await send(gateway, 'app', { headers: ['X-Want', '60000'] }), /^head 200/);
   assert.match(await send(gateway, 'app', { headers: ['X-Want', '70000'] }), /^reset app-error/);
+});
+
+/** An app of which each test says what it does with a connection and the first bytes on it. */
+async function rawApp(t: TestContext, act: (socket: Socket, head: string) => void): Promise<string> {
+  const server = createTcpServer((socket) => {
+    socket.on('error', () => {});
+    socket.once('data', (data: Buffer) => act(socket, data.toString('latin1')));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(() => server.close());
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+test('an app hears of a request whose body has not begun, and may answer it', async (t) => {
+  const heads: string[] = [];
+  const url = await rawApp(t, (socket, head) => {
+    heads.push(head);
+    socket.end('HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n');
+  });
+  const { session } = await serving(t, { app: { url } });
+  for (const headers of [
+    ['Host', 'a'],
+    ['Host', 'a', 'Content-Length', '5'],
+    ['Host', 'a', 'Trailer', 'X-Sum'],
+  ]) {
+    const probe = new Probe();
+    const head = encodeRequest('POST', '/', headers);
+    probe.stream = session.open(openPrefix('http', 'app'), head, false, probe, 0);
+    while (!probe.events.some((event) => /fin|reset/.test(event))) await settle(1);
+    assert.match(probe.events.join(', '), /^head 401, fin/, headers.join());
+  }
+  assert.deepEqual(
+    heads.map((head) => /\r\n(?:Content-Length|Transfer-Encoding): .*/.exec(head)?.[0].trim()),
+    ['Transfer-Encoding: chunked', 'Content-Length: 5', 'Transfer-Encoding: chunked'],
+  );
+});
+
+test('a body without length that is reset is not one that ended', async (t) => {
+  const url = await rawApp(t, (socket, head) => {
+    socket.write('HTTP/1.1 200 OK\r\n\r\nhalf');
+    if (head.startsWith('GET /whole')) socket.end();
+    else setTimeout(() => socket.resetAndDestroy(), 10);
+  });
+  const gateway = await serving(t, { app: { url } });
+  assert.match(await send(gateway, 'app', { path: '/whole' }), /^head 200.*fin$/);
+  assert.match(await send(gateway, 'app', { path: '/half' }), /^head 200.*reset app-error/);
 });

@@ -104,6 +104,15 @@ test('hop-by-hop headers stay on their hop, also those that Connection names', (
   for (const value of ['a', 'b', 'c', 'd']) assert.ok(!headers.includes(value));
 });
 
+test('that trailers are taken, and which will come, is true of the whole way', () => {
+  const sent = (...headers: [string, string][]): string[] => forwardHeaders(request(...headers), FROM, false);
+  const chunked: [string, string] = ['Transfer-Encoding', 'chunked'];
+  assert.deepEqual(valuesOf(sent(['TE', 'gzip;q=0.5, Trailers']), 'te'), ['trailers']);
+  assert.deepEqual(valuesOf(sent(['TE', 'nontrailers']), 'te'), []);
+  assert.deepEqual(valuesOf(sent(['Trailer', 'X-Sum'], chunked), 'trailer'), ['X-Sum']);
+  assert.deepEqual(valuesOf(sent(['Trailer', 'X-Sum'], ['Content-Length', '1']), 'trailer'), []);
+});
+
 test('our cookies are taken out and the others left alone', () => {
   assert.equal(withoutOwnCookies('a=1; __Host-sallyport=s; b="x; y"'), 'a=1; b="x; y"');
   assert.equal(withoutOwnCookies('__Host-sallyport=s; __Host-sallyport-browser=t'), '');

@@ -1,7 +1,7 @@
 // What the strict front refuses and lets pass, on requests as Node's own parser delivers them.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
+import { createServer, METHODS, type Server } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import { type Inspected, inspect } from '#gateway/edge/front';
@@ -71,6 +71,15 @@ describe('a request with one reading passes in canonical form', () => {
       });
     });
   }
+
+  test('every method that the parser knows, but CONNECT and TRACE', async () => {
+    for (const method of METHODS.filter((name) => name !== 'CONNECT' && name !== 'TRACE')) {
+      const inspected = await send(
+        `${method} / HTTP/1.1\r\nHost: wiki.example.com\r\nContent-Length: 0\r\n\r\n`,
+      );
+      assert.ok(inspected?.ok === true && inspected.request.method === method, method);
+    }
+  });
 
   test('the host is read without case and port', async () => {
     const result = await send('GET / HTTP/1.1\r\nHost: Wiki.Example.COM:8443\r\n\r\n');

@@ -121,3 +121,28 @@ test('a relay that is closed is cut at the client and at the app', async (t) => 
     ['closed', 'session revoked', true],
   );
 });
+
+test('a GET that its app broke off goes once more to another connector, and one it is too slow for to nobody', async (t) => {
+  const { promise: never } = Promise.withResolvers<void>();
+  let asked = 0;
+  const self = await bed(
+    t,
+    async (req) => {
+      asked += 1;
+      if (req.url === '/slow') await never;
+      req.socket.destroy();
+    },
+    { connectors: 0, headTimeout: 100 },
+  );
+  const times = async (path: string): Promise<[status: number, asked: number]> => {
+    asked = 0;
+    return [(await ask(self.port, { path })).status, asked];
+  };
+  // Two tunnels of one connector. Each connector asks twice itself: the first connection may have been a stale one.
+  await self.connect('one');
+  await self.connect('one');
+  assert.deepEqual(await times('/broken'), [502, 2]);
+  await self.connect('two');
+  assert.deepEqual(await times('/broken'), [502, 4]);
+  assert.deepEqual(await times('/slow'), [504, 1]);
+});

@@ -180,6 +180,19 @@ test('streams that a connector opens are refused; one that opens them without en
   assert.equal((await ask(self.port, { path: '/' })).body, 'here');
 });
 
+test('a connector cannot say 100 or 101 by the way', async (t) => {
+  const { port } = await lying(t, (stream) => {
+    for (const status of [100, 101, 103]) stream.info(status, ['X-Status', String(status)]);
+    stream.head(200, 'OK', [], true);
+  });
+  const text = await raw(port);
+  assert.deepEqual(text.match(/^HTTP\/1\.1 \d+|^X-Status.*/gm), [
+    'HTTP/1.1 103',
+    'X-Status: 103',
+    'HTTP/1.1 200',
+  ]);
+});
+
 test('hints that a client does not read are not kept for it', async (t) => {
   const hint = ['Link', `</${'a'.repeat(8_000)}>; rel=preload`];
   let told = 0;

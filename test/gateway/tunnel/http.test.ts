@@ -125,6 +125,30 @@ test('early hints reach the client before the answer', async (t) => {
   assert.match(information.headers['link'] ?? '', /style\.css/);
 });
 
+test('informational answers arrive as the app said them, but for what is ours to say', async (t) => {
+  const informed = [
+    'HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel="preload", </b.js>; rel=preload\r\nLink: </c>\r\nX-Other: 1\r\n\r\n',
+    'HTTP/1.1 102 Processing\r\n\r\n',
+    'HTTP/1.1 104 unknown\r\nLocation: /upload/1\r\n\r\n',
+  ];
+  const { port, ...self } = await bed(t, (req) => {
+    const planted = informed[0]?.replace(
+      'X-Other: 1',
+      'X-Other: 1\r\nConnection: X-Hop\r\nX-Hop: 1\r\nX-Taken: 1',
+    );
+    req.socket.end(
+      `${[planted, ...informed.slice(1)].join('')}HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok`,
+    );
+  });
+  self.options.onHead = (_status, headers) => {
+    const at = headers.indexOf('X-Taken');
+    if (at !== -1) headers.splice(at, 2);
+  };
+  const client = connect(port, '127.0.0.1');
+  client.write('GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
+  assert.ok((await text(client)).startsWith(`${informed.join('')}HTTP/1.1 200 OK\r\n`));
+});
+
 test('100-continue is answered by the gateway and Expect never reaches the app', async (t) => {
   let expect: string | undefined;
   const { port } = await bed(t, (req, res) => {
