@@ -109,7 +109,8 @@ export class App {
           ...(client === undefined ? {} : { cert: client.cert, key: client.key }),
           ...(spiffeId === undefined ? {} : { checkServerIdentity: hasId(spiffeId) }),
         })
-      : netConnect(address);
+      : // Of TCP each direction ends by itself, also the app's first.
+        netConnect({ ...address, allowHalfOpen: this.#pool === undefined });
     socket.setNoDelay(true);
     // An app's machine that is gone says nothing: a stream that only listens would never know.
     socket.setKeepAlive(true, 10_000, 3_000, 3);

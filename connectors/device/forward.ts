@@ -21,7 +21,8 @@ export async function forward(
     options.connect().then(
       (pipe) => join(socket, pipe),
       (error: Error) => {
-        socket.destroy();
+        // Nor must nothing at all pass for an empty whole.
+        socket.resetAndDestroy();
         options.onRefused(error);
       },
     );

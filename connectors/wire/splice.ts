@@ -44,7 +44,8 @@ export class Splice implements StreamHandler {
       stream.end();
     });
     socket.on('close', () => {
-      if (broken === '' && (stream.closed || ended)) {
+      // An app that ended first and then did not want what still came has said all the same what it had to say.
+      if (broken === '' ? stream.closed || ended : ended && !stream.opener) {
         // It said all it had to say: what of that still waits for credit goes out, and only then is the peer told
         // that nobody listens any more. A reset now would cut it off.
         stream.stop();

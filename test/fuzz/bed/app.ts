@@ -69,6 +69,8 @@ export async function startWitness(): Promise<WitnessApp> {
   };
 }
 
+const FIELD = /^([!#$%&'*+\-.^`|~0-9A-Za-z]+):[ \t]*([\t\x20-\x7e\x80-\xff]*)$/;
+
 /** One whole request at the beginning of `bytes`, by the grammar and nothing else. */
 function readMessage(bytes: Buffer): Arrived | 'more' | 'broken' {
   const end = bytes.indexOf('\r\n\r\n');
@@ -78,7 +80,7 @@ function readMessage(bytes: Buffer): Arrived | 'more' | 'broken' {
   if (line === null) return 'broken';
   const headers: [string, string][] = [];
   for (const text of lines) {
-    const field = /^([!#$%&'*+\-.^`|~0-9A-Za-z]+):[ \t]*([\t\x20-\x7e\x80-\xff]*)$/.exec(text);
+    const field = FIELD.exec(text);
     if (field === null) return 'broken';
     headers.push([(field[1] ?? '').toLowerCase(), (field[2] ?? '').trimEnd()]);
   }
@@ -116,8 +118,18 @@ function endOfChunks(bytes: Buffer, from: number): number | 'more' | 'broken' {
   }
 }
 
+/** Of trailers none may be a field that frames the message, or one that a client could speak for the gateway with. */
 function trailersEnd(bytes: Buffer, from: number): number | 'more' | 'broken' {
-  if (bytes.length < from + 2) return 'more';
-  // The gateway announces no trailers to apps: the last chunk is followed by nothing.
-  return bytes.toString('latin1', from, from + 2) === '\r\n' ? from + 2 : 'broken';
+  for (let at = from; ; ) {
+    const end = bytes.indexOf('\r\n', at);
+    if (end === -1) return bytes.length - at > 16 * 1024 ? 'broken' : 'more';
+    if (end === at) return end + 2;
+    const [, name = ''] = FIELD.exec(bytes.toString('latin1', at, end)) ?? [];
+    if (
+      name === '' ||
+      /^(?:host|content-length|transfer-encoding|forwarded)$|^x-(?:sallyport|forwarded)-|_/i.test(name)
+    )
+      return 'broken';
+    at = end + 2;
+  }
 }

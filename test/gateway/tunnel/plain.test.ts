@@ -23,6 +23,16 @@ async function tcpApp(t: TestContext, onSocket: (socket: Socket) => void): Promi
   return `tcp://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
+/** All that comes until the other end ends its direction; the own one stays open. */
+async function said(one: Duplex): Promise<string> {
+  let words = '';
+  one.on('data', (chunk: Buffer) => {
+    words += chunk.toString();
+  });
+  await once(one, 'end');
+  return words;
+}
+
 function person(): [Duplex, Duplex] {
   const [near, far] = duplexPair({ allowHalfOpen: true });
   for (const end of [near, far]) end.on('error', () => {});
@@ -53,6 +63,22 @@ test('tcp: the app may speak first, and each side ends when it likes', async (t)
   const result = await relay.done;
   assert.deepEqual([result.outcome, result.bytesIn, result.bytesOut], ['completed', 10, 27]);
   assert.equal(tunnels.held, 0);
+});
+
+test('tcp: an app that ends first hears what the person still says', async (t) => {
+  const { promise: heard, resolve } = Promise.withResolvers<string>();
+  const app = await tcpApp(t, (socket) => {
+    socket.end('goodbye');
+    said(socket).then(resolve);
+  });
+  const { tunnels } = await bed(t, app);
+  const [near, far] = person();
+  const relay = tunnels.connect('app', async () => far);
+  assert.equal(await said(near), 'goodbye');
+  near.end('the rest');
+  assert.equal(await heard, 'the rest');
+  const { outcome, bytesIn, bytesOut } = await relay.done;
+  assert.deepEqual([outcome, bytesIn, bytesOut], ['completed', 8, 7]);
 });
 
 test('tcp: a person who is gone before the app answered leaves no connection behind', async (t) => {
