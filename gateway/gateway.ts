@@ -141,9 +141,10 @@ async function wire(given: GatewayConfig, around: Surroundings, undo: (() => unk
   const signer = await openSigner(config, store, { now, log }, undo);
 
   // Who asks, and what is open in their name.
+  const providers = providersOf(config.identity.providers, portalOrigin, now);
   const sessions = new Sessions(
     store,
-    config.identity.sessions,
+    { ...config.identity.sessions, providers },
     now,
     async (session, cause) => {
       open.endSession(session.id);
@@ -171,7 +172,6 @@ async function wire(given: GatewayConfig, around: Surroundings, undo: (() => unk
       return open.review('posture-changed');
     },
   });
-  const providers = providersOf(config.identity.providers, portalOrigin, now);
   const signIn = new SignIn(providers, store, sessions, now);
 
   const gives = { issuer, store, sessions, revocations, devices: verifier, recorder, log, now };

@@ -25,6 +25,8 @@ export interface SessionLimits {
   readonly absolute: number;
   /** Sessions one person may have at once; signing in once more ends the oldest. */
   readonly perPerson?: number | undefined;
+  /** Whose sign-ins count, by their ids; everybody's if left out. */
+  readonly providers?: { has(id: string): boolean };
 }
 
 export class Sessions {
@@ -35,7 +37,11 @@ export class Sessions {
   readonly #revoked: (session: LiveSession) => boolean;
   readonly #leases: Leases;
   readonly doors: Doors;
-  readonly #reading = new Map<string, Promise<LiveSession | undefined>>();
+  /** Looks at the store that are under way, and how many ends there had been when each began. */
+  readonly #reading = new Map<
+    string,
+    { readonly found: Promise<LiveSession | undefined>; readonly ends: number }
+  >();
 
   /** `revoked`: whether a session is void although it is still in the store. */
   constructor(
@@ -226,11 +232,15 @@ export class Sessions {
 
   /** Asks the store, once for all who wait for the same session. */
   #read(id: string): Promise<LiveSession | undefined> {
+    const { ends } = this.#leases.asking();
     const under = this.#reading.get(id);
-    if (under !== undefined) return under;
-    const reading = this.#lease(id).finally(() => this.#reading.delete(id));
-    this.#reading.set(id, reading);
-    return reading;
+    // What began before an end may not have seen it.
+    if (under?.ends === ends) return under.found;
+    const found = this.#lease(id).finally(() => {
+      if (this.#reading.get(id)?.found === found) this.#reading.delete(id);
+    });
+    this.#reading.set(id, { found, ends });
+    return found;
   }
 
   async #lease(id: string): Promise<LiveSession | undefined> {
@@ -239,7 +249,7 @@ export class Sessions {
     if (!this.#leases.trusted) {
       throw new StateError('state-unreachable', 'the store has not spoken for the installation for too long');
     }
-    if (found === undefined) return undefined;
+    if (found === undefined || this.#limits.providers?.has(found.login.provider) === false) return undefined;
     const session = { ...found, id };
     this.#leases.keepSession(session, asked);
     return session;

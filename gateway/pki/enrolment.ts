@@ -165,10 +165,7 @@ export class EnrolmentDesk {
     });
   }
 
-  /**
-   * Refuses every certificate of a connector, and every token made for it, from now on; a new token admits it again.
-   * False if there is neither a connector nor a token.
-   */
+  /** Refuses every certificate of a connector, and every token made for it; a new one admits it again. False if there are none. */
   async revoke(name: string): Promise<boolean> {
     let struck: readonly IssuedCertificate[] = [];
     const { store } = this.#options;

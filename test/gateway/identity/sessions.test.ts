@@ -27,6 +27,46 @@ test('who signs in more than once while signed in at the provider has each sessi
   assert.deepEqual(await found(), [four.id]);
 });
 
+test('who asks after a session ended does not wait for what was read before', async (t) => {
+  const sessions = gateway();
+  const { id } = await start(sessions);
+  const { get } = store;
+  const { promise: arrives, resolve: arrive } = Promise.withResolvers<void>();
+  store.get = async (kind, key) => {
+    const found = await get.call(store, kind, key);
+    await arrives;
+    return found as never;
+  };
+  t.after(() => {
+    store.get = get;
+  });
+  const before = sessions.alive(id);
+  const together = sessions.alive(id);
+  await settle();
+  await sessions.end(id, 'revoked');
+  const after = sessions.alive(id);
+  arrive();
+  assert.deepEqual([await before, await together, await after], [true, true, false]);
+});
+
+test('a session of a provider that is not configured any more opens nothing, and can be seen and ended', async () => {
+  const { id } = await start(gateway());
+  for (const [provider, lives] of [
+    ['corp', true],
+    ['other', false],
+  ] as const) {
+    const sessions = gateway({ ...LIMITS, providers: new Set([provider]) });
+    assert.equal(await sessions.alive(id), lives);
+    assert.equal((await sessions.byId(id))?.id, lives ? id : undefined);
+  }
+  const sessions = gateway({ ...LIMITS, providers: new Set() });
+  assert.deepEqual(
+    (await sessions.ofPerson(subject().id)).map((one) => one.id),
+    [id],
+  );
+  assert.equal(await sessions.end(id, 'revoked'), true);
+});
+
 test('a person’s sessions are theirs until each ends', async () => {
   const sessions = gateway();
   const [one, two] = [await start(sessions), await start(sessions)];
