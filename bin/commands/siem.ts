@@ -183,26 +183,43 @@ async function replay(config: GatewayConfig, wanted: SinkConfig, options: Option
   const directories = recordDirectories(config.state);
   if (directories.length === 0) return usage(neverRan(config));
   let sent = 0;
+  const refused: string[] = [];
   await delivering(wanted, async (sink) => {
     for await (const lines of linesSince(directories, from)) {
       const wantedLines = lines.filter(({ bytes }) => isWithin(bytes, from, to));
       if (wantedLines.length === 0) continue;
-      const shipments = wantedLines.map(({ bytes }) => ({ line: bytes }));
-      const verdicts = await sink.deliver(shipments, AbortSignal.timeout(60_000));
-      const failed = verdicts.find(({ kind }) => kind !== 'delivered');
-      if (failed !== undefined && failed.kind !== 'delivered') {
-        throw new SinkError(
-          'refused',
-          `stopped after ${sent} events: ${failed.why}. Replaying again is harmless.`,
-        );
-      }
-      sent += shipments.length;
+      const whys = await sendAgain(sink, wantedLines).catch((error: unknown) => {
+        if (!(error instanceof SinkError)) throw error;
+        const message = `stopped after ${sent} events: ${error.message}. Replaying again is harmless.`;
+        throw new SinkError(error.code, message, { cause: error });
+      });
+      sent += wantedLines.length - whys.length;
+      refused.push(...whys);
     }
   });
+  if (refused.length > 0) {
+    process.stderr.write(`sallyport siem: ${wanted.name}: refused ${refused.length} events: ${refused[0]}\n`);
+  }
   process.stdout.write(
     options.json ? `${JSON.stringify({ sink: wanted.name, sent })}\n` : `${sent} events sent again\n`,
   );
-  return EXIT.ok;
+  return refused.length === 0 ? EXIT.ok : EXIT.no;
+}
+
+/** Answers why the receiver refused some for good; the others it took. Throws SinkError if it takes none at the moment. */
+async function sendAgain(sink: Sink, lines: readonly Line[]): Promise<readonly string[]> {
+  try {
+    const shipments = lines.map(({ bytes }) => ({ line: bytes }));
+    const verdicts = await sink.deliver(shipments, AbortSignal.timeout(60_000));
+    const busy = verdicts.find((verdict) => verdict.kind === 'retry');
+    if (busy !== undefined) throw new SinkError('unavailable', busy.why);
+    return verdicts.flatMap((verdict) => (verdict.kind === 'rejected' ? [verdict.why] : []));
+  } catch (error) {
+    if (!(error instanceof SinkError) || error.code !== 'batch-rejected') throw error;
+    if (lines.length === 1) return [error.message];
+    const half = lines.length >> 1;
+    return [...(await sendAgain(sink, lines.slice(0, half))), ...(await sendAgain(sink, lines.slice(half)))];
+  }
 }
 
 async function* linesSince(states: readonly string[], from: number): AsyncGenerator<readonly Line[]> {

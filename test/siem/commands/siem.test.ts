@@ -60,8 +60,9 @@ describe('sallyport siem', { timeout: 60_000 }, () => {
     const body = await buffer(request);
     const { method = '', url = '', headers } = request;
     taken.push({ method, url, authorization: headers.authorization ?? '', body });
-    const status = url.startsWith('/refusing') ? 403 : statusOf(method, url);
-    response.writeHead(status).end(ANSWERS[`${method} ${url}`] ?? '{}');
+    const odd = url.startsWith('/picky') && body.includes(String(ids[4]));
+    const status = odd ? 400 : url.startsWith('/refusing') ? 403 : statusOf(method, url);
+    response.writeHead(status).end(odd ? 'too odd' : (ANSWERS[`${method} ${url}`] ?? '{}'));
   });
   let url = '';
   const ids: string[] = [];
@@ -90,6 +91,7 @@ siem:
     - { name: open, type: elasticsearch, url: "${url}/open", user: { name: writer, password: { file: secret } } }
     - { name: open-again, type: elasticsearch, url: "${url}/open-again", user: { name: writer, password: { file: secret } } }
     - { name: nothing, type: elasticsearch, url: "${url}/hook" }
+    - { name: picky, type: webhook, url: "${url}/picky", secret: { file: secret } }
     - { name: forbidden, type: elasticsearch, url: "${url}/refusing" }
 `,
     );
@@ -173,6 +175,17 @@ siem:
       ids.slice(3, 6),
     );
     assert.equal(JSON.parse(out).sent, 3);
+  });
+
+  test('replay goes on behind an event that the receiver refuses for good, and says why it does', async () => {
+    const from = taken.length;
+    const argv = ['replay', 'picky', '--from', '2026-03-04T09:00:00Z', '--config', config, '--json'];
+    const { code, out, err } = await siem(...argv);
+    assert.deepEqual([code, JSON.parse(out).sent], [1, 9]);
+    assert.match(err, /^sallyport siem: picky: refused 1 events: 127\.0\.0\.1:\d+ answered 400: too odd\n$/);
+    const got = taken.slice(from).flatMap(({ body }) => jsonLines(body) as { event: { id: string } }[]);
+    assert.ok(ids.every((id) => got.some(({ event }) => event.id === id)));
+    assert.match((await siem(...argv.with(1, 'refusing'))).err, /stopped after 0 events: .* answered 403/);
   });
 
   test('setup makes the policy, the parts and the template, in that order, with the stronger key', async () => {
