@@ -49,12 +49,27 @@ export interface Audit {
 export async function auditState(state: string, options: AuditOptions = {}): Promise<Audit> {
   const findings = new Findings();
   const keys = (options.keys ?? []).map(parseVerifier);
+  // One that is passed over in silence would vouch for nothing.
+  const odd = keys.find((key, index) => {
+    const log = logOfKey(key);
+    return log === undefined || keys.findIndex((other) => logOfKey(other) === log) !== index;
+  });
+  if (odd !== undefined) {
+    const why = logOfKey(odd) === undefined ? 'the key of no log here' : 'a second key of that log';
+    throw new NoteError(
+      `${odd.name} is ${why}; they are named ${LOGS.map((log) => `…/${log}`).join(' and ')}`,
+    );
+  }
   const opened = LOGS.map((log) => openLog(join(state, 'ledger', log), log, keys, findings));
   const outbox = join(state, 'outbox');
   const records = await readRecords(outbox, findings);
   const logs = opened.flatMap((log) => (log === undefined ? [] : [auditLog(log, outbox, records, findings)]));
   for (const file of options.since ?? []) checkKept(file, opened, logs, findings);
   return { logs: logs.map(({ audit }) => audit), findings: findings.told, found: findings.count };
+}
+
+function logOfKey({ name }: NoteVerifier): LogName | undefined {
+  return LOGS.find((log) => name.endsWith(`/${log}`));
 }
 
 interface OpenedLog {
@@ -70,7 +85,7 @@ function openLog(
   keys: readonly NoteVerifier[],
   findings: Findings,
 ): OpenedLog | undefined {
-  let verifier = keys.find(({ name }) => name.endsWith(`/${log}`));
+  let verifier = keys.find((key) => logOfKey(key) === log);
   try {
     verifier ??= readVerifier(directory);
   } catch (error) {

@@ -4,6 +4,7 @@ import { copyFileSync, cpSync, readdirSync, readFileSync, rmSync, writeFileSync 
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { auditState } from '#siem/ledger/audit/verify';
+import { signerOf } from '#siem/ledger/note';
 import { examples } from '../ecs/examples.ts';
 import { live, startPart, stateFor } from './part.ts';
 import { tamper } from './tampering.ts';
@@ -145,6 +146,12 @@ describe('an audit', () => {
     const since = join(stateFor(t), 'kept');
     copyFileSync(join(state, 'ledger/decisions/checkpoint'), since);
     assert.deepEqual((await auditState(state, { since: [since] })).findings, []);
+
+    const key = readFileSync(join(state, 'ledger/decisions/log.vkey'), 'utf8').trimEnd();
+    const other = signerOf('access.example.com/gw1', Buffer.alloc(32)).verifier.text;
+    assert.deepEqual((await auditState(state, { keys: [key] })).findings, []);
+    await assert.rejects(auditState(state, { keys: [key, other] }), /is the key of no log here/);
+    await assert.rejects(auditState(state, { keys: [key, key] }), /is a second key of that log/);
 
     const setBack = await auditState(early, { since: [since] });
     assert.match(setBack.findings[0]?.problem ?? '', /set back/);
