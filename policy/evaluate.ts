@@ -29,6 +29,7 @@ import { validity } from './criteria/validity.ts';
 import { who } from './criteria/who.ts';
 import type { Decision } from './decision.ts';
 import type { Facts } from './facts.ts';
+import { unfulfilled } from './obligations.ts';
 import type { Box, Rule } from './rule.ts';
 import { TO_ALLOW, type Truth } from './truth.ts';
 
@@ -80,6 +81,20 @@ function firstMatch(rules: readonly Rule[], facts: Facts): Rule | undefined {
   return undefined;
 }
 
+/**
+ * Of those that match the first that asks nothing which the request lacks, else the first: a rule that asks for a step-up
+ * takes nothing away from one that lets the request through as it is.
+ */
+function leastAsking(rules: readonly Rule[], facts: Facts): Rule | undefined {
+  let first: Rule | undefined;
+  for (const rule of rules) {
+    if (!matches(rule, facts)) continue;
+    if (unfulfilled(rule.decision.obligations, facts.request) === undefined) return rule;
+    first ??= rule;
+  }
+  return first;
+}
+
 /** An app's rules in force, each list in the order in which a match counts. */
 export interface AppRules {
   readonly deny: readonly Rule[];
@@ -97,7 +112,7 @@ export const ERROR: Decision = Object.freeze({ verdict: 'deny', reason: 'error' 
 export function decideFor(rules: AppRules, facts: Facts): Decision {
   const deny = firstMatch(rules.deny, facts);
   if (deny !== undefined) return deny.decision;
-  const allow = firstMatch(rules.allow, facts);
+  const allow = leastAsking(rules.allow, facts);
   if (allow !== undefined) return allow.decision;
   return rules.allow.length === 0 ? NO_RULE_FOR_APP : NO_RULE_MATCHED;
 }

@@ -31,6 +31,16 @@ export function compareBurden(a: Obligations | undefined, b: Obligations | undef
   return 0;
 }
 
+/** Whether every request that lacks nothing of what `b` asks lacks nothing of what `a` asks. */
+export function isFulfilledWith(a: Obligations | undefined, b: Obligations | undefined): boolean {
+  const [one, other] = [a?.stepUp, b?.stepUp];
+  return (
+    (a?.readOnly !== true || b?.readOnly === true) &&
+    (one?.phishingResistant !== true || other?.phishingResistant === true) &&
+    (one?.mfa === undefined || (other?.mfa !== undefined && other.mfa <= one.mfa))
+  );
+}
+
 /**
  * What an allowed request still lacks before it may pass: `step-up` to a fresher or stronger login, or that it
  * writes where only reading is allowed. The other obligations are kept while the request is carried.

@@ -5,7 +5,7 @@ import { edgesAfter } from '../criteria/hours.ts';
 import { matches } from '../evaluate.ts';
 import { Facts } from '../facts.ts';
 import type { AccessRequest } from '../input.ts';
-import { compareBurden } from '../obligations.ts';
+import { compareBurden, isFulfilledWith } from '../obligations.ts';
 import type { Policy } from '../policy.ts';
 import type { Box, Rule } from '../rule.ts';
 import { ruleCovers } from './cover.ts';
@@ -93,7 +93,7 @@ function needless(policy: Policy, rule: Rule): Finding | undefined {
 function isPreferred(other: Rule, rule: Rule): boolean {
   const [theirs, ours] = [other.decision.obligations, rule.decision.obligations];
   const burden = compareBurden(theirs, ours);
-  if (burden !== 0) return burden < 0;
+  if (burden !== 0) return burden < 0 && isFulfilledWith(theirs, ours);
   if (!isDeepStrictEqual(theirs, ours)) return false;
   return !ruleCovers(rule, other) || other.id < rule.id;
 }

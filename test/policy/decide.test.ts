@@ -187,3 +187,19 @@ test('one decision leaves nothing behind for the next', () => {
   assert.equal(verdict(policy, { ...inside, target: { ...inside.target, path: '/..' } }), 'deny');
   assert.equal(verdict(policy, inside), 'allow');
 });
+
+test('a rule that asks for more takes nothing away from one that lets the request through as it is', () => {
+  const policy = policyOf(`version: 1
+apps: [app]
+rules:
+  - { id: read, allow: app, who: everyone, readOnly: true }
+  - { id: write, allow: app, who: everyone, stepUp: { mfa: 1h } }
+`);
+  const decider = (method: string, mfaAt?: number): string | undefined => {
+    const request = requestWith({ target: { app: 'app', protocol: 'http', method, path: '/' } });
+    const login = { provider: 'idp', ...request.login, ...(mfaAt === undefined ? {} : { mfaAt }) } as never;
+    return policy.decide({ ...request, login }, policy.prepare(request.subject)).rule?.id;
+  };
+  const fresh = requestWith().at;
+  assert.deepEqual([decider('GET'), decider('POST'), decider('GET', fresh)], ['read', 'write', 'write']);
+});

@@ -38,7 +38,9 @@ export function decideByReference(policy: WrittenPolicy, request: AccessRequest)
   const matching = about.filter((rule) => ruleMatches(rule, policy, request));
   const enforced = matching.filter(({ mode }) => mode !== 'shadow');
   const deny = enforced.find((rule) => rule.deny !== undefined);
-  const allow = leastBurdensome(enforced.filter((rule) => rule.allow !== undefined));
+  const allows = enforced.filter((rule) => rule.allow !== undefined);
+  const allow =
+    leastBurdensome(allows.filter((rule) => lacksNothing(rule, request))) ?? leastBurdensome(allows);
   const shadow = matching
     .filter(({ mode }) => mode === 'shadow')
     .map((rule) => ({
@@ -66,6 +68,15 @@ function leastBurdensome(rules: readonly WrittenRule[]): WrittenRule | undefined
       if (left[index] !== right[index]) return (left[index] ?? 0) < (right[index] ?? 0) ? 1 : -1;
     return a.id < b.id ? -1 : 1;
   })[0];
+}
+
+function lacksNothing({ readOnly, stepUp }: WrittenRule, { at, login, target }: AccessRequest): boolean {
+  if (readOnly && !['GET', 'HEAD', 'OPTIONS'].includes(target.method ?? '')) return false;
+  const elapsed = at - (login?.mfaAt ?? Number.NaN);
+  if (stepUp?.mfa !== undefined && !(elapsed >= -60_000 && elapsed <= milliseconds(stepUp.mfa))) return false;
+  const strong = login?.acr === 'phr' || login?.acr === 'phrh';
+  const hardware = login?.amr?.some((one) => ['hwk', 'sc', 'fido'].includes(one)) === true;
+  return stepUp?.phishingResistant === undefined || strong || hardware;
 }
 
 function ruleMatches(rule: WrittenRule, policy: WrittenPolicy, request: AccessRequest): boolean {
