@@ -3,7 +3,7 @@
 import { closeSync, constants, fstatSync, openSync, readFileSync, readSync } from 'node:fs';
 
 /** What lies there is a pipe, a device, a directory. */
-export class IrregularFileError extends Error {
+class IrregularFileError extends Error {
   readonly code = 'irregular-file';
   constructor() {
     super('it is no regular file');
