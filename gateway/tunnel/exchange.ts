@@ -4,6 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { HeadError, type ResetCode } from '#connectors/wire/error';
 import type { ResponseHead } from '#connectors/wire/head';
 import type { Stream, StreamHandler } from '#connectors/wire/stream';
+import { breakOff } from '#gateway/edge/break-off';
 import { forwardTrailers } from '#gateway/edge/forwarded';
 import { hasBody } from '#gateway/edge/request-body';
 import { Answer } from './answer.ts';
@@ -213,7 +214,11 @@ export class Exchange implements StreamHandler, Relay {
 
   /** A client that has seen a head must see its connection break, or it would take the part for the whole. */
   #cut(): void {
-    if (this.#answer.status !== undefined) this.#res.destroy();
+    if (this.#answer.status === undefined) return;
+    const { socket } = this.#res;
+    // To HTTP/1.0 the end of the connection is the end of the body.
+    if (socket !== null && !this.#res.useChunkedEncodingByDefault) breakOff(socket);
+    this.#res.destroy();
   }
 
   /** node's `close`: after the last byte was handed to the kernel, or when the client went away before. */

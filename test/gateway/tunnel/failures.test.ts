@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
+import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { ask, bed } from './bed.ts';
@@ -25,6 +26,16 @@ test('an app that dies in the middle never looks complete', async (t) => {
       ['failed', 'app-error'],
     ],
   );
+});
+
+test('to a client of HTTP/1.0, whose bodies end with the connection, a broken one is reset', async (t) => {
+  const { port } = await bed(t, (req, res) => {
+    res.write('half');
+    setTimeout(() => req.socket.destroy(), 20);
+  });
+  const client = connect(port, '127.0.0.1');
+  client.write('GET / HTTP/1.0\r\nHost: a\r\n\r\n');
+  await assert.rejects(text(client), { code: 'ECONNRESET' });
 });
 
 test('what is left of one answer, too short or too long, reaches nobody after it', async (t) => {

@@ -69,7 +69,7 @@ test('tcp: an app that ends first hears what the person still says', async (t) =
   const { promise: heard, resolve } = Promise.withResolvers<string>();
   const app = await tcpApp(t, (socket) => {
     socket.end('goodbye');
-    said(socket).then(resolve);
+    void said(socket).then(resolve);
   });
   const { tunnels } = await bed(t, app);
   const [near, far] = person();
