@@ -1,30 +1,23 @@
 // Taking up changes: one after the other, each in the log before it has an effect, and none twice, also across a crash;
 // and bundles with random mistakes, none of which is taken.
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, suite, test } from 'node:test';
 import fc from 'fast-check';
 import { run as apply } from '#bin/commands/change/apply';
-import { run as check } from '#bin/commands/change/check';
 import { AcceptedChanges, KeptChangeError } from '#gateway/change/accepted';
-import { type Bundle, readChange, writeBundle } from '#gateway/change/bundle';
-import { Changes } from '#gateway/change/changes';
+import { readChange, writeBundle } from '#gateway/change/bundle';
 import { termsOf } from '#gateway/change/governed';
 import { judge } from '#gateway/change/judge';
 import { ChangeRefusal } from '#gateway/change/reasons';
 import { SshFormatError } from '#gateway/change/ssh-reader';
 import { readSshSignature } from '#gateway/change/sshsig';
-import type { GatewayConfig } from '#gateway/config';
-import type { SallyportEvent } from '#siem/event';
 import { requires } from '#test/requires';
 import { until } from '#test/story/part';
-import { ChangeBed, NEEDS, POLICY, publicKey } from './bed.ts';
-
-const NOW = Date.UTC(2026, 2, 4);
-const BY = { kind: 'operator', id: 'ada' } as const;
+import { ChangeBed, NEEDS, POLICY } from './bed.ts';
+import { BY, NOW, type TakingGateway, takingGateway } from './taking-gateway.ts';
 
 suite('taking up changes', { skip: requires(...NEEDS) }, () => {
   const bed = new ChangeBed();
@@ -35,30 +28,8 @@ suite('taking up changes', { skip: requires(...NEEDS) }, () => {
   bed.write('repository/change.json', writeBundle(first.bundle));
   const { file, config } = bed.config;
 
-  /** A gateway's changes in a state of their own; what it records, and whether it can. */
-  function gateway(state: string, logged?: string, from: ChangeBed = bed, more: Partial<GatewayConfig> = {}) {
-    const { file, config } = from.config;
-    const events: SallyportEvent[] = [];
-    const outbox = { full: false, refused: 0 };
-    const recorder = {
-      record: async (event: SallyportEvent) => {
-        if (outbox.full) {
-          outbox.refused += 1;
-          throw new Error('the outbox is full');
-        }
-        events.push(event);
-        return '';
-      },
-    };
-    const configuration = { file, text: readFileSync(file, 'utf8') };
-    const open = () =>
-      Changes.open({
-        ...{ config: { ...config, ...more, state }, configuration, now: () => NOW },
-        accepted: AcceptedChanges.open(state, logged),
-        recorder: recorder as never,
-      });
-    return { events, outbox, open };
-  }
+  const gateway = (state: string, logged?: string, from: ChangeBed = bed): TakingGateway =>
+    takingGateway(from, state, logged);
   const places: string[] = [];
   const place = (): string => {
     const made = mkdtempSync(join(tmpdir(), 'sallyport-changes-'));
@@ -110,37 +81,6 @@ suite('taking up changes', { skip: requires(...NEEDS) }, () => {
     bed.write('repository/change.json', writeBundle(first.bundle));
   });
 
-  test('what lies there and is no file keeps nobody waiting, and what could not be recorded is looked at again', async () => {
-    const own = new ChangeBed();
-    after(() => own.close());
-    const key = own.signer('ada');
-    own.begin();
-    const one = own.change([key]);
-    const bundle = own.write('repository/change.json', writeBundle(one));
-    const { open, events, outbox } = gateway(place(), undefined, own);
-    const changes = await open();
-    after(() => changes.close());
-    for (const name of ['change.json', 'allowed_signers']) {
-      rmSync(own.path(`repository/${name}`));
-      execFileSync('mkfifo', [own.path(`repository/${name}`)]);
-    }
-    changes.watch(async () => undefined);
-    const told = (): string[] =>
-      events.flatMap((event) => (event.kind === 'change-refused' ? [event.message] : []));
-    await until('it is told', () => told().length > 0);
-    assert.match(told().join(), /change\.json: it is no regular file/);
-    outbox.full = true;
-    rmSync(bundle);
-    rmSync(own.path('repository/allowed_signers'));
-    own.git('checkout', '-q', 'allowed_signers');
-    own.commit(`${POLICY}# later\n`);
-    const { id } = readChange(writeBundle(one));
-    writeFileSync(bundle, writeBundle(own.change([key], { id, sequence: 1 })));
-    await until('it cannot be recorded', () => outbox.refused > 0);
-    outbox.full = false;
-    await until('it is taken up', () => changes.current?.sequence === 2);
-  });
-
   test('a crash between the log and the change itself is made good; a change that was never logged is none', async () => {
     const state = place();
     await gateway(state).open();
@@ -175,33 +115,6 @@ suite('taking up changes', { skip: requires(...NEEDS) }, () => {
     const four = { id: three.id, sequence: 3 };
     await assert.rejects(changes.offer(writeBundle(bed.change([ada], four)), BY), { code: 'unknown-signer' });
     assert.equal((await changes.offer(writeBundle(bed.change([ben], four)), BY)).sequence, 4);
-  });
-
-  test('a worker that was away while the signers were replaced, twice, takes up what came since', async () => {
-    const own = new ChangeBed();
-    after(() => own.close());
-    const keys = [own.signer('ada'), own.key('ben'), own.key('cleo')];
-    own.begin();
-    let change = readChange(writeBundle(own.change(keys.slice(0, 1))));
-    own.write('repository/change.json', writeBundle(change.bundle));
-    const state = place();
-    const workers = [1, 2].map((number) =>
-      gateway(join(state, `worker-${number}`), undefined, own, { worker: { of: own.config.config.name } }),
-    );
-    const [first, second] = await Promise.all(workers.map(({ open }) => open()));
-    for (const [index, name] of ['ben', 'cleo', 'cleo'].entries()) {
-      own.write('repository/allowed_signers', `${name}@example.com ${publicKey(own.path(`keys/${name}`))}\n`);
-      own.commit(`${POLICY}# ${index}\n`);
-      const { id } = change;
-      change = readChange(writeBundle(own.change([keys[index] ?? ''], { id, sequence: index + 1 })));
-      await first?.offer(writeBundle(change.bundle), BY);
-    }
-    assert.equal((await second?.offer(writeBundle(change.bundle), BY))?.sequence, 4);
-    assert.equal(second?.policy, first?.policy);
-    const told = workers[1]?.events.flatMap((one) =>
-      one.kind === 'change-accepted' ? [`${one.change.sequence} ${one.by.kind}`] : [one.kind],
-    );
-    assert.deepEqual(told, ['1 gateway', '2 gateway', '3 gateway', '4 operator']);
   });
 
   test('a higher threshold holds from the change on that asks for it, not from the next start', async () => {
@@ -260,76 +173,6 @@ suite('taking up changes', { skip: requires(...NEEDS) }, () => {
     bed.commit(`${POLICY}# nobody\n`);
     const text = writeBundle(bed.change([ada], { id: first.id, sequence: 1 }));
     await assert.rejects(changes.offer(text, BY), { code: 'signers-invalid' });
-  });
-
-  test('what the next start would not take is refused now', async () => {
-    const own = new ChangeBed();
-    after(() => own.close());
-    const key = own.signer('ada', 'namespaces="sallyport-change"');
-    own.begin();
-    const one = own.change([key]);
-    own.write('repository/change.json', writeBundle(one));
-    const { open, events } = gateway(place(), undefined, own);
-    const changes = await open();
-    const { id } = readChange(writeBundle(one));
-    const begun = own.read('repository/gateway.yaml');
-    const list = own.read('repository/allowed_signers');
-    const offered = async (
-      text: string,
-      signers: string,
-      admins: string,
-      leaveOut?: string,
-    ): Promise<string> => {
-      own.write('repository/gateway.yaml', text);
-      own.write('repository/allowed_signers', signers);
-      own.write('repository/admins', admins);
-      own.write('repository/maker.pem', 'one\n');
-      own.git('add', '.');
-      own.git('commit', '-q', '--allow-empty', '-m', 'another');
-      const without = (bundle: Bundle): Bundle => {
-        if (leaveOut === undefined) return bundle;
-        const { [leaveOut]: _, ...contents } = bundle.contents;
-        const statement = JSON.parse(bundle.statement);
-        delete statement.files[leaveOut];
-        return { ...bundle, contents, statement: JSON.stringify(statement) };
-      };
-      const change = own.change([key], { id, sequence: 1 }, without);
-      return changes.offer(writeBundle(change), BY).then(
-        () => 'taken',
-        ({ code, detail }: ChangeRefusal) => `${code}: ${detail}`,
-      );
-    };
-    const key1 = list.trim().split(' ').slice(-2).join(' ');
-    const admin = `${begun}admin: { signers: ./admins, roles: { operator: [ada, ben] } }\n`;
-    const files = begun.replace('bundle:', 'files: [./maker.pem]\n  bundle:');
-    const none = '1 people must sign, and it lists 0 who can';
-    assert.deepEqual(
-      [
-        await offered(begun, list.replace('sallyport-change', 'git'), ''),
-        await offered(begun, list.replace('namespaces=', 'valid-before="20260303Z",namespaces='), ''),
-        await offered(admin, list, `ada ${key1}\n`),
-        await offered(admin, list, `ada namespaces="git" ${key1}\n`),
-        await offered(files, list, '', 'files/maker.pem'),
-        await offered(files, list, ''),
-      ],
-      [
-        `signers-invalid: ${none}`,
-        `signers-invalid: ${none}`,
-        'signers-invalid: admins has no key of ben, whom configuration/gateway names',
-        'signers-invalid: it lists no admin who can sign',
-        'incomplete: files/maker.pem',
-        'taken',
-      ],
-    );
-    assert.equal(events.filter(({ kind }) => kind === 'change-refused').length, 5);
-    own.write('repository/policy.yaml', 'version: 1\n');
-    own.git('commit', '-q', '-a', '-m', 'no policy');
-    const bad = own.write('bad.json', writeBundle(own.change([key])));
-    assert.equal(
-      await check([bad, '--config', own.config.file]),
-      1,
-      'the command says what the gateway says',
-    );
   });
 
   test('a file that the configuration lists is read as it was signed, whatever lies on the disk', async () => {
