@@ -37,24 +37,31 @@ export function isFulfilledWith(a: Obligations | undefined, b: Obligations | und
   return (
     (a?.readOnly !== true || b?.readOnly === true) &&
     (one?.phishingResistant !== true || other?.phishingResistant === true) &&
-    (one?.mfa === undefined || (other?.mfa !== undefined && other.mfa <= one.mfa))
+    isWithin(one?.mfa, other?.mfa) &&
+    isWithin(a?.maxSession, b?.maxSession)
   );
 }
 
+/** Whether whoever is not older than `theirs` is not older than `limit`; milliseconds, and none where left out. */
+function isWithin(limit: number | undefined, theirs: number | undefined): boolean {
+  return limit === undefined || (theirs !== undefined && theirs <= limit);
+}
+
 /**
- * What an allowed request still lacks before it may pass: `step-up` to a fresher or stronger login, or that it
- * writes where only reading is allowed. The other obligations are kept while the request is carried.
+ * What an allowed request still lacks before it may pass: `step-up` to a fresher or stronger login, a login that is not too
+ * old, or that it writes where only reading is allowed. The other obligations are kept while the request is carried.
  */
 export function unfulfilled(
   obligations: Obligations | undefined,
   { at, login, target }: AccessRequest,
-): 'step-up' | 'read-only' | undefined {
+): 'step-up' | 'read-only' | 'session-too-old' | undefined {
   if (obligations === undefined) return undefined;
-  const { stepUp, readOnly } = obligations;
+  const { stepUp, readOnly, maxSession } = obligations;
   if (readOnly === true && !(target.method !== undefined && READING.has(target.method))) return 'read-only';
   if (stepUp?.mfa !== undefined && !(age(at, login?.mfaAt) <= stepUp.mfa)) return 'step-up';
   if (stepUp?.phishingResistant === true && !(login !== undefined && isPhishingResistant(login)))
     return 'step-up';
+  if (maxSession !== undefined && !(age(at, login?.at) <= maxSession)) return 'session-too-old';
   return undefined;
 }
 

@@ -76,8 +76,7 @@ export class Rulings {
       const policy = this.#policy();
       if (this.#revoked(session, input)) return { decision: REVOKED, policy: policy.hash };
       const decision = policy.decide(input, this.#subject(policy, session));
-      const broken =
-        decision.verdict === 'allow' ? brokenObligation(decision.obligations, session, input) : undefined;
+      const broken = decision.verdict === 'allow' ? brokenObligation(decision.obligations, input) : undefined;
       return { decision: broken === undefined ? decision : refusal(broken, decision), policy: policy.hash };
     } catch {
       return { decision: ERROR, policy: '' };
@@ -134,20 +133,13 @@ function isBroken(reason: Reason): reason is Broken {
   return (BROKEN as readonly Reason[]).includes(reason);
 }
 
-function brokenObligation(
-  obligations: Obligations | undefined,
-  session: LiveSession,
-  input: AccessRequest,
-): Broken | undefined {
+function brokenObligation(obligations: Obligations | undefined, input: AccessRequest): Broken | undefined {
   if (obligations === undefined) return undefined;
   for (const [name, value] of Object.entries(obligations)) {
     if (value !== undefined && value !== false && !CARRIED_OUT.has(name)) return 'obligation-unsupported';
   }
   const lacking = unfulfilled(obligations, input);
-  if (lacking !== undefined) return lacking === 'step-up' ? 'step-up-required' : lacking;
-  const { maxSession } = obligations;
-  if (maxSession !== undefined && input.at - session.login.at > maxSession) return 'session-too-old';
-  return undefined;
+  return lacking === 'step-up' ? 'step-up-required' : lacking;
 }
 
 function refusal(reason: Broken, { rule }: Decision): Decision {

@@ -85,12 +85,13 @@ test('of several allows the one asking least decides, whatever the order', () =>
     '  - { id: b, allow: app, who: everyone, maxSession: 1h }',
     '  - { id: c, allow: app, who: everyone, maxSession: 8h, record: true }',
   ];
+  const request = requestWith({ login: { provider: 'p', at: NOW } });
   for (const order of [
     [0, 1, 2],
     [2, 1, 0],
     [1, 0, 2],
   ]) {
-    const decision = decide(order.map((index) => rules[index]).join('\n'));
+    const decision = decide(order.map((index) => rules[index]).join('\n'), request);
     assert.equal(decision.rule?.id, 'c');
     assert.deepEqual(decision.obligations, { record: true, maxSession: 8 * HOUR });
   }
@@ -202,4 +203,19 @@ rules:
   };
   const fresh = requestWith().at;
   assert.deepEqual([decider('GET'), decider('POST'), decider('GET', fresh)], ['read', 'write', 'write']);
+});
+
+test('nor does one for young sessions from one that lets an old one read', () => {
+  const policy = policyOf(`version: 1
+apps: [app]
+rules:
+  - { id: read, allow: app, who: everyone, readOnly: true }
+  - { id: young, allow: app, who: everyone, maxSession: 1h }
+`);
+  const decider = (age: number): string | undefined => {
+    const request = requestWith({ target: { app: 'app', protocol: 'http', method: 'GET', path: '/' } });
+    const login = { provider: 'idp', ...request.login, at: request.at - age } as never;
+    return policy.decide({ ...request, login }, policy.prepare(request.subject)).rule?.id;
+  };
+  assert.deepEqual([HOUR, HOUR + 1].map(decider), ['young', 'read']);
 });

@@ -70,10 +70,14 @@ function leastBurdensome(rules: readonly WrittenRule[]): WrittenRule | undefined
   })[0];
 }
 
-function lacksNothing({ readOnly, stepUp }: WrittenRule, { at, login, target }: AccessRequest): boolean {
+function lacksNothing(
+  { readOnly, stepUp, maxSession }: WrittenRule,
+  { at, login, target }: AccessRequest,
+): boolean {
   if (readOnly && !['GET', 'HEAD', 'OPTIONS'].includes(target.method ?? '')) return false;
-  const elapsed = at - (login?.mfaAt ?? Number.NaN);
-  if (stepUp?.mfa !== undefined && !(elapsed >= -60_000 && elapsed <= milliseconds(stepUp.mfa))) return false;
+  const within = (then: number | undefined, limit: string | undefined): boolean =>
+    limit === undefined || (then !== undefined && at - then >= -60_000 && at - then <= milliseconds(limit));
+  if (!within(login?.mfaAt, stepUp?.mfa) || !within(login?.at, maxSession)) return false;
   const strong = login?.acr === 'phr' || login?.acr === 'phrh';
   const hardware = login?.amr?.some((one) => ['hwk', 'sc', 'fido'].includes(one)) === true;
   return stepUp?.phishingResistant === undefined || strong || hardware;
