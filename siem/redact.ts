@@ -1,6 +1,7 @@
 // Takes out of free text what looks like a secret: a last net under code that must not log secrets to begin with.
 
-const HIDDEN = '[hidden]';
+/** What stands in the place of a secret. */
+export const HIDDEN = '[hidden]';
 
 /**
  * Each begins where a word begins and looks at it once: text may come from strangers, and a shape that begins anew at

@@ -1,6 +1,6 @@
 // Elasticsearch and OpenSearch by _bulk: each event is created once under its own id, so that a repeat is harmless.
 import { parseRecord } from '../outbox/segment.ts';
-import { HttpReceiver, type HttpTarget } from './http.ts';
+import { HttpReceiver, type HttpTarget, saidIn } from './http.ts';
 import { DELIVERED, type Shipment, type Sink, SinkError, type Verdict } from './sink.ts';
 
 export interface ElasticsearchOptions extends HttpTarget {
@@ -20,6 +20,9 @@ interface Routing {
   readonly event?: { readonly id?: string };
   readonly data_stream?: { readonly dataset?: string; readonly namespace?: string };
 }
+
+/** Characters of why a record was refused. */
+const MOST_WORDS = 500;
 
 export class ElasticsearchSink implements Sink {
   readonly name: string;
@@ -43,7 +46,7 @@ export class ElasticsearchSink implements Sink {
     if (body.length === 0) return routes.map(() => unroutable);
     const path = '/_bulk?filter_path=errors,items.*.status,items.*.error.type,items.*.error.reason';
     const { text } = await this.#http.send(path, { headers: this.#headers, body: body.join(''), signal });
-    const verdicts = itemsOf(text).map(verdictOf);
+    const verdicts = itemsOf(text).map((item) => verdictOf(item, this.#headers));
     const sent = routes.filter((route) => route !== undefined).length;
     if (verdicts.length !== sent) {
       throw new SinkError(
@@ -89,10 +92,10 @@ function itemsOf(text: string): BulkItem[] {
 const CLUSTER_TROUBLES =
   /^(?:validation_exception|index_closed_exception):|: Validation Failed: .* shards|: pipeline with id /;
 
-function verdictOf({ status, error }: BulkItem): Verdict {
+function verdictOf({ status, error }: BulkItem, headers: Readonly<Record<string, string>>): Verdict {
   // 409: this id is there already, from a delivery whose answer we did not see.
   if ((status >= 200 && status < 300) || status === 409) return DELIVERED;
-  const why = `${status} ${error?.type ?? ''}: ${(error?.reason ?? '').slice(0, 500)}`;
+  const why = saidIn(`${status} ${error?.type ?? ''}: ${error?.reason ?? ''}`, headers, MOST_WORDS);
   const passing = status === 429 || status >= 500 || status === 401 || status === 403 || status === 404;
   if (passing || CLUSTER_TROUBLES.test(`${error?.type}: ${error?.reason}`)) return { kind: 'retry', why };
   return { kind: 'rejected', why };

@@ -2,7 +2,7 @@
 // take the events, and the credential, to somebody else.
 import { readFileSync } from 'node:fs';
 import { Agent, request } from 'undici';
-import { withoutSecrets } from '../redact.ts';
+import { HIDDEN, withoutSecrets } from '../redact.ts';
 import { SinkError, troubleOf } from './sink.ts';
 
 export interface HttpTarget {
@@ -18,6 +18,9 @@ export interface HttpAnswer {
 }
 
 const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
+/** Characters of what a receiver says: those looked at, and those passed on. */
+const MOST_READ = 2_000;
+const MOST_WORDS = 200;
 /** A receiver may ask for more; longer than this nobody is kept waiting. */
 const MAX_WAIT = 600_000;
 
@@ -73,7 +76,7 @@ export class HttpReceiver {
       });
     }
     if ((status >= 200 && status < 300) || options.accept?.includes(status)) return { status, text };
-    throw errorFor({ status, text }, hostOf(this.#base), retryAfter);
+    throw errorFor(status, saidIn(text, options.headers, MOST_WORDS), hostOf(this.#base), retryAfter);
   }
 
   close(): Promise<void> {
@@ -87,20 +90,38 @@ const MEANINGS: Readonly<Record<number, string>> = {
   404: ': is the url right?',
 };
 
-function errorFor({ status, text }: HttpAnswer, host: string, retryAfter: string | undefined): SinkError {
-  const message = `${host} answered ${status}${MEANINGS[status] ?? saidIn(text)}`;
+function errorFor(status: number, said: string, host: string, retryAfter: string | undefined): SinkError {
+  const message = `${host} answered ${status}${MEANINGS[status] ?? (said === '' ? '' : `: ${said}`)}`;
   if (status === 400 || status === 413 || status === 422) return new SinkError('batch-rejected', message);
   const retryAfterMs = waitOf(retryAfter);
   const code = status === 429 || status === 408 || status >= 500 ? 'unavailable' : 'refused';
   return new SinkError(code, message, retryAfterMs === undefined ? {} : { retryAfterMs });
 }
 
-/** How the receiver explains itself, on one line. Some send back what they were sent, credentials too. */
-function saidIn(text: string): string {
-  const line = withoutSecrets(text.slice(0, 2_000))
+/**
+ * How a receiver explains itself, on one line of at most `most` characters. Some send back what they were sent: of the
+ * credential in `headers` they may have read the clear text, which looks like nothing.
+ */
+export function saidIn(text: string, headers: Readonly<Record<string, string>>, most: number): string {
+  const clean = credentialsIn(headers).reduce(
+    (left, one) => left.replaceAll(one, HIDDEN),
+    text.slice(0, MOST_READ),
+  );
+  const line = withoutSecrets(clean)
     .replace(/[^\p{L}\p{N}\p{P}\p{S}]+/gu, ' ')
     .trim();
-  return line === '' ? '' : `: ${line.slice(0, 200).toWellFormed()}`;
+  return line.slice(0, most).toWellFormed();
+}
+
+/** The credential as it is sent, and as whoever reads it has it; the longest first. */
+function credentialsIn({ authorization = '' }: Readonly<Record<string, string>>): readonly string[] {
+  const [, scheme = '', credential = authorization] = /^(\S+) +(.+)$/.exec(authorization) ?? [];
+  const clear = scheme.toLowerCase() === 'basic' ? Buffer.from(credential, 'base64').toString() : '';
+  const password = clear.slice(clear.indexOf(':') + 1);
+  return [credential, clear, password]
+    .flatMap((one) => [one, JSON.stringify(one).slice(1, -1), encodeURIComponent(one)])
+    .filter((one) => one !== '')
+    .toSorted((a, b) => b.length - a.length);
 }
 
 /** Milliseconds of a Retry-After, which is in seconds or the date until when (RFC 9110, 10.2.3). */
