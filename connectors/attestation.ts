@@ -4,13 +4,13 @@ import { hash, X509Certificate } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import type { Agent } from 'node:https';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { ConnectorConfig } from './config.ts';
 import { attestDevice, enrolDevice } from './device/ceremony.ts';
 import { keepFresh } from './device/fresh.ts';
 import { type DeviceState, readDevice, writeDevice } from './device/key-store.ts';
 import { PortalError } from './device/portal.ts';
 import type { Identity } from './link/identity.ts';
+import { Proven } from './proven.ts';
 import type { AttestationReply } from './wire/evidence.ts';
 import type { Log } from './wire/log.ts';
 import { outboundAgent } from './wire/outbound.ts';
@@ -61,8 +61,7 @@ export class Attesting {
   readonly #device: DeviceState;
   readonly #stop = new AbortController();
   #loop: Promise<void> | undefined;
-  #proven: Identity | undefined;
-  #waiting: (() => void) | undefined;
+  readonly #proven: Proven = new Proven(RENEWAL_GRACE);
   #news = '';
 
   /** @throws {KeyStoreError} when the machine is not enrolled, or not safely. */
@@ -86,11 +85,8 @@ export class Attesting {
   }
 
   /** Resolves when there is a proof over this certificate, or there has been time enough for one. */
-  async over(identity: Identity): Promise<void> {
-    if (this.#proven === identity) return;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#waiting = resolve;
-    await Promise.race([promise, sleep(RENEWAL_GRACE, undefined, { ref: false })]);
+  over(identity: Identity): Promise<void> {
+    return this.#proven.over(identity);
   }
 
   async close(): Promise<void> {
@@ -108,8 +104,7 @@ export class Attesting {
         device: { ...this.#device, portal },
       }),
     );
-    this.#proven = identity;
-    this.#waiting?.();
+    this.#proven.by(identity);
     return result;
   }
 

@@ -209,6 +209,7 @@ test('a rule that asks for the connector’s machine lets only that carry what p
     const said: string[] = [];
     const say = (_fields: object, message: string): void => void said.push(message);
     let ahead = 0;
+    const start = recorded('connector-connected').length;
     const running = startConnector(resolvePaths(document, installation.directory), {
       log: { info: say, warn: say, error: say },
       now: () => Date.now() + ahead,
@@ -218,7 +219,8 @@ test('a rule that asks for the connector’s machine lets only that carry what p
     await running.ready;
     await until('it attested', () => said.some((text) => /affirming/.test(text)));
     const before = loadIdentity(installation.path('rack-2-state'));
-    const first = recorded('connector-connected').length;
+    const first = start + 2;
+    await until('both tunnels are up', () => recorded('connector-connected').length === first);
     // Two thirds into the certificate's life: it is renewed once, and time is what it was again.
     ahead = 20 * 3_600_000;
     await until('the tunnels have changed', async () => {
