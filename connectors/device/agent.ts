@@ -83,9 +83,10 @@ function answering({ device, now }: AgentOptions): Server {
       };
       // A page that made its own name point here (DNS rebinding) cannot change the Host its browser sends.
       const address = request.socket.address() as AddressInfo;
-      const url = new URL(request.url ?? '/', 'http://127.0.0.1');
-      const challenge = url.searchParams.get('challenge') ?? '';
-      const ours = request.headers.host === `127.0.0.1:${address.port}` && url.pathname === AGENT_PATH;
+      // Not as an address: not every target is one, and any page may send its visitors' browsers here.
+      const [path, query] = (request.url ?? '').split('?', 2);
+      const challenge = new URLSearchParams(query).get('challenge') ?? '';
+      const ours = request.headers.host === `127.0.0.1:${address.port}` && path === AGENT_PATH;
       // Only for a browser that goes there itself: no page may read or embed what is answered.
       const mode = request.headers['sec-fetch-mode'];
       const navigates = mode === undefined || mode === 'navigate';

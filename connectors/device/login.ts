@@ -60,9 +60,11 @@ function codeFrom(server: Server, state: string): Promise<string> {
       );
     }, PATIENCE);
     server.on('request', (request, response) => {
-      const { pathname, searchParams } = new URL(request.url ?? '/', 'http://127.0.0.1');
-      const code = searchParams.get('code');
-      const ours = pathname === '/' && searchParams.get('state') === state && code !== null;
+      // Not as an address: not every target is one, and any page may send its visitors' browsers here.
+      const [path, query] = (request.url ?? '').split('?', 2);
+      const sent = new URLSearchParams(query);
+      const code = sent.get('code');
+      const ours = path === '/' && sent.get('state') === state && code !== null;
       response.writeHead(ours ? 200 : 404, {
         'Content-Type': 'text/html; charset=utf-8',
         'Cache-Control': 'no-store',

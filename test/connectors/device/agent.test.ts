@@ -72,6 +72,9 @@ describe('the agent on loopback', () => {
     ['another path', `/?challenge=${CHALLENGE}`, {}],
     ['no challenge', '/bind', {}],
     ['something else to sign', '/bind?challenge=e30.e30', {}],
+    ['a path that is no address', '//', {}],
+    ['a path that leads elsewhere', `//evil.example/bind?challenge=${CHALLENGE}`, {}],
+    ['a path that is no address either', '//a:b', {}],
   ];
   for (const [what, path, headers, method] of refused) {
     test(`${what} gets nothing`, async () => assert.equal(await ask(path, headers, method), 404));
