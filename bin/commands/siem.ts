@@ -10,6 +10,7 @@ import { encodeLine } from '#siem/ecs/document';
 import { Mapper } from '#siem/ecs/mapper';
 import { type Line, readLines, readOutbox } from '#siem/outbox/read';
 import { readCursor } from '#siem/ship/cursor';
+import { byHalves } from '#siem/ship/halves';
 import { bytesAfter, lagSecondsAt } from '#siem/ship/shipping';
 import { CredentialError, createSink, elasticsearchCredentials, readCredential } from '#siem/sinks/create';
 import { authorizationOf } from '#siem/sinks/elasticsearch';
@@ -216,9 +217,8 @@ async function sendAgain(sink: Sink, lines: readonly Line[]): Promise<readonly s
     return verdicts.flatMap((verdict) => (verdict.kind === 'rejected' ? [verdict.why] : []));
   } catch (error) {
     if (!(error instanceof SinkError) || error.code !== 'batch-rejected') throw error;
-    if (lines.length === 1) return [error.message];
-    const half = lines.length >> 1;
-    return [...(await sendAgain(sink, lines.slice(0, half))), ...(await sendAgain(sink, lines.slice(half)))];
+    const alone = (): string => error.message;
+    return await byHalves(lines, alone, (half) => sendAgain(sink, half));
   }
 }
 

@@ -5,7 +5,7 @@ import type { Destination, PersonSessions, Session, Store } from '#gateway/state
 import type { Login, Subject } from '#policy/input';
 import { hashSecret, newSecret } from './cookies.ts';
 import { Doors } from './doors.ts';
-import { Leases } from './leases.ts';
+import { type Asked, Leases } from './leases.ts';
 import type { LiveSession } from './live-session.ts';
 
 /** A hand-off code lives this long, in milliseconds: one redirect. */
@@ -232,19 +232,19 @@ export class Sessions {
 
   /** Asks the store, once for all who wait for the same session. */
   #read(id: string): Promise<LiveSession | undefined> {
-    const { ends } = this.#leases.asking();
+    const asked = this.#leases.asking();
+    const { ends } = asked;
     const under = this.#reading.get(id);
     // What began before an end may not have seen it.
     if (under?.ends === ends) return under.found;
-    const found = this.#lease(id).finally(() => {
+    const found = this.#lease(id, asked).finally(() => {
       if (this.#reading.get(id)?.found === found) this.#reading.delete(id);
     });
     this.#reading.set(id, { found, ends });
     return found;
   }
 
-  async #lease(id: string): Promise<LiveSession | undefined> {
-    const asked = this.#leases.asking();
+  async #lease(id: string, asked: Asked): Promise<LiveSession | undefined> {
     const found = await this.#store.get('session', id);
     if (!this.#leases.trusted) {
       throw new StateError('state-unreachable', 'the store has not spoken for the installation for too long');

@@ -7,6 +7,7 @@ import { comparePositions, type Position } from '../outbox/segment.ts';
 import { type Sink, SinkError, type Verdict } from '../sinks/sink.ts';
 import { type Cursor, readCursor, writeCursor } from './cursor.ts';
 import { addDeadLetter } from './dead-letters.ts';
+import { byHalves } from './halves.ts';
 
 /** What a shipper needs of the outbox. */
 export interface Source {
@@ -137,20 +138,13 @@ export class Shipper {
       } catch (error) {
         if (this.#stop.signal.aborted) break;
         if (error instanceof SinkError && error.code === 'batch-rejected') {
-          return [...refused, ...(await this.#divide(open, error))];
+          const alone = (line: Line): Refused => ({ line, why: error.message });
+          return [...refused, ...(await byHalves(open, alone, (half) => this.#offer(half)))];
         }
         await this.#backOff(error);
       }
     }
     return refused;
-  }
-
-  /** Finds the records that a receiver refuses by halving what it refused. */
-  async #divide(lines: readonly Line[], error: SinkError): Promise<readonly Refused[]> {
-    const [only] = lines;
-    if (only !== undefined && lines.length === 1) return [{ line: only, why: error.message }];
-    const half = lines.length >> 1;
-    return [...(await this.#offer(lines.slice(0, half))), ...(await this.#offer(lines.slice(half)))];
   }
 
   /**

@@ -256,8 +256,9 @@ export class SshDesk {
   }: SshCertificateRecord): Promise<boolean> {
     const { sessions, revocations, devices } = this.#options;
     if (revoked || revocations.coversDevice(device) || !(await sessions.alive(session))) return true;
-    const enrolled = device === undefined ? undefined : await devices.find(device);
+    if (device === undefined) return false;
+    const enrolled = await devices.find(device);
     // What enrolled anew has nothing of what it had before it was revoked and forgotten.
-    return device !== undefined && (enrolled?.state !== 'approved' || enrolled.enrolledAt > issuedAt);
+    return enrolled?.state !== 'approved' || enrolled.enrolledAt > issuedAt;
   }
 }

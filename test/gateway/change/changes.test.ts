@@ -1,8 +1,7 @@
 // Taking up changes: one after the other, each in the log before it has an effect, and none twice, also across a crash;
 // and bundles with random mistakes, none of which is taken.
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, suite, test } from 'node:test';
 import fc from 'fast-check';
@@ -17,7 +16,7 @@ import { readSshSignature } from '#gateway/change/sshsig';
 import { requires } from '#test/requires';
 import { until } from '#test/story/part';
 import { ChangeBed, NEEDS, POLICY } from './bed.ts';
-import { BY, NOW, type TakingGateway, takingGateway } from './taking-gateway.ts';
+import { BY, NOW, places, type TakingGateway, takingGateway } from './taking-gateway.ts';
 
 suite('taking up changes', { skip: requires(...NEEDS) }, () => {
   const bed = new ChangeBed();
@@ -30,15 +29,7 @@ suite('taking up changes', { skip: requires(...NEEDS) }, () => {
 
   const gateway = (state: string, logged?: string, from: ChangeBed = bed): TakingGateway =>
     takingGateway(from, state, logged);
-  const places: string[] = [];
-  const place = (): string => {
-    const made = mkdtempSync(join(tmpdir(), 'sallyport-changes-'));
-    places.push(made);
-    return made;
-  };
-  after(() => {
-    for (const one of places) rmSync(one, { recursive: true, force: true });
-  });
+  const place = places();
   const next = (): string => writeBundle(bed.change([ada], { id: first.id, sequence: 1 }));
 
   test('fifty copies of one change at once are taken once', async () => {

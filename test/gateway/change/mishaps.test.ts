@@ -1,8 +1,7 @@
 // Taking up changes where something else went wrong before: what lies at their place, who was away, what the next start misses.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, suite, test } from 'node:test';
 import { run as check } from '#bin/commands/change/check';
@@ -11,18 +10,10 @@ import type { ChangeRefusal } from '#gateway/change/reasons';
 import { requires } from '#test/requires';
 import { until } from '#test/story/part';
 import { ChangeBed, NEEDS, POLICY, publicKey } from './bed.ts';
-import { BY, takingGateway } from './taking-gateway.ts';
+import { BY, places, takingGateway } from './taking-gateway.ts';
 
 suite('taking up changes after a mishap', { skip: requires(...NEEDS) }, () => {
-  const places: string[] = [];
-  const place = (): string => {
-    const made = mkdtempSync(join(tmpdir(), 'sallyport-changes-'));
-    places.push(made);
-    return made;
-  };
-  after(() => {
-    for (const one of places) rmSync(one, { recursive: true, force: true });
-  });
+  const place = places();
 
   test('what lies there and is no file keeps nobody waiting, and what could not be recorded is looked at again', async () => {
     const own = new ChangeBed();

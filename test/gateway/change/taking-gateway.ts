@@ -1,5 +1,8 @@
 // A gateway's part that takes up changes, for tests: in a state of its own, with what it records.
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after } from 'node:test';
 import { AcceptedChanges } from '#gateway/change/accepted';
 import { Changes } from '#gateway/change/changes';
 import type { GatewayConfig } from '#gateway/config';
@@ -14,6 +17,19 @@ export interface TakingGateway {
   /** Whether nothing can be recorded, and how often nothing could. */
   readonly outbox: { full: boolean; refused: number };
   open(): Promise<Changes>;
+}
+
+/** Makes temporary directories, which are gone after the suite. */
+export function places(): () => string {
+  const made: string[] = [];
+  after(() => {
+    for (const one of made) rmSync(one, { recursive: true, force: true });
+  });
+  return () => {
+    const one = mkdtempSync(join(tmpdir(), 'sallyport-changes-'));
+    made.push(one);
+    return one;
+  };
 }
 
 /** `logged`: the change that its log says was accepted last. */

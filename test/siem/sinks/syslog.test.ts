@@ -7,7 +7,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import { createServer as createTcpServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { createServer } from 'node:tls';
 import { encodeLine } from '#siem/ecs/document';
 import { Mapper } from '#siem/ecs/mapper';
@@ -58,15 +58,6 @@ interface TlsReceiver extends Receiver {
   sink(): SyslogSink;
 }
 
-/** Sends one event to a sink; answers its id. */
-function shipsTo(sink: SyslogSink): () => Promise<string> {
-  return async () => {
-    const one = document();
-    await sink.deliver([{ line: Buffer.from(JSON.stringify(one)) }], new AbortController().signal);
-    return one.event.id;
-  };
-}
-
 async function tlsReceiver(now: () => number = Date.now): Promise<TlsReceiver> {
   const directory = mkdtempSync(join(tmpdir(), 'sallyport-syslog-'));
   const files = makeCertificate(directory);
@@ -112,6 +103,34 @@ async function tlsReceiver(now: () => number = Date.now): Promise<TlsReceiver> {
   };
 }
 
+interface Shipped {
+  readonly receiver: TlsReceiver;
+  readonly sink: SyslogSink;
+  /** Of the sink, in milliseconds. */
+  readonly clock: { now: number };
+  /** The id of the event that the receiver has. */
+  readonly first: string;
+  /** Sends one event; answers its id. */
+  ship(): Promise<string>;
+}
+
+/** A receiver that has one event. */
+async function oneShipped(t: TestContext): Promise<Shipped> {
+  const clock = { now: Date.now() };
+  const receiver = await tlsReceiver(() => clock.now);
+  t.after(() => receiver.close());
+  const sink = receiver.sink();
+  t.after(() => sink.close());
+  const ship = async (): Promise<string> => {
+    const one = document();
+    await sink.deliver([{ line: Buffer.from(JSON.stringify(one)) }], new AbortController().signal);
+    return one.event.id;
+  };
+  const first = await ship();
+  await until(() => receiver.messages.length === 1);
+  return { receiver, sink, clock, first, ship };
+}
+
 const skip = requires('openssl');
 if (skip === false) {
   sinkContract({
@@ -146,18 +165,11 @@ for (const [how, breaks] of [
   test(`what was sent just before a connection ${how} is sent again, however long the receiver is away`, {
     skip,
   }, async (t) => {
-    let now = Date.now();
-    const receiver = await tlsReceiver(() => now);
-    t.after(() => receiver.close());
-    const sink = receiver.sink();
-    t.after(() => sink.close());
-    const ship = shipsTo(sink);
-    const first = await ship();
-    await until(() => receiver.messages.length === 1);
+    const { receiver, sink, clock, first, ship } = await oneShipped(t);
     breaks(receiver.sockets);
     receiver.messages.length = 0;
     await until(() => !sink.connected);
-    now += 600_000;
+    clock.now += 600_000;
     const second = await ship();
     await until(() => receiver.messages.length === 2);
     assert.deepEqual(receiver.ids(), [first, second]);
@@ -167,24 +179,17 @@ for (const [how, breaks] of [
 test('what a receiver that hangs has not read when it is killed is sent again, however long ago it was sent', {
   skip,
 }, async (t) => {
-  let now = Date.now();
-  const receiver = await tlsReceiver(() => now);
-  t.after(() => receiver.close());
-  const sink = receiver.sink();
-  t.after(() => sink.close());
-  const ship = shipsTo(sink);
-  const before = await ship();
-  await until(() => receiver.messages.length === 1);
+  const { receiver, sink, clock, first, ship } = await oneShipped(t);
   for (const socket of receiver.sockets) socket.pause();
   const unread = await ship();
-  now += 600_000;
+  clock.now += 600_000;
   const later = await ship();
   receiver.reset();
   receiver.messages.length = 0;
   await until(() => !sink.connected);
   const after = await ship();
   await until(() => receiver.messages.length === 4);
-  assert.deepEqual(receiver.ids(), [before, unread, later, after]);
+  assert.deepEqual(receiver.ids(), [first, unread, later, after]);
 });
 
 test('a CEF line cannot be broken by what a client sends', () => {
