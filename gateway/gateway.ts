@@ -240,7 +240,7 @@ async function wire(given: GatewayConfig, around: Surroundings, undo: (() => unk
       }),
   });
   const admin = await adminListener(config, {
-    admins: openAdmins({ config, signed: () => changes?.admins, store, recorder, now }),
+    admins: openAdmins({ config, signed: () => changes?.admins, store, recorder, outbox, now }),
     ...{ desk, office, recorder, strangers, revoke },
     devices: devices.desk,
     sessions,

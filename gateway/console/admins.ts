@@ -4,6 +4,7 @@ import { readAllowedSigners, type Signer, SignersError } from '#gateway/change/a
 import type { GatewayConfig } from '#gateway/config';
 import type { Store } from '#gateway/state/store';
 import { directoryOfAll } from '#gateway/workers/share';
+import type { Outbox } from '#siem/outbox/outbox';
 import type { Recorder } from '#siem/recorder';
 import { BreakGlass } from './break-glass.ts';
 import { Callers } from './callers.ts';
@@ -17,6 +18,7 @@ export interface AdminsParts {
   signed(): string | undefined;
   readonly store: Pick<Store, 'update'>;
   readonly recorder: Recorder;
+  readonly outbox: Pick<Outbox, 'recordedUntil'>;
   readonly now: () => number;
 }
 
@@ -26,11 +28,14 @@ export interface Admins {
   readonly breakGlass: BreakGlass;
 }
 
-/** Throws SignersError if the list cannot be used, or lacks somebody whom the configuration names. */
-export function openAdmins({ config, signed, store, recorder, now }: AdminsParts): Admins {
+/** Throws BreakGlassFileError, and SignersError if the list cannot be used, or lacks somebody whom the configuration names. */
+export function openAdmins({ config, signed, store, recorder, outbox, now }: AdminsParts): Admins {
   const { admin, worker } = config;
   const lasts = admin?.breakGlass.lasts ?? 0;
-  const breakGlass = new BreakGlass({ state: directoryOfAll(config), lasts, recorder, now });
+  const breakGlass = new BreakGlass({
+    ...{ state: directoryOfAll(config), lasts, recorder, now },
+    ranUntil: outbox.recordedUntil,
+  });
   const file = admin === undefined ? '' : readFileSync(admin.signers, 'utf8');
   let text: string | undefined;
   let list: readonly Signer[] = [];

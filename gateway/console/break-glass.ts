@@ -8,10 +8,21 @@ import type { Actor } from '#siem/parties';
 import type { Recorder } from '#siem/recorder';
 
 const FILE = 'break-glass.json';
-/** By fingerprint: epoch milliseconds at which the account with that key closes. */
+/** By fingerprint: epoch milliseconds at which the account with that key closes; 0 once it was seen to be closed. */
 const shape: z.ZodType<Readonly<Record<string, number>>> = z.record(z.string(), z.int());
 
 export type Seal = 'sealed' | 'open' | 'spent';
+
+/** What was opened cannot be told. */
+export class BreakGlassFileError extends Error {
+  readonly code = 'break-glass-file';
+  constructor(path: string, cause: unknown) {
+    super(
+      `${path} is damaged: which accounts for emergencies are spent cannot be told. Restore it; or replace the keys of all of them, and remove it`,
+      { cause },
+    );
+  }
+}
 
 export interface BreakGlassOptions {
   /** Directory of this gateway's own, of which all its workers see the same. */
@@ -19,6 +30,8 @@ export interface BreakGlassOptions {
   /** Milliseconds for which an account stays open. */
   readonly lasts: number;
   readonly recorder: Recorder;
+  /** Until when this gateway has run before, by its record; epoch milliseconds. */
+  readonly ranUntil: number;
   readonly now: () => number;
 }
 
@@ -30,12 +43,29 @@ export class BreakGlass {
   constructor(options: BreakGlassOptions) {
     this.#options = options;
     this.#path = join(options.state, FILE);
-    this.#read();
+    this.#close();
   }
 
-  /** Another worker may have written it since. */
+  /** What has ended stays so when the clock was set back since, and nothing is open for longer from now than it may be. */
+  #close(): void {
+    const { ranUntil, lasts, now } = this.#options;
+    const before = this.#read();
+    const closed = Object.entries(before).map(([fingerprint, closes]) => {
+      const spent = closes <= Math.max(now(), ranUntil);
+      return [fingerprint, spent ? 0 : Math.min(closes, now() + lasts)] as const;
+    });
+    if (closed.some(([fingerprint, closes]) => before[fingerprint] !== closes))
+      writeWhole(this.#path, JSON.stringify(Object.fromEntries(closed)));
+  }
+
+  /** Another worker may have written it since. Throws BreakGlassFileError. */
   #read(): Readonly<Record<string, number>> {
-    return existsSync(this.#path) ? shape.parse(JSON.parse(readFileSync(this.#path, 'utf8'))) : {};
+    if (!existsSync(this.#path)) return {};
+    try {
+      return shape.parse(JSON.parse(readFileSync(this.#path, 'utf8')));
+    } catch (cause) {
+      throw new BreakGlassFileError(this.#path, cause);
+    }
   }
 
   sealOf(fingerprint: string): Seal {

@@ -48,6 +48,8 @@ export class Outbox {
   readonly directory: string;
   /** Bytes of a torn last record that were cut when this outbox was opened. */
   readonly repairedBytes: number;
+  /** When the last record was made that was there at the opening, epoch milliseconds; 0 if there was none. */
+  readonly recordedUntil: number;
   readonly #quotaBytes: number;
   readonly #endOfTurn: (step: () => void) => void;
   readonly #tail: Tail;
@@ -88,7 +90,9 @@ export class Outbox {
         segmentBytes,
         onRetired: () => this.#group.mark(),
       });
-      this.#sequence = Number((found.last as Partial<EcsDocument> | undefined)?.event?.sequence ?? 0);
+      const last = found.last as Partial<EcsDocument> | undefined;
+      this.#sequence = Number(last?.event?.sequence ?? 0);
+      this.recordedUntil = Date.parse(last?.['@timestamp'] ?? '') || 0;
       this.#syncedEnd = this.end;
     } catch (cause) {
       this.#unlock();

@@ -55,6 +55,8 @@ export class AdminBed {
   now: number = Date.UTC(2026, 2, 4);
   /** Nothing can be recorded. */
   full = false;
+  /** Until when the next gateway that starts has records. */
+  recordedUntil = 0;
   /** What the last answer said, in seconds. */
   retryAfter: string | null = null;
   readonly #bed = new ChangeBed();
@@ -79,7 +81,7 @@ export class AdminBed {
   });
 
   constructor() {
-    const names = [...ROLES, 'nobody', 'glass', 'glass-2', 'stranger'];
+    const names = [...ROLES, 'nobody', 'glass', 'glass-2', 'glass-3', 'glass-4', 'stranger'];
     this.keys = new Map(names.map((name) => [name, this.#bed.key(name)]));
     const listed = [...this.keys].filter(([name]) => name !== 'stranger');
     const lines = listed.map(([name, key]) => `${name} ${publicKey(key)}\n`);
@@ -87,7 +89,7 @@ export class AdminBed {
     this.admin = adminSchema.parse({
       signers: this.signers,
       roles: Object.fromEntries(ROLES.map((role) => [role, [role]])),
-      breakGlass: { accounts: ['glass', 'glass-2'], lasts: '1h' },
+      breakGlass: { accounts: ['glass', 'glass-2', 'glass-3', 'glass-4'], lasts: '1h' },
     });
     this.app = this.appOf({ admin: this.admin });
   }
@@ -117,6 +119,7 @@ export class AdminBed {
       signed: () => undefined,
       store,
       recorder: this.#recorder as never,
+      outbox: { recordedUntil: this.recordedUntil },
       now: () => this.now,
     });
     this.#shares = admins.shares;

@@ -1,7 +1,7 @@
 // Who may ask the admin API for what: every role at every address, with real signatures; accounts for emergencies; and
 // the record of every question, before it is answered.
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, beforeEach, suite, test } from 'node:test';
 import { adminSchema } from '#gateway/console/config';
@@ -173,6 +173,47 @@ suite('admins', { skip: requires('ssh-keygen') }, () => {
       'break-glass-sealed',
       'the other is sealed yet',
     );
+  });
+
+  test('an account that is spent stays so when the clock is set back before the next start', async () => {
+    const reason = JSON.stringify({ reason: 'and the clock is wrong, too' });
+    assert.equal((await ask('glass-3', 'POST /v1/break-glass', { body: reason })).status, 200);
+    bed.recordedUntil = bed.now + HOUR;
+    bed.now -= HOUR;
+    for (const ranUntil of [bed.recordedUntil, bed.now]) {
+      bed.recordedUntil = ranUntil;
+      const to = bed.appOf({ admin });
+      assert.equal((await ask('glass-3', 'GET /v1/sessions', { to })).code, 'break-glass-spent');
+      assert.equal(
+        (await ask('glass-3', 'POST /v1/break-glass', { to, body: reason })).code,
+        'break-glass-spent',
+      );
+    }
+    bed.now += HOUR;
+    bed.recordedUntil = 0;
+  });
+
+  test('and one that is open is not open for longer from the next start than it may be', async () => {
+    const reason = JSON.stringify({ reason: 'and the clock is wrong, too' });
+    assert.equal((await ask('glass-4', 'POST /v1/break-glass', { body: reason })).status, 200);
+    bed.recordedUntil = bed.now;
+    bed.now -= 24 * HOUR;
+    const to = bed.appOf({ admin });
+    assert.equal((await ask('glass-4', 'GET /v1/sessions', { to })).status, 200);
+    bed.now += HOUR;
+    assert.equal((await ask('glass-4', 'GET /v1/sessions', { to })).code, 'break-glass-spent');
+    bed.now += 23 * HOUR;
+    bed.recordedUntil = 0;
+  });
+
+  test('where it cannot be read what was opened, no gateway starts, and it says which file', () => {
+    const file = join(bed.state, 'break-glass.json');
+    const before = readFileSync(file);
+    for (const damaged of [before.subarray(0, -1), '{"a":"x"}', '']) {
+      writeFileSync(file, damaged);
+      assert.throws(() => bed.appOf({ admin }), { code: 'break-glass-file', message: /break-glass\.json/ });
+    }
+    writeFileSync(file, before);
   });
 
   test('fifty who open one account at once are one', async () => {

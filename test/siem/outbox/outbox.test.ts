@@ -139,12 +139,14 @@ describe('opening again', () => {
     test(`cuts ${name} and says how much`, async (t) => {
       const directory = directoryFor(t);
       const first = new Outbox({ directory, now: Date.now });
+      assert.equal(first.recordedUntil, 0);
       await first.append(document());
-      await first.append(document());
+      await first.append(document({ time: 1_772_000_000_000 }));
       await first.close();
       appendFileSync(segmentPath(directory, 1), torn);
       const second = openOutbox(t, directory);
       assert.equal(second.repairedBytes, torn.length);
+      assert.equal(second.recordedUntil, 1_772_000_000_000);
       await second.append(document());
       assert.deepEqual(await sequences(directory), [1, 2, 3]);
     });
