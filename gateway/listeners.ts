@@ -157,15 +157,9 @@ export async function connectorServer(
     refused: async (event) => {
       await strangers.record(event, { durable: true });
     },
-    linked: (ws, { name, certificate: { serial }, client }) => {
+    linked: (ws, { name, certificate: { serial, notAfter }, client: { address } }) => {
       const apps = new Set(servedBy(config).map(({ id }) => id));
-      tunnels.accept(ws, {
-        connector: `gateway/${name}`,
-        relay: true,
-        apps,
-        address: client.address,
-        serial,
-      });
+      tunnels.accept(ws, { connector: `gateway/${name}`, relay: true, apps, address, serial, notAfter });
     },
     connected: (ws, { name, key, certificate, client }: KnownConnector) => {
       const own = servedBy(config).filter((one) => one.connectors.includes(name));

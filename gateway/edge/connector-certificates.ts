@@ -96,7 +96,10 @@ export async function identifyCertificate(
   return knownBy(name, certificate, client);
 }
 
-/** Another gateway: only who has the installation's own authority can have such a certificate. */
+/**
+ * Another gateway: only who has the installation's own authority can have such a certificate. Undefined also for one that
+ * was revoked. @throws {StateError} while that is not known.
+ */
 export function identifyGateway(
   request: IncomingMessage,
   handlers: CertificateParts,
@@ -106,7 +109,8 @@ export function identifyGateway(
   if (certificate === undefined || !socket.authorized || !handlers.authority.vouchesFor(certificate))
     return undefined;
   const name = gatewayOf(certificate.subjectAltName, handlers.trustDomain);
-  return name === undefined ? undefined : knownBy(name, certificate, clientOf(request));
+  if (name === undefined || handlers.revoked?.(certificate.serialNumber) === true) return undefined;
+  return knownBy(name, certificate, clientOf(request));
 }
 
 function knownBy(name: string, certificate: X509Certificate, client: Peer): KnownConnector {

@@ -99,7 +99,13 @@ export function connectorsListener(
     // Behind a request that is not answered yet: whatever was written now would pass for that one's answer.
     if (owed(socket) !== undefined) return void socket.destroy();
     if (request.url === RELAY_PATH) {
-      const gateway = identifyGateway(request, handlers);
+      let gateway: KnownConnector | undefined;
+      try {
+        gateway = identifyGateway(request, handlers);
+      } catch {
+        // What was revoked is not known at this moment.
+        return turnAway(socket, '503 Service Unavailable');
+      }
       if (gateway === undefined) return turnAway(socket, '403 Forbidden');
       crowd.engage(socket);
       return sockets.handleUpgrade(request, socket, head, (ws) => handlers.linked?.(ws, gateway));

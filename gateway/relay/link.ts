@@ -1,7 +1,8 @@
 // A link to another gateway, dialled by this one: over it the other one opens streams to apps that only this one has
 // a tunnel for. Mutual TLS with certificates of the installation's own authority.
 
-import { dial } from '#connectors/link/dial';
+import { DialError, dial } from '#connectors/link/dial';
+import { renewalTime } from '#connectors/link/enrol';
 import type { Identity } from '#connectors/link/identity';
 import type { Hello } from '#connectors/wire/hello';
 import { DEFAULT_LIMITS, TICK_MS, VERSIONS } from '#connectors/wire/limits';
@@ -25,7 +26,10 @@ export interface RelayLinkOptions {
   readonly instance: string;
   /** A tunnel of our own for what was offered. */
   choose(offer: Offer): Tunnel | undefined;
-  onClose(why: string): void;
+  /** The other gateway has welcomed it, and may open streams. */
+  onReady(link: RelayLink): void;
+  /** The end of one that was welcomed. */
+  onClose(link: RelayLink, why: string): void;
 }
 
 export class RelayLink {
@@ -33,8 +37,17 @@ export class RelayLink {
   readonly #session: Session;
   readonly #ticker: NodeJS.Timeout;
 
-  private constructor(options: RelayLinkOptions, ws: Awaited<ReturnType<typeof dial>>) {
+  /** When another is to take its place: with its certificate it ends. Epoch milliseconds. */
+  readonly renewAt: number;
+
+  private constructor(
+    options: RelayLinkOptions,
+    ws: Awaited<ReturnType<typeof dial>>,
+    { resolve, reject }: PromiseWithResolvers<void>,
+  ) {
     this.offers = options.offers;
+    this.renewAt = renewalTime(options.identity);
+    let welcome = false;
     const { window, streams } = DEFAULT_LIMITS;
     const { offers, instance } = options;
     const shown = offers.flatMap(({ app, certificate }) => (certificate ? [[app, certificate]] : []));
@@ -47,20 +60,28 @@ export class RelayLink {
       ...{ transport: overWebSocket(ws), limits: DEFAULT_LIMITS, budget: { held: 0 } },
       clock: () => performance.now(),
       greeting: { hello },
-      onReady: () => undefined,
+      onReady: () => {
+        welcome = true;
+        options.onReady(this);
+        resolve();
+      },
       onOpen: (stream, request, fin) => open(options, stream, request, fin),
       onGoaway: () => undefined,
       onClose: (_code, why) => {
         clearInterval(this.#ticker);
-        options.onClose(why);
+        if (welcome) options.onClose(this, why);
+        else reject(new DialError('refused', `${options.address.origin} ended the link: ${why}`));
       },
     });
     this.#ticker = setInterval(() => this.#session.tick(), TICK_MS).unref();
   }
 
-  /** Throws DialError. */
-  static async open(options: RelayLinkOptions): Promise<RelayLink> {
-    return new RelayLink(options, await dial(options.address, options.identity, RELAY_PATH));
+  /** Dials, and resolves when the link is there. Throws DialError. */
+  static async open(options: RelayLinkOptions): Promise<void> {
+    const ws = await dial(options.address, options.identity, RELAY_PATH);
+    const welcome = Promise.withResolvers<void>();
+    new RelayLink(options, ws, welcome);
+    await welcome.promise;
   }
 
   /** Takes no more streams and ends with the last one. */

@@ -15,7 +15,7 @@ const INTERVAL = 2_000;
 const BELIEVED = 10_000;
 /** After which one that says nothing more is struck from the state, milliseconds. Clocks may be a minute apart. */
 const LIFE = 70_000;
-/** Life of the certificate with which another gateway is dialled, in milliseconds; made anew for each dial. */
+/** Life of the certificate with which another gateway is dialled, in milliseconds; made anew for each dial, and each link ends with its own. */
 const CERTIFICATE_LIFE = 24 * 3_600_000;
 
 export interface PeersOptions {
@@ -90,25 +90,31 @@ export class Peers {
     return clock - since < BELIEVED;
   }
 
-  /** A link that offers what is there now; a new one takes over before the old one goes. */
+  /** A link that offers what is there now, and whose certificate lasts; a new one takes over before the old one goes. */
   async #keep(instance: string, { name, address }: Presence, offers: readonly Offer[]): Promise<void> {
+    const { log, choose, now } = this.#options;
     const before = this.#links.get(instance);
-    if (before === undefined ? offers.length === 0 : isDeepStrictEqual(before.offers, offers)) return;
+    const lasts = before !== undefined && now() < before.renewAt;
+    if (before === undefined ? offers.length === 0 : lasts && isDeepStrictEqual(before.offers, offers))
+      return;
     if (this.#dialling.has(instance) || this.#stopped) return;
     this.#dialling.add(instance);
-    const { log, choose } = this.#options;
     try {
-      const link: RelayLink = await RelayLink.open({
+      await RelayLink.open({
         ...{ address: new URL(address), identity: await this.#identity(), offers, choose },
         instance: this.#instance,
-        onClose: (why) => {
+        onReady: (link) => {
+          // Not before it was welcome: meanwhile nothing would lead here.
+          const replaced = this.#links.get(instance);
+          this.#links.set(instance, link);
+          replaced?.goAway();
+          log.info({ gateway: name, apps: offers.length }, 'linked to another gateway');
+        },
+        onClose: (link, why) => {
           log.info({ gateway: name, why }, 'the link to another gateway ended');
           if (this.#links.get(instance) === link) this.#links.delete(instance);
         },
       });
-      this.#links.set(instance, link);
-      before?.goAway();
-      log.info({ gateway: name, apps: offers.length }, 'linked to another gateway');
     } catch (error) {
       log.warn({ err: error, gateway: name }, 'another gateway cannot be reached');
     } finally {

@@ -87,7 +87,7 @@ export interface TunnelPeer {
   readonly address: string;
   /** Serial number of the client certificate, hexadecimal. */
   readonly serial: string;
-  /** Epoch milliseconds at which that ends, and with it the tunnel; absent for another gateway. */
+  /** Epoch milliseconds at which that ends, and with it the tunnel. */
   readonly notAfter?: number | undefined;
   /** SHA-256 of the client certificate's SubjectPublicKeyInfo, hex; absent for another gateway. */
   readonly key?: string;

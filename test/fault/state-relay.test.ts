@@ -1,9 +1,13 @@
 // A gateway without a tunnel for an app relays to one that has it: everything passes as if the tunnel were its own.
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { test } from 'node:test';
 import { request } from 'undici';
 import WebSocket from 'ws';
+import { FRAME, frame } from '#connectors/wire/frame';
+import { encodeHello } from '#connectors/wire/hello';
+import { VERSIONS } from '#connectors/wire/limits';
 import { openAuthority } from '#gateway/pki/authority';
 import { REDIS_NEEDS, redisServer } from '#test/contract/redis';
 import { requires } from '#test/requires';
@@ -85,4 +89,25 @@ test('nobody but a gateway of the installation can be a link', {
   assert.equal(await dial({ cert: connector.certificate, key: connector.key }), 403);
   assert.notEqual(await dial({ cert: stranger.certificate, key: stranger.key }), 101);
   assert.equal(await dial({ cert: peer.certificate, key: peer.key }), 101);
+
+  const brief = await own.issuePeer(uri, 6_000);
+  const ws = new WebSocket(`wss://${gateway.address}:${gateway.connectors}/v1/relay`, 'sallyport.v1', {
+    ...{ ca: own.certificate, cert: brief.certificate, key: brief.key },
+  });
+  await once(ws, 'open');
+  const hello = {
+    versions: VERSIONS,
+    window: 65_536,
+    streams: 8,
+    apps: ['wiki'],
+    instance: 'i',
+    software: 's',
+  };
+  ws.send(frame(FRAME.HELLO, 0, encodeHello(hello)));
+  let said = '';
+  ws.on('message', (bytes: Buffer) => {
+    said += bytes.toString('latin1');
+  });
+  await once(ws, 'close');
+  assert.match(said, /certificate-expired/, 'a link ends with its certificate');
 });
