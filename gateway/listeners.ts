@@ -219,18 +219,20 @@ export function tunnelEvents(
       .catch((error: unknown) => log.error({ err: error }, `${event.kind} was not recorded`));
   };
   return {
-    onConnect: ({ connector, serial, address, apps }) =>
+    onConnect: ({ connector, link, software, serial, address, apps }) =>
       note({
         kind: 'connector-connected',
-        connector: { name: connector },
+        connector: { name: connector, version: software.replace(/^sallyport\//, '') },
+        link,
         certificate: { serial },
         client: { address },
         apps,
       }),
-    onDisconnect: ({ connector, address, connectedAt, streams }, reason, code) =>
+    onDisconnect: ({ connector, link, address, connectedAt, streams }, reason, code) =>
       note({
         kind: 'connector-disconnected',
         connector: { name: connector },
+        link,
         client: { address },
         // What we refuse it for is a code of its own; a connector's words are never one.
         code: code === 'refused' && /^[a-z-]+$/.test(reason) ? reason : code,

@@ -112,6 +112,8 @@ export interface CarryingConnector {
 /** A connected tunnel, after its hello. */
 export interface ConnectorStatus {
   readonly connector: string;
+  /** Tells this tunnel apart from others of the connector. */
+  readonly link: string;
   /** The run of the connector, by its own word: the same on each of its tunnels. */
   readonly instance: string;
   readonly address: string;

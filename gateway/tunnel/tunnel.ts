@@ -1,4 +1,5 @@
 // One connected tunnel as the gateway sees it: who is at its other end, and the routes to apps that it is part of.
+import { randomUUID } from 'node:crypto';
 import type { ResetCode } from '#connectors/wire/error';
 import type { Kind } from '#connectors/wire/frame';
 import { encodeRequest } from '#connectors/wire/head';
@@ -22,6 +23,8 @@ export class Tunnel {
   readonly apps: readonly string[];
   /** The run of the connector: the same on each of its tunnels. */
   readonly instance: string;
+  /** Tells it apart from the other tunnels of its connector, in events. */
+  readonly link: string = randomUUID().slice(0, 8);
   /** By app, while it takes new requests. */
   readonly routes: Map<string, Health> = new Map();
   readonly #software: string;
@@ -91,7 +94,7 @@ export class Tunnel {
     const { rtt } = this.session.pace;
     const failing = this.apps.filter((app) => this.routes.get(app)?.failing);
     return {
-      ...{ connector, instance: this.instance, address, serial, apps: this.apps, failing },
+      ...{ connector, link: this.link, instance: this.instance, address, serial, apps: this.apps, failing },
       software: this.#software,
       ...{ connectedAt: this.#connectedAt, streams: this.session.streams, draining: this.session.draining },
       ...(rtt === undefined ? undefined : { rtt }),

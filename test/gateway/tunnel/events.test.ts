@@ -1,11 +1,17 @@
-// How the end of a tunnel is recorded: by a code of ours, whatever words a connector leaves with.
+// How a tunnel is recorded: which one of its connector's came and went, and its end by a code of ours, whatever words a
+// connector leaves with.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { DEFAULT_LIMITS, VERSIONS } from '#connectors/wire/limits';
+import { Session } from '#connectors/wire/session';
+import { IGNORE } from '#connectors/wire/stream';
 import { tunnelEvents } from '#gateway/listeners';
-import type { ConnectorDisconnected } from '#siem/connector-event';
+import { Tunnels } from '#gateway/tunnel/tunnels';
+import type { ConnectorConnected, ConnectorDisconnected } from '#siem/connector-event';
 import { Mapper } from '#siem/ecs/mapper';
 import type { SallyportEvent } from '#siem/event';
 import type { Recorder } from '#siem/recorder';
+import { pair } from '#test/connectors/wire/pair';
 import { quiet } from '../../siem/sinks/contract.ts';
 
 for (const [code, reason, recorded] of [
@@ -27,3 +33,43 @@ for (const [code, reason, recorded] of [
     assert.deepEqual([document.event['code'], document.event['reason']], [recorded, reason]);
   });
 }
+
+test('both ends of a tunnel have its link, and its connector’s other tunnels another; it says what it runs', async (t) => {
+  const events: (ConnectorConnected | ConnectorDisconnected)[] = [];
+  const recorder = { record: async (event: never) => void events.push(event) };
+  const told = tunnelEvents(recorder as unknown as Recorder, quiet, Date.now);
+  const tunnels = new Tunnels({ now: Date.now, random: Math.random, ...told });
+  t.after(() => tunnels.drain(0));
+  const apps = ['wiki'];
+  const hello = { versions: VERSIONS, window: 65_536, streams: 8, apps, instance: 'i' };
+  for (let i = 0; i < 2; i += 1) {
+    const [line, far] = pair();
+    tunnels.carry(far, { connector: 'rack-1', apps: new Set(apps), address: '192.0.2.1', serial: '01' });
+    const up = Promise.withResolvers<void>();
+    new Session({
+      ...{ transport: line, limits: DEFAULT_LIMITS, budget: { held: 0 }, clock: () => performance.now() },
+      greeting: { hello: { ...hello, software: 'sallyport/0.1.0' } },
+      onReady: () => up.resolve(),
+      onOpen: () => IGNORE,
+      onGoaway: () => undefined,
+      onClose: () => undefined,
+    });
+    await up.promise;
+  }
+  assert.equal(tunnels.disconnect('rack-1', 'revoked'), 2);
+  const mapper = new Mapper({ id: 'gw1', name: 'gw1', version: '0', hostname: 'gw1' });
+  const seen = events.map((event) => {
+    const { connector } = mapper.document(event, 'id', 2_000)['sallyport'] as {
+      connector: Record<string, string>;
+    };
+    return [event.kind, connector['link'], connector['version']];
+  });
+  const [one, two] = seen.map(([, link]) => link);
+  assert.notEqual(one, two);
+  assert.deepEqual(seen, [
+    ['connector-connected', one, '0.1.0'],
+    ['connector-connected', two, '0.1.0'],
+    ['connector-disconnected', one, undefined],
+    ['connector-disconnected', two, undefined],
+  ]);
+});
