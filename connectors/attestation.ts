@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import type { ConnectorConfig } from './config.ts';
 import { attestDevice, enrolDevice } from './device/ceremony.ts';
 import { keepFresh } from './device/fresh.ts';
-import { type DeviceState, readDevice, writeDevice } from './device/key-store.ts';
+import { type DeviceState, preparePlace, readDevice, writeDevice } from './device/key-store.ts';
 import { PortalError } from './device/portal.ts';
 import type { Identity } from './link/identity.ts';
 import { Proven } from './proven.ts';
@@ -40,6 +40,7 @@ export async function enrolMachine(
   identity: Identity,
   token: string,
 ): Promise<boolean> {
+  preparePlace(fileOf(config));
   const agent = agentOf(identity);
   const { state, ...device } = await atAny(config.gateways, (portal) =>
     enrolDevice({ portal, agent, tpm, token: token.trim() }),

@@ -1,6 +1,15 @@
 // What enrolment leaves on a machine: which gateway, which device, and the TPM's wrapped keys. No secret of worth
 // without the TPM, yet private all the same: whoever can change it can make this machine attest as nobody.
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { looseness } from '#connectors/wire/private-file';
 import type { DeviceKeys } from './attester.ts';
@@ -36,10 +45,9 @@ export function deviceFile(credentials: string): string {
   return join(dirname(credentials), FILE);
 }
 
-/** Whole or not at all. @throws {KeyStoreError} when the directory is open to others. */
+/** Whole or not at all. @throws {KeyStoreError} as `preparePlace`. */
 export function writeDevice(file: string, state: DeviceState): void {
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-  requirePrivate(dirname(file));
+  preparePlace(file);
   const json = JSON.stringify(state, function (this: Record<string, unknown>, name, value: unknown) {
     const own = this[name];
     return Buffer.isBuffer(own) ? own.toString('base64url') : value;
@@ -48,6 +56,17 @@ export function writeDevice(file: string, state: DeviceState): void {
   rmSync(next, { force: true });
   writeFileSync(next, `${json}\n`, { mode: 0o600, flag: 'wx', flush: true });
   renameSync(next, file);
+}
+
+/**
+ * That an enrolment could be written there: asked before the gateway is, whose token is spent by then. Throws what the
+ * file system says. @throws {KeyStoreError} when the directory is open to others.
+ */
+export function preparePlace(file: string): void {
+  const directory = dirname(file);
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  requirePrivate(directory);
+  accessSync(directory, constants.W_OK);
 }
 
 /** `enrol`: how to enrol, for who has to. @throws {KeyStoreError} */

@@ -1,7 +1,7 @@
 // What the file system refuses is said in one line with the file, and is never told as a fault of ours.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { after, test } from 'node:test';
@@ -59,6 +59,30 @@ apps: [{ id: wiki, name: Wiki, host: wiki.localhost, connectors: [rack-1] }]
     const { status, stderr } = sallyport(...words, '--config', config, '--out', out);
     // No gateway runs: whoever had asked one first would have missed it first.
     assert.deepEqual([status, stderr.replace(/^sallyport[a-z ]*: /, '')], [1, `${said}\n`]);
+  }
+});
+
+test('a machine is not enrolled where its keys could not be kept', () => {
+  const [open, taken] = [join(directory, 'open'), join(directory, 'taken')];
+  mkdirSync(join(open, 'sallyport'), { recursive: true, mode: 0o755 });
+  mkdirSync(taken);
+  writeFileSync(join(taken, 'sallyport'), '');
+  const before = process.env['XDG_CONFIG_HOME'];
+  try {
+    for (const [home, why] of [
+      [open, `${join(open, 'sallyport')} has mode 755: others could read it. Run: chmod 700`],
+      [taken, `${join(taken, 'sallyport')}: `],
+    ] as const) {
+      process.env['XDG_CONFIG_HOME'] = home;
+      // No TPM is there, nor a portal: whoever had asked one first would have missed it first.
+      const way = ['--portal', 'https://127.0.0.1:1', '--tpm', 'swtpm:127.0.0.1:1', '--token-file', garbage];
+      const { status, stderr } = sallyport('device', 'enrol', ...way);
+      assert.equal(status, 1, stderr);
+      assert.ok(stderr.includes(why), stderr);
+    }
+  } finally {
+    if (before === undefined) delete process.env['XDG_CONFIG_HOME'];
+    else process.env['XDG_CONFIG_HOME'] = before;
   }
 });
 

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { enrolDevice } from '#connectors/device/ceremony';
 import { CredentialsError, credentialsFile, readCredentials } from '#connectors/device/credentials';
-import { writeDevice } from '#connectors/device/key-store';
+import { preparePlace, writeDevice } from '#connectors/device/key-store';
 import { DEFAULT_TPM } from '#connectors/device/tpm/link';
 import { portalAgent } from '#connectors/device/transport';
 import { describeSystemError } from '#siem/system-error';
@@ -38,6 +38,7 @@ export async function run(argv: readonly string[]): Promise<number> {
     return refuse(`the token file cannot be read: ${describeSystemError(error, tokenFile) ?? tokenFile}`);
   }
   try {
+    preparePlace(file);
     const { state, ...device } = await enrolDevice({
       portal: gateway.portal,
       agent: portalAgent(gateway.ca),
