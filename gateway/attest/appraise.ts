@@ -2,13 +2,14 @@
 // given to it. Whatever cannot be read or is missing counts against the device.
 import type { Device } from '#policy/input';
 import type { Appraisal, AppraisalStatus, TrustVector } from './appraisal.ts';
+import type { QuoteStructure } from './attest-structure.ts';
 import type { Authenticated } from './authenticate.ts';
 import { judgeBaseline } from './baseline.ts';
 import { readCommandLines } from './command-line.ts';
 import type { Endorsements } from './endorsements.ts';
 import { type EventLog, parseEventLog } from './event-log.ts';
 import type { ReasonCode } from './reasons.ts';
-import type { Baseline, DevicePosture, DeviceRecord } from './records.ts';
+import type { Baseline, DevicePosture, DeviceRecord, TpmCounters } from './records.ts';
 import { AttestationRefusal, reasonOf } from './refusal.ts';
 import { checkExtended, checkReplay } from './replay.ts';
 import { readSecureBoot } from './secure-boot.ts';
@@ -35,6 +36,7 @@ const CONTRADICTED = 96;
 const AFFIRMED: TrustVector = { 'instance-identity': 2, hardware: 2, executables: 3, configuration: 2 };
 /** Most a TPM's clock goes back after it lost power: it writes its clock down at least this often (TPM 2.0 Part 1). */
 const CLOCK_SLACK = 2n ** 22n;
+const ROLLBACKS = ['reset-rollback', 'clock-rollback'] as const;
 
 export interface AppraisalInput {
   readonly device: string;
@@ -43,6 +45,8 @@ export interface AppraisalInput {
   readonly pcrs: readonly Buffer[];
   readonly eventLog: Buffer;
   readonly last: DevicePosture | undefined;
+  /** What was known of the TPM when it was asked for this. */
+  readonly asked: TpmCounters | undefined;
   readonly endorsements: Endorsements;
   /** Approved ones of the device's model. */
   readonly baselines: readonly Baseline[];
@@ -51,8 +55,9 @@ export interface AppraisalInput {
   readonly life: number;
 }
 
-/** The result, and what is to be remembered of the quote. */
+/** The result, and what is to be remembered of the quote. Throws AttestationRefusal: `evidence-old`. */
 export function appraise(input: AppraisalInput): DevicePosture {
+  if (isOvertaken(input)) throw new AttestationRefusal('evidence-old');
   const { quote, keyThumbprint } = input.authenticated;
   const findings = new Set<ReasonCode>();
   const note = (check: () => void): boolean => {
@@ -114,14 +119,27 @@ function checkDevice({ record, endorsements, now }: AppraisalInput): void {
   endorsements.recheck(endorsement, now);
 }
 
-/** The counters only ever grow, but for a TPM that was cleared: and that one has lost its keys. */
+/** For good: a copy of a TPM's state is started as often, and runs as long, as it takes to be ahead again. */
 function checkClock({ authenticated: { quote }, last }: AppraisalInput): void {
   if (last === undefined) return;
-  if (quote.resetCount < last.resetCount) throw new AttestationRefusal('reset-rollback');
-  const rebooted = quote.resetCount > last.resetCount;
-  if (!rebooted && quote.restartCount < last.restartCount) throw new AttestationRefusal('reset-rollback');
+  const before = last.appraisal.reasons.map(({ code }) => code);
+  const code = ROLLBACKS.find((one) => before.includes(one)) ?? rollbackOf(quote, last);
+  if (code !== undefined) throw new AttestationRefusal(code);
+}
+
+/** The counters only ever grow, but for a TPM that was cleared: and that one has lost its keys. */
+function rollbackOf(quote: QuoteStructure, known: TpmCounters): (typeof ROLLBACKS)[number] | undefined {
+  if (quote.resetCount < known.resetCount) return 'reset-rollback';
+  const rebooted = quote.resetCount > known.resetCount;
+  if (!rebooted && quote.restartCount < known.restartCount) return 'reset-rollback';
   const slack = rebooted && !quote.safe ? CLOCK_SLACK : 0n;
-  if (quote.clock + slack < BigInt(last.clock)) throw new AttestationRefusal('clock-rollback');
+  return quote.clock + slack < BigInt(known.clock) ? 'clock-rollback' : undefined;
+}
+
+/** That went back only behind what was accepted after it was asked for: two answers overtook each other on the way. */
+function isOvertaken({ authenticated: { quote }, last, asked }: AppraisalInput): boolean {
+  if (last === undefined || rollbackOf(quote, last) === undefined) return false;
+  return asked === undefined || rollbackOf(quote, asked) === undefined;
 }
 
 /** Of a TPM that went back the highest values stay, or its next quote would pass. */

@@ -32,7 +32,20 @@ export type AttestationChallenge =
       readonly secret: string;
       readonly expiresAt: number;
     }
-  | { readonly purpose: 'quote'; readonly device: string; readonly expiresAt: number };
+  | {
+      readonly purpose: 'quote';
+      readonly device: string;
+      /** Of the last quote that was accepted by then. */
+      readonly counters?: TpmCounters;
+      readonly expiresAt: number;
+    };
+
+/** TPMS_CLOCK_INFO: milliseconds the TPM was powered, as a decimal string (64 bits), and its counters. */
+export interface TpmCounters {
+  readonly clock: string;
+  readonly resetCount: number;
+  readonly restartCount: number;
+}
 
 /** One certificate of a chain: its serial number (hex), and its issuer's fingerprint. */
 export interface EndorsementLink {
@@ -95,12 +108,8 @@ export interface ConnectorBond {
 }
 
 /** The last quote that was accepted, and what came of it. Keyed by the device's id. */
-export interface DevicePosture {
+export interface DevicePosture extends TpmCounters {
   readonly appraisal: Appraisal;
-  /** TPMS_CLOCK_INFO: milliseconds the TPM was powered, as a decimal string (64 bits), and its counters. */
-  readonly clock: string;
-  readonly resetCount: number;
-  readonly restartCount: number;
   readonly firmware: string;
   /** SHA-256 bank, PCR 0 to 7, hex. */
   readonly pcrs: readonly string[];

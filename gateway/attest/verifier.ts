@@ -24,7 +24,7 @@ import type { Endorsements } from './endorsements.ts';
 import { Enrolment, REMEMBERED } from './enrolment.ts';
 import { parsePublicArea } from './public-area.ts';
 import { type Attester, attesterOf } from './quote.ts';
-import type { DeviceGrant, DeviceRecord } from './records.ts';
+import type { DeviceGrant, DevicePosture, DeviceRecord, TpmCounters } from './records.ts';
 import { ReferenceValues } from './reference-values.ts';
 import { AttestationRefusal } from './refusal.ts';
 
@@ -72,14 +72,15 @@ export class Verifier implements DeviceVerifier {
 
   async challenge(device: string): Promise<{ readonly nonce: Buffer; readonly expiresAt: number }> {
     const { store, challengeLife, now } = this.#options;
-    if ((await this.#existing(device)).state === 'revoked')
-      throw new AttestationRefusal('device-revoked', device);
+    const { state, posture } = await this.#existing(device);
+    if (state === 'revoked') throw new AttestationRefusal('device-revoked', device);
+    const counters = posture && countersOf(posture);
     const nonce = randomBytes(NONCE_SIZE);
     const expiresAt = now() + challengeLife;
     await store.put(
       'attestationChallenge',
       keyOf(nonce),
-      { purpose: 'quote', device, expiresAt },
+      { purpose: 'quote', device, expiresAt, ...(counters === undefined ? {} : { counters }) },
       expiresAt + REMEMBERED,
     );
     return { nonce, expiresAt };
@@ -108,7 +109,7 @@ export class Verifier implements DeviceVerifier {
       }
       const authenticated = authenticate(evidence, this.#attesterOf(record), binding, last);
       const posture = appraise({
-        ...{ device, record, authenticated, last },
+        ...{ device, record, authenticated, last, asked: challenge.counters },
         pcrs: evidence.pcrs,
         eventLog: evidence.eventLog,
         endorsements: this.#options.endorsements(),
@@ -233,6 +234,10 @@ export class Verifier implements DeviceVerifier {
     this.#attesters.set(key, attester);
     return attester;
   }
+}
+
+function countersOf({ clock, resetCount, restartCount }: DevicePosture): TpmCounters {
+  return { clock, resetCount, restartCount };
 }
 
 function keyOf(nonce: Buffer): string {

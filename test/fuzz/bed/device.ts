@@ -81,7 +81,7 @@ export class AttestingDevice {
     const { pcrs, eventLog } = evidence;
     return appraise({
       ...{ device: 'device', record: this.record, authenticated, pcrs, eventLog },
-      ...{ last: undefined, endorsements: this.#endorsements },
+      ...{ last: undefined, asked: undefined, endorsements: this.#endorsements },
       ...{ baselines: [this.#baseline], now: NOW, life: 60_000 },
     }).appraisal.facts;
   }

@@ -201,6 +201,39 @@ describe('a device', () => {
     }
   });
 
+  test('whose TPM went back stays refused until it is enrolled anew, wherever its counters are by then', async () => {
+    for (const [code, back] of [
+      ['reset-rollback', { resetCount: 1 }],
+      ['clock-rollback', { clock: 5n }],
+    ] as const) {
+      const { device, tpm } = await lab.ready();
+      const before = { resetCount: tpm.resetCount, clock: tpm.clock };
+      Object.assign(tpm, back);
+      assert.equal((await lab.attest(device, tpm)).reasons[0]?.code, code);
+      // A copy of a TPM's state is started as often, and runs as long, as it takes.
+      Object.assign(tpm, { resetCount: before.resetCount + 1, clock: before.clock + 1_000_000n });
+      const { reasons, facts } = await lab.attest(device, tpm);
+      assert.equal(reasons[0]?.code, code);
+      assert.equal(facts.attested, false);
+      await lab.verifier.forget(device);
+      await lab.enrol(tpm);
+      assert.equal((await lab.attest(device, tpm)).facts.attested, true);
+    }
+  });
+
+  test('whose answers overtake each other did not go back: the older one says nothing', async () => {
+    const { device, tpm } = await lab.ready();
+    const [older, newer] = [
+      lab.evidence(device, tpm, (await lab.verifier.challenge(device)).nonce),
+      lab.evidence(device, tpm, (await lab.verifier.challenge(device)).nonce),
+    ];
+    lab.time += 1;
+    assert.equal((await lab.verifier.appraise(newer, { exporter: EXPORTER })).status, 'affirming');
+    const { authentic, reasons } = await lab.verifier.appraise(older, { exporter: EXPORTER });
+    assert.deepEqual([authentic, reasons[0]?.code], [false, 'evidence-old']);
+    assert.equal((await lab.verifier.posture(device))?.status, 'affirming');
+  });
+
   test('whose maker revokes its certificate later is no longer trusted', async () => {
     const { device, tpm } = await lab.ready();
     const sources = { roots: [lab.ca.certificate], revocationLists: [lab.ca.revoke([7])] };
