@@ -52,18 +52,11 @@ export class DeviceDesk {
     by: Actor,
     ekName?: string,
   ): Promise<NewDeviceToken> {
-    const token = await this.#parts.verifier.grant({ ...grant, createdBy: by.id }, life, ekName);
     const { name, owner } = grant;
     const connector = connectorRef(grant.connector);
-    await this.#record({
-      kind: 'device-token-created',
-      name,
-      owner,
-      connector,
-      by,
-      expiresAt: token.expiresAt,
-    });
-    return token;
+    return this.#parts.verifier.grant({ ...grant, createdBy: by.id }, life, ekName, (expiresAt) =>
+      this.#record({ kind: 'device-token-created', name, owner, connector, by, expiresAt }),
+    );
   }
 
   /** @throws {AttestationRefusal} after it was recorded. */
@@ -104,7 +97,6 @@ export class DeviceDesk {
   /** Judges evidence, records what came of it, and decides what is open again. */
   async attest({ evidence, exporter, client, session, connector }: Presented): Promise<Appraisal> {
     const { verifier, recorder, strangers, review } = this.#parts;
-    const before = await verifier.posture(evidence.device);
     const bond = session?.bond?.device === evidence.device ? session.bond : undefined;
     const appraisal = await verifier.appraise(evidence, {
       exporter,
@@ -120,7 +112,8 @@ export class DeviceDesk {
       await strangers.record({ kind: 'device-evidence-refused', device, code, reasons, ...who });
       return appraisal;
     }
-    const device = await this.#ref(evidence.device);
+    const known = await verifier.find(evidence.device);
+    const device = { id: evidence.device, name: known?.name };
     await recorder.record({
       kind: 'device-attested',
       ...{ device, status, reasons, boot, expiresAt },
@@ -128,12 +121,12 @@ export class DeviceDesk {
       ...who,
     });
     const worst = appraisal.reasons[0];
-    const news = before?.reasons.map(({ code }) => code).join() !== reasons.join();
     // Before an admin approved it a device has nothing to lose.
     const counts = !reasons.includes('device-not-approved');
-    if (status === 'contraindicated' && worst !== undefined && news && counts) {
+    if (status === 'contraindicated' && worst !== undefined && known?.posture?.told !== true && counts) {
       const { message } = worst;
       await recorder.record({ kind: 'device-posture-failed', device, status, reasons, message, ...who });
+      await verifier.told(appraisal);
     }
     await review();
     return appraisal;

@@ -40,10 +40,15 @@ export interface BaselineChange {
 export interface DeviceVerifier {
   /**
    * A single-use permission for one device, shown once. `life` in milliseconds. With `ekName` (hex) no token is
-   * needed: the TPM with that endorsement key may enrol once, and without a certificate where pinning is on.
-   * Throws `name-taken`.
+   * needed: the TPM with that endorsement key may enrol once, and without a certificate where pinning is on. It counts
+   * once `first` has resolved. Throws `name-taken`.
    */
-  grant(grant: DeviceGrant, life: number, ekName?: string): Promise<NewDeviceToken>;
+  grant(
+    grant: DeviceGrant,
+    life: number,
+    ekName?: string,
+    first?: (expiresAt: number) => Promise<void>,
+  ): Promise<NewDeviceToken>;
   /**
    * Burns the token, checks keys and certificate, and makes a credential only the TPM can open. `connector`: whose
    * certificate the connection showed.
@@ -55,6 +60,8 @@ export interface DeviceVerifier {
   challenge(device: string): Promise<{ readonly nonce: Buffer; readonly expiresAt: number }>;
   /** Burns the nonce, judges the evidence and keeps the result if it is authentic. Never throws a refusal. */
   appraise(evidence: Attestation, binding: EvidenceBinding): Promise<Appraisal>;
+  /** The alert about this result was recorded: the same one needs none until it has run out. */
+  told(appraisal: Appraisal): Promise<void>;
   /** The result that still counts: undefined when it has expired, or the device is unknown or revoked. */
   posture(device: string): Promise<Appraisal | undefined>;
   /** The same of the machine that attested over a connector's certificate; undefined until it has. */

@@ -35,11 +35,17 @@ export class Enrolment {
   }
 
   /** See DeviceVerifier.grant. Only the token's hash is kept. */
-  async grant(grant: DeviceGrant, life: number, ekName?: string): Promise<NewDeviceToken> {
+  async grant(
+    grant: DeviceGrant,
+    life: number,
+    ekName?: string,
+    first?: (expiresAt: number) => Promise<void>,
+  ): Promise<NewDeviceToken> {
     const { store, now } = this.#settings;
     if (await this.#nameTaken(grant.name)) throw new AttestationRefusal('name-taken', grant.name);
     const token = TOKEN_PREFIX + randomBytes(32).toString('base64url');
     const expiresAt = now() + life;
+    await first?.(expiresAt);
     await store.put('deviceGrant', ekName === undefined ? keyOf(token) : keyOfEk(ekName), grant, expiresAt);
     return { token, expiresAt };
   }

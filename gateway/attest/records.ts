@@ -110,6 +110,8 @@ export interface ConnectorBond {
 /** The last quote that was accepted, and what came of it. Keyed by the device's id. */
 export interface DevicePosture extends TpmCounters {
   readonly appraisal: Appraisal;
+  /** The alert that it is contraindicated was recorded, of this one or the same before it. */
+  readonly told?: true;
   readonly firmware: string;
   /** SHA-256 bank, PCR 0 to 7, hex. */
   readonly pcrs: readonly string[];

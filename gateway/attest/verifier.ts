@@ -24,7 +24,7 @@ import type { Endorsements } from './endorsements.ts';
 import { Enrolment, REMEMBERED } from './enrolment.ts';
 import { parsePublicArea } from './public-area.ts';
 import { type Attester, attesterOf } from './quote.ts';
-import type { DeviceGrant, DevicePosture, DeviceRecord, TpmCounters } from './records.ts';
+import type { DevicePosture, DeviceRecord, TpmCounters } from './records.ts';
 import { ReferenceValues } from './reference-values.ts';
 import { AttestationRefusal } from './refusal.ts';
 
@@ -50,6 +50,8 @@ export class Verifier implements DeviceVerifier {
   readonly #enrolment: Enrolment;
   readonly #references: ReferenceValues;
   readonly #attesters = new Map<string, Attester>();
+  /** Devices with a result that the store did not take, and when: until another is kept nothing counts of them. */
+  readonly #unkept = new Map<string, number>();
 
   constructor(options: VerifierOptions) {
     this.#options = options;
@@ -57,8 +59,8 @@ export class Verifier implements DeviceVerifier {
     this.#references = new ReferenceValues(options.store, options.now);
   }
 
-  grant(grant: DeviceGrant, life: number, ekName?: string): Promise<NewDeviceToken> {
-    return this.#enrolment.grant(grant, life, ekName);
+  grant(...grant: Parameters<DeviceVerifier['grant']>): Promise<NewDeviceToken> {
+    return this.#enrolment.grant(...grant);
   }
 
   enrol(request: EnrolRequest, connector?: string): Promise<EnrolChallenge & { readonly name: string }> {
@@ -117,7 +119,7 @@ export class Verifier implements DeviceVerifier {
         now: now(),
         life: this.#options.resultLife,
       });
-      await store.put('devicePosture', device, posture);
+      await this.#keep(posture, last);
       if (via !== undefined) {
         await store.put('connectorBond', via.key.toString('hex'), { device }, via.notAfter);
       }
@@ -126,6 +128,25 @@ export class Verifier implements DeviceVerifier {
       if (refusal instanceof AttestationRefusal) return refused(device, refusal.code, now());
       throw refusal;
     }
+  }
+
+  /** What could not be kept takes what it would have replaced with it, unless all was well. */
+  async #keep(posture: DevicePosture, last: DevicePosture | undefined): Promise<void> {
+    const { store, now } = this.#options;
+    const { device, status } = posture.appraisal;
+    const told = last?.told === true && last.appraisal.expiresAt > now() && sameReasons(posture, last);
+    try {
+      await store.put('devicePosture', device, told ? { ...posture, told } : posture);
+    } catch (error) {
+      if (status !== 'affirming') this.#unkept.set(device, now());
+      throw error;
+    }
+  }
+
+  async told({ device, issuedAt }: Appraisal): Promise<void> {
+    await this.#options.store.update('devicePosture', device, (current) =>
+      current?.appraisal.issuedAt === issuedAt ? { value: { ...current, told: true } } : undefined,
+    );
   }
 
   async posture(device: string): Promise<Appraisal | undefined> {
@@ -137,7 +158,10 @@ export class Verifier implements DeviceVerifier {
     ]);
     if (posture === undefined || record?.approvedAt === undefined || revocation !== undefined)
       return undefined;
-    return posture.appraisal.expiresAt > now() ? posture.appraisal : undefined;
+    const { expiresAt, issuedAt } = posture.appraisal;
+    const unkept = this.#unkept.get(device);
+    if (unkept !== undefined && issuedAt <= unkept) return undefined;
+    return expiresAt > now() ? posture.appraisal : undefined;
   }
 
   async connectorPosture({ name, key }: ConnectorKey): Promise<Appraisal | undefined> {
@@ -234,6 +258,11 @@ export class Verifier implements DeviceVerifier {
     this.#attesters.set(key, attester);
     return attester;
   }
+}
+
+function sameReasons(one: DevicePosture, other: DevicePosture): boolean {
+  const codes = ({ appraisal }: DevicePosture): string => appraisal.reasons.map(({ code }) => code).join();
+  return codes(one) === codes(other);
 }
 
 function countersOf({ clock, resetCount, restartCount }: DevicePosture): TpmCounters {
