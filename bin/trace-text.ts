@@ -25,8 +25,8 @@ export function traceText(trace: Trace): string {
     lines.push('', ...rules(explanation, recorded['sallyport']?.['decision']?.['policy_hash']));
     if (trace.agrees === false) {
       lines.push(
-        `Deciding again gives ${explanation.decision.verdict}: what refused came after the rules (an obligation,` +
-          ' or an error of that moment).',
+        `Deciding again gives ${explanation.decision.verdict}: what refused came after the rules (a rate,` +
+          ' a revocation, or an error of that moment).',
       );
     }
   }

@@ -37,15 +37,16 @@ interface Combination {
 }
 
 /** Ask somebody, have the way mended, enrol or mend the device, sign in again: one of each or none; cheapest first. */
-function combine(boxes: readonly Box[], request: AccessRequest): Combination[] {
+function combine(boxes: readonly Box[], rules: AppRules, request: AccessRequest): Combination[] {
   const asked = new Set(boxes.flatMap(wantedBy));
   const isUser = request.subject.kind === 'user';
   const turns = (kind: keyof typeof TURNS): boolean => TURNS[kind].some((name) => asked.has(name));
+  const obliged = rules.allow.some(({ decision: { obligations } }) => obligations !== undefined);
   const mending = request.device === undefined ? [] : [mendDevice];
   const before = product(turns('ask') ? [requestAccess] : [], turns('way') ? [mendConnector] : []);
   const after = product(
     turns('device') && isUser ? [enrolDevice, ...mending] : [],
-    turns('login') && isUser ? stepUps(boxes) : [],
+    (turns('login') || obliged) && isUser ? stepUps(boxes) : [],
   );
   return before
     .flatMap((one) => after.map((other) => ({ before: one, after: other, cost: cost(one) + cost(other) })))
@@ -64,7 +65,7 @@ function cost(changes: readonly Change[]): number {
 /** Everything that may be tried, the cheapest first: that is no change at all. */
 export function* attempts(rules: AppRules, request: AccessRequest): Generator<readonly Change[]> {
   const boxes = boxesOf(rules);
-  const combinations = combine(boxes, request);
+  const combinations = combine(boxes, rules, request);
   const waits = [undefined, ...waitsFor(boxes, request)];
   // How many waits each combination has been tried with; without one counts.
   const tried = combinations.map(() => 0);

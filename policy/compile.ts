@@ -78,7 +78,7 @@ export class Compiler {
     for (const { deny, allow, shadow } of this.#byApp.values()) {
       deny.sort(byId);
       shadow.sort(byId);
-      allow.sort((a, b) => compareBurden(a.decision.obligations, b.decision.obligations) || byId(a, b));
+      allow.sort((a, b) => compareBurden(a.burden, b.burden) || byId(a, b));
     }
     return { apps: this.#apps, directory: this.#directory, rules: this.#rules, byApp: this.#byApp };
   }

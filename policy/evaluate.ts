@@ -29,7 +29,7 @@ import { validity } from './criteria/validity.ts';
 import { who } from './criteria/who.ts';
 import type { Decision } from './decision.ts';
 import type { Facts } from './facts.ts';
-import { unfulfilled } from './obligations.ts';
+import { compareAsking, unfulfilled } from './obligations.ts';
 import type { Box, Rule } from './rule.ts';
 import { TO_ALLOW, type Truth } from './truth.ts';
 
@@ -81,20 +81,6 @@ function firstMatch(rules: readonly Rule[], facts: Facts): Rule | undefined {
   return undefined;
 }
 
-/**
- * Of those that match the first that asks nothing which the request lacks, else the first: a rule that asks for a step-up
- * takes nothing away from one that lets the request through as it is.
- */
-function leastAsking(rules: readonly Rule[], facts: Facts): Rule | undefined {
-  let first: Rule | undefined;
-  for (const rule of rules) {
-    if (!matches(rule, facts)) continue;
-    if (unfulfilled(rule.decision.obligations, facts.request) === undefined) return rule;
-    first ??= rule;
-  }
-  return first;
-}
-
 /** An app's rules in force, each list in the order in which a match counts. */
 export interface AppRules {
   readonly deny: readonly Rule[];
@@ -108,13 +94,27 @@ export const NO_RULE_FOR_APP: Decision = Object.freeze({ verdict: 'deny', reason
 const NO_RULE_MATCHED: Decision = Object.freeze({ verdict: 'deny', reason: 'no-rule-matched' });
 export const ERROR: Decision = Object.freeze({ verdict: 'deny', reason: 'error' });
 
-/** A deny wins over any allow, and without an allow the answer is deny. Shadow rules are not asked here. */
+/**
+ * A deny wins over any allow, and without an allow the answer is deny. An allow counts only if the request lacks nothing that
+ * it asks, so that a rule which asks for a step-up takes nothing away from one that does not. Shadow rules are not asked here.
+ */
 export function decideFor(rules: AppRules, facts: Facts): Decision {
   const deny = firstMatch(rules.deny, facts);
   if (deny !== undefined) return deny.decision;
-  const allow = leastAsking(rules.allow, facts);
-  if (allow !== undefined) return allow.decision;
+  let lacking: Rule | undefined;
+  for (const rule of rules.allow) {
+    if (!matches(rule, facts)) continue;
+    if (unfulfilled(rule.decision.obligations, facts.request) === undefined) return rule.decision;
+    if (lacking === undefined || compareAsking(rule.burden, lacking.burden) < 0) lacking = rule;
+  }
+  if (lacking !== undefined) return refusalBy(lacking, facts);
   return rules.allow.length === 0 ? NO_RULE_FOR_APP : NO_RULE_MATCHED;
+}
+
+/** What a rule says that would allow, to a request which lacks something it asks. */
+function refusalBy({ decision, refusals }: Rule, { request }: Facts): Decision {
+  const lack = unfulfilled(decision.obligations, request);
+  return (lack === undefined ? undefined : refusals?.[lack]) ?? ERROR;
 }
 
 function meetsOne(boxes: readonly Box[], facts: Facts, needed: Truth): boolean {

@@ -2,10 +2,11 @@
 // same predicates as the evaluator's, asked again; never on the way of an allowed request.
 import { CRITERIA, CRITERION_NAMES, type CriterionName } from './criteria/criteria.ts';
 import type { Criterion } from './criteria/criterion.ts';
-import type { Explanation, Unmet } from './decision.ts';
+import type { Decision, Explanation, Remedy, Unmet } from './decision.ts';
 import { type AppRules, matches } from './evaluate.ts';
 import { Facts } from './facts.ts';
 import type { AccessRequest } from './input.ts';
+import { lackInWords } from './lack.ts';
 import type { Policy } from './policy.ts';
 import { findRemedy } from './remedy.ts';
 import { type Box, type Rule, wantedBy } from './rule.ts';
@@ -28,6 +29,8 @@ interface Judged {
   readonly effect: 'allow' | 'deny';
   readonly lacks: readonly Lack[];
   readonly met: readonly string[];
+  /** What an allow rule that matches asks beyond its criteria, and the request lacks. */
+  readonly asks: readonly Unmet[];
 }
 
 /** Every code an `Unmet` can carry: the criterion's own, `<criterion>-unknown` and `<criterion>-denied`. */
@@ -43,15 +46,20 @@ export function explain(policy: Policy, request: AccessRequest): Explanation {
   const rules = policy.compiled.byApp.get(request.target.app);
   if (rules === undefined) return { decision, nearest: [], remedy: { kind: 'none' }, entitled: false };
   const facts = new Facts(request, prepared.selectors);
-  const nearest = nearestTo(decision.verdict, rules, facts).slice(0, MAX_NEAREST);
-  const remedy =
-    decision.verdict === 'allow' ? { kind: 'none' as const } : findRemedy(policy, rules, request);
+  const nearest = nearestTo(decision, rules, facts).slice(0, MAX_NEAREST);
   return {
     decision,
     nearest: nearest.map((one) => inWords(one, facts)),
-    remedy,
+    remedy: decision.verdict === 'allow' ? { kind: 'none' } : remedyFor(decision, policy, rules, request),
     entitled: isEntitled(rules, facts),
   };
+}
+
+/** Whoever would be let in after signing in again does so afresh: the sign-in they have is what is not enough. */
+function remedyFor({ reason }: Decision, policy: Policy, rules: AppRules, request: AccessRequest): Remedy {
+  const remedy = findRemedy(policy, rules, request);
+  const afresh = reason === 'step-up-required' || reason === 'session-too-old';
+  return afresh && remedy.kind === 'step-up' ? { ...remedy, maxAge: 0 } : remedy;
 }
 
 /** Some allow rule in force names the person, whatever else it asks. */
@@ -59,9 +67,12 @@ function isEntitled(rules: AppRules, facts: Facts): boolean {
   return rules.allow.some(({ base }) => base.who === null || CRITERIA.who.truth(base.who, facts) === MET);
 }
 
-/** On deny: the deny rules that matched, then the allow rules by distance. On allow: what allowed, then denials. */
-function nearestTo(verdict: 'allow' | 'deny', rules: AppRules, facts: Facts): Judged[] {
-  const allows = sorted(rules.allow, facts);
+/**
+ * On deny: the deny rules that matched, then the allow rules by distance. On allow: what allowed, then denials. The rule that
+ * decided comes before its like.
+ */
+function nearestTo({ verdict, rule: decider }: Decision, rules: AppRules, facts: Facts): Judged[] {
+  const allows = decidedFirst(sorted(rules.allow, facts), decider?.id);
   if (verdict === 'deny')
     return [
       ...sorted(
@@ -70,8 +81,13 @@ function nearestTo(verdict: 'allow' | 'deny', rules: AppRules, facts: Facts): Ju
       ),
       ...allows,
     ];
-  const allowing = allows.filter(({ lacks }) => lacks.length === 0);
-  return [...allowing, ...sorted(rules.deny, facts), ...allows.slice(allowing.length)];
+  const allowing = allows.filter(({ lacks, asks }) => lacks.length + asks.length === 0);
+  const others = allows.filter((one) => !allowing.includes(one));
+  return [...allowing, ...sorted(rules.deny, facts), ...others];
+}
+
+function decidedFirst(judged: readonly Judged[], decider: string | undefined): Judged[] {
+  return [...judged.filter(({ rule }) => rule === decider), ...judged.filter(({ rule }) => rule !== decider)];
 }
 
 function sorted(rules: readonly Rule[], facts: Facts): Judged[] {
@@ -90,16 +106,16 @@ const WEIGHTS: Partial<Readonly<Record<CriterionName, number>>> = {
   paths: 10,
 };
 
-function distance({ lacks }: Judged): number {
-  return lacks.reduce((sum, { name }) => sum + (WEIGHTS[name] ?? 1), 0);
+function distance({ lacks, asks }: Judged): number {
+  return lacks.reduce((sum, { name }) => sum + (WEIGHTS[name] ?? 1), asks.length);
 }
 
-function inWords({ rule, effect, lacks, met }: Judged, facts: Facts): Trace {
+function inWords({ rule, effect, lacks, met, asks }: Judged, facts: Facts): Trace {
   const unmet = lacks.map(({ name, want, code }): Unmet => {
     const criterion = CRITERIA[name] as Criterion<unknown>;
     return { criterion: criterion.key, code, need: criterion.need(want), have: criterion.have(want, facts) };
   });
-  return { rule, effect, unmet, met };
+  return { rule, effect, unmet: [...unmet, ...asks], met };
 }
 
 function judged(rule: Rule, facts: Facts): Judged {
@@ -107,8 +123,11 @@ function judged(rule: Rule, facts: Facts): Judged {
     .boxes()
     .map((box) => judgeBox(box, rule, facts))
     .reduce((a, b) => (b.lacks.length < a.lacks.length ? b : a));
-  if (rule.effect === 'allow') return { rule: rule.id, effect: 'allow', ...best };
-  if (!matches(rule, facts)) return { rule: rule.id, effect: 'deny', ...best };
+  if (rule.effect === 'allow') {
+    const asks = best.lacks.length === 0 ? lackInWords(rule.decision.obligations, facts) : [];
+    return { rule: rule.id, effect: 'allow', ...best, asks };
+  }
+  if (!matches(rule, facts)) return { rule: rule.id, effect: 'deny', ...best, asks: [] };
   // It matched: tell what made it match, and what under `unless` would have lifted it.
   const lifting = rule.unless.flatMap((box) =>
     wantedBy(box).flatMap((name) => judge(box, name, facts, MET, (code) => code)),
@@ -116,7 +135,7 @@ function judged(rule: Rule, facts: Facts): Judged {
   const causes = rule
     .boxes()
     .flatMap((box) => (judgeBox(box, rule, facts).lacks.length === 0 ? causesIn(box, facts) : []));
-  return { rule: rule.id, effect: 'deny', lacks: [...causes, ...lifting], met: best.met };
+  return { rule: rule.id, effect: 'deny', lacks: [...causes, ...lifting], met: best.met, asks: [] };
 }
 
 function judgeBox(box: Box, rule: Rule, facts: Facts): Pick<Judged, 'lacks' | 'met'> {

@@ -95,7 +95,9 @@ function chain(changes: readonly Change[], rules: AppRules): Remedy {
 
 /** The strictest age of a login that a rule of the app asks: a login fresh enough for that is for all. */
 function withMaxAge(remedy: Remedy & { kind: 'step-up' }, rules: AppRules): Remedy {
-  const ages = boxesOf(rules).flatMap(({ mfa }) => (mfa === null ? [] : [mfa]));
+  const asked = boxesOf(rules).map(({ mfa }) => mfa ?? undefined);
+  const obliged = rules.allow.map(({ decision }) => decision.obligations?.stepUp?.mfa);
+  const ages = [...asked, ...obliged].filter((age) => age !== undefined);
   return ages.length === 0 ? remedy : { ...remedy, maxAge: Math.min(...ages) };
 }
 

@@ -1,7 +1,8 @@
 // A compiled rule: boxes of criteria and the verdict it gives. Every rule and box has the same shape, so that the
 // evaluator stays one short piece of machine code.
 import { CRITERION_NAMES, type CriterionName, type Wants } from './criteria/criteria.ts';
-import type { Decision, Obligations } from './decision.ts';
+import type { Decision, Obligations, RuleRef } from './decision.ts';
+import { type Burden, burdenOf, LACKS, type Lack } from './obligations.ts';
 import { TO_ALLOW, TO_DENY, type Truth } from './truth.ts';
 
 /** A conjunction of independent criteria; null is no criterion. */
@@ -105,6 +106,9 @@ export class Rule {
   readonly needed: Truth;
   /** What the rule says when it decides: frozen, shared by all requests. */
   readonly decision: Decision;
+  /** What it says when it would allow and the request lacks something it asks; likewise frozen and shared. */
+  readonly refusals: Readonly<Record<Lack, Decision>> | undefined;
+  readonly burden: Burden;
 
   constructor(parts: RuleParts) {
     const { id, effect, shadow, apps, base, when, unless, because, obligations } = parts;
@@ -118,16 +122,27 @@ export class Rule {
     this.when = single ? [] : when;
     this.unless = unless;
     this.needed = effect === 'allow' ? TO_ALLOW : TO_DENY;
+    const ref = Object.freeze({ id, ...(because === undefined ? {} : { because }) });
     this.decision = Object.freeze({
       verdict: effect,
       reason: effect === 'allow' ? 'allowed' : 'denied-by-rule',
-      rule: Object.freeze({ id, ...(because === undefined ? {} : { because }) }),
+      rule: ref,
       ...(obligations === undefined ? {} : { obligations: Object.freeze(obligations) }),
     });
+    this.refusals = obligations === undefined ? undefined : refusalsOf(ref);
+    this.burden = burdenOf(obligations);
   }
 
   /** The rule as alternatives that each stand alone; `unless` applies to all of them. */
   boxes(): readonly Box[] {
     return this.when.length === 0 ? [this.base] : this.when.map((box) => this.base.and(box));
   }
+}
+
+function refusalsOf(rule: RuleRef): Readonly<Record<Lack, Decision>> {
+  const refusal = (reason: Lack): [Lack, Decision] => [
+    reason,
+    Object.freeze({ verdict: 'deny', reason, rule }),
+  ];
+  return Object.fromEntries(LACKS.map(refusal)) as Record<Lack, Decision>;
 }

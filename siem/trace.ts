@@ -25,7 +25,7 @@ export interface Trace {
   readonly unexplained?: Unexplained;
   /** Where the copy of the policy is, or should be. */
   readonly policyCopy?: string;
-  /** Whether deciding again gives the recorded verdict; obligations and errors of that moment may differ. */
+  /** Whether deciding again gives the recorded verdict; rates, revocations and errors of that moment may differ. */
   readonly agrees?: boolean;
 }
 

@@ -1,11 +1,10 @@
-// The one place where a request is allowed: policy's verdict, then the obligations on it. Whatever goes wrong on
-// the way is a deny; there is exactly one branch that returns an allow.
+// The one place where a request is allowed: whoever was revoked is not, and of all others policy decides. Whatever goes wrong
+// on the way is a deny.
 
 import type { LiveSession } from '#gateway/identity/live-session';
-import type { Decision, Explanation, Obligations, Reason } from '#policy/decision';
+import type { Decision, Explanation } from '#policy/decision';
 import type { AccessRequest } from '#policy/input';
 import type { Policy, PreparedSubject } from '#policy/load';
-import { unfulfilled } from '#policy/obligations';
 
 /** A verdict with the policy it came from, as it will be recorded. */
 export interface Ruling {
@@ -35,14 +34,6 @@ export const NOT_ENTITLED: Ruling = Object.freeze({
   explanation: NOTHING_KNOWN,
 });
 
-/** Obligations this gateway carries out. A rule that asks for another one does not allow. */
-const CARRIED_OUT: ReadonlySet<string> = new Set<keyof Obligations>([
-  'stepUp',
-  'readOnly',
-  'maxSession',
-  'record',
-  'rate',
-]);
 /** Subjects prepared for the policy in force, one per live session; the oldest goes first. */
 const PREPARED_LIMIT = 50_000;
 
@@ -75,9 +66,7 @@ export class Rulings {
     try {
       const policy = this.#policy();
       if (this.#revoked(session, input)) return { decision: REVOKED, policy: policy.hash };
-      const decision = policy.decide(input, this.#subject(policy, session));
-      const broken = decision.verdict === 'allow' ? brokenObligation(decision.obligations, input) : undefined;
-      return { decision: broken === undefined ? decision : refusal(broken, decision), policy: policy.hash };
+      return { decision: policy.decide(input, this.#subject(policy, session)), policy: policy.hash };
     } catch {
       return { decision: ERROR, policy: '' };
     }
@@ -90,8 +79,7 @@ export class Rulings {
 
   #explanationOf(decision: Decision, input: AccessRequest): Explanation {
     const { reason } = decision;
-    if (reason === 'revoked' || reason === 'error') return { ...NOTHING_KNOWN, decision };
-    return isBroken(reason) ? explainBroken(decision) : this.explain(input);
+    return reason === 'revoked' || reason === 'error' ? { ...NOTHING_KNOWN, decision } : this.explain(input);
   }
 
   /** Whether the policy in force decides about this app by the connector, too. */
@@ -123,34 +111,4 @@ export class Rulings {
     }
     return prepared;
   }
-}
-
-/** An allow that an obligation turned into a denial. */
-const BROKEN = ['step-up-required', 'read-only', 'session-too-old', 'obligation-unsupported'] as const;
-type Broken = (typeof BROKEN)[number];
-
-function isBroken(reason: Reason): reason is Broken {
-  return (BROKEN as readonly Reason[]).includes(reason);
-}
-
-function brokenObligation(obligations: Obligations | undefined, input: AccessRequest): Broken | undefined {
-  if (obligations === undefined) return undefined;
-  for (const [name, value] of Object.entries(obligations)) {
-    if (value !== undefined && value !== false && !CARRIED_OUT.has(name)) return 'obligation-unsupported';
-  }
-  const lacking = unfulfilled(obligations, input);
-  return lacking === 'step-up' ? 'step-up-required' : lacking;
-}
-
-function refusal(reason: Broken, { rule }: Decision): Decision {
-  return { verdict: 'deny', reason, ...(rule === undefined ? {} : { rule }) };
-}
-
-function explainBroken(decision: Decision): Explanation {
-  const { reason, rule } = decision;
-  const again = reason === 'step-up-required' || reason === 'session-too-old';
-  const unmet = { criterion: again ? 'mfa' : 'methods', code: reason, need: reason, have: 'not fulfilled' };
-  const nearest = [{ rule: rule?.id ?? '', effect: 'allow' as const, unmet: [unmet], met: [] }];
-  const remedy = again ? ({ kind: 'step-up', maxAge: 0 } as const) : ({ kind: 'none' } as const);
-  return { decision, nearest, remedy, entitled: true };
 }

@@ -92,7 +92,7 @@ function needless(policy: Policy, rule: Rule): Finding | undefined {
 /** Whether what `other` decides is at least as good as what `rule` decides. Of twins only one is needless. */
 function isPreferred(other: Rule, rule: Rule): boolean {
   const [theirs, ours] = [other.decision.obligations, rule.decision.obligations];
-  const burden = compareBurden(theirs, ours);
+  const burden = compareBurden(other.burden, rule.burden);
   if (burden !== 0) return burden < 0 && isFulfilledWith(theirs, ours);
   if (!isDeepStrictEqual(theirs, ours)) return false;
   return !ruleCovers(rule, other) || other.id < rule.id;

@@ -3,7 +3,7 @@
 import type { CriterionName } from '../criteria/criteria.ts';
 import { type AccessRequest, GOOD_POSTURE, INPUT_VERSION, type Subject } from '../input.ts';
 import type { Policy } from '../policy.ts';
-import type { Box } from '../rule.ts';
+import type { Box, Rule } from '../rule.ts';
 import { type Draft, ELSEWHERE, PROBES, type Probe } from './probe-criteria.ts';
 
 /** A Monday, 00:00 UTC. */
@@ -16,6 +16,7 @@ export function* probesOf(policy: Policy): Generator<AccessRequest> {
       const { allow = [], deny = [] } = policy.compiled.byApp.get(app) ?? {};
       for (const box of rule.boxes()) {
         yield* around(box, app, policy);
+        yield* lackingIn(rule, satisfying(box, app, policy));
         // An allow shows only where denials are lifted, a deny only where something allows.
         const others =
           rule.effect === 'allow'
@@ -46,6 +47,19 @@ function* around(box: Box, app: string, policy: Policy): Generator<AccessRequest
       }
     }
   }
+}
+
+/** Requests that lack what a rule asks of those it lets in. */
+function* lackingIn({ decision }: Rule, { login, ...request }: AccessRequest): Generator<AccessRequest> {
+  const { stepUp, readOnly, maxSession } = decision.obligations ?? {};
+  const { at, target } = request;
+  const signedIn = { provider: 'idp', at, ...login };
+  const { acr: _, ...weak } = signedIn;
+  if (readOnly === true && target.protocol === 'http')
+    yield { ...request, login: signedIn, target: { ...target, method: 'POST' } };
+  if (stepUp?.mfa !== undefined) yield { ...request, login: { ...signedIn, mfaAt: at - stepUp.mfa - 1 } };
+  if (stepUp?.phishingResistant === true) yield { ...request, login: { ...weak, amr: ['pwd'] } };
+  if (maxSession !== undefined) yield { ...request, login: { ...signedIn, at: at - maxSession - 1 } };
 }
 
 function* joined(box: Box, other: Box, app: string, policy: Policy): Generator<AccessRequest> {

@@ -209,8 +209,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'the most burdensome allow decides',
     file: 'policy/obligations.ts',
-    find: 'const difference = value - (right[index] ?? 0);',
-    replace: 'const difference = (right[index] ?? 0) - value;',
+    find: 'if (ours !== theirs) return ours < theirs ? -1 : 1;',
+    replace: 'if (ours !== theirs) return ours < theirs ? 1 : -1;',
   },
   {
     name: 'a shadow allow claims to outdo a deny',

@@ -104,7 +104,8 @@ test('of several allows the one asking least decides, whatever the order', () =>
 test('every obligation reaches the decision in milliseconds', () => {
   const rule =
     '  - { id: a, allow: app, who: everyone, stepUp: { mfa: 15m, phishingResistant: true }, readOnly: true, redact: cards, rate: 100/1m, record: true, maxSession: 8h }';
-  assert.deepEqual(decide(rule).obligations, {
+  const { rules } = policyOf(`${HEAD}${rule}`).compiled;
+  assert.deepEqual(rules[0]?.decision.obligations, {
     stepUp: { mfa: 15 * 60_000, phishingResistant: true },
     readOnly: true,
     redact: 'cards',
@@ -128,10 +129,10 @@ test('obligations that the request does not fulfil are named', () => {
   const login = { provider: 'p', at: NOW, mfaAt: NOW - 20 * 60_000, amr: ['otp'] };
   const request = requestWith({ login });
   assert.equal(unfulfilled(undefined, request), undefined);
-  assert.equal(unfulfilled({ stepUp: { mfa: 15 * 60_000 } }, request), 'step-up');
+  assert.equal(unfulfilled({ stepUp: { mfa: 15 * 60_000 } }, request), 'step-up-required');
   assert.equal(unfulfilled({ stepUp: { mfa: 30 * 60_000 } }, request), undefined);
-  assert.equal(unfulfilled({ stepUp: { mfa: 30 * 60_000 } }, requestWith()), 'step-up');
-  assert.equal(unfulfilled({ stepUp: { phishingResistant: true } }, request), 'step-up');
+  assert.equal(unfulfilled({ stepUp: { mfa: 30 * 60_000 } }, requestWith()), 'step-up-required');
+  assert.equal(unfulfilled({ stepUp: { phishingResistant: true } }, request), 'step-up-required');
   const post = requestWith({ target: { app: 'app', protocol: 'http', method: 'POST', path: '/' } });
   assert.equal(unfulfilled({ readOnly: true }, post), 'read-only');
   assert.equal(

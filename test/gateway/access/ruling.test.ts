@@ -90,27 +90,37 @@ test('a deny is explained, an allow is not', () => {
 });
 
 test('each refusal of an allowed request says what would fulfil it', () => {
-  for (const [rule, method, at, reason, criterion, remedy] of [
-    [', stepUp: { mfa: 30s }', 'GET', AT, 'step-up-required', 'mfa', { kind: 'step-up', maxAge: 0 }],
-    [', maxSession: 30s', 'GET', AT, 'session-too-old', 'mfa', { kind: 'step-up', maxAge: 0 }],
-    [', readOnly: true', 'POST', AT, 'read-only', 'methods', { kind: 'none' }],
-    [', redact: cards', 'GET', AT, 'obligation-unsupported', 'methods', { kind: 'none' }],
+  const afresh = { kind: 'step-up', maxAge: 0 };
+  for (const [rule, method, reason, criterion, remedy, need, have] of [
+    [
+      ', stepUp: { mfa: 30s }',
+      ...['GET', 'step-up-required', 'mfa', afresh, 'a second factor at most 30s ago', '1m ago'],
+    ],
+    [
+      ', stepUp: { phishingResistant: true }',
+      ...['GET', 'step-up-required', 'mfa', { ...afresh, phishingResistant: true }],
+      ...['a security key, passkey in hardware or smart card', 'pwd, otp'],
+    ],
+    [
+      ', maxSession: 30s',
+      ...['GET', 'session-too-old', 'mfa', afresh, 'a sign-in at most 30s ago', '1m ago'],
+    ],
+    [', readOnly: true', 'POST', 'read-only', 'methods', { kind: 'none' }, 'GET, HEAD, OPTIONS', 'POST'],
+    [
+      ', redact: cards',
+      ...['GET', 'obligation-unsupported', 'redact', { kind: 'none' }],
+      ...['answers masked by cards', 'no gateway masks answers yet'],
+    ],
   ] as const) {
     const { decision, explanation, policy } = new Rulings(() => counted(rule).policy).rule(
       session(),
-      input(session(), method, at),
+      input(session(), method),
     );
     assert.deepEqual(decision, { verdict: 'deny', reason, rule: { id: 'r1' } });
     assert.deepEqual(explanation?.remedy, remedy);
     assert.equal(explanation?.entitled, true);
-    assert.deepEqual(explanation?.nearest, [
-      {
-        rule: 'r1',
-        effect: 'allow',
-        unmet: [{ criterion, code: reason, need: reason, have: 'not fulfilled' }],
-        met: [],
-      },
-    ]);
+    const unmet = [{ criterion, code: reason, need, have }];
+    assert.deepEqual(explanation?.nearest, [{ rule: 'r1', effect: 'allow', unmet, met: ['who'] }]);
     assert.match(policy, /^[0-9a-f]{64}$/);
   }
 });

@@ -153,12 +153,16 @@ function rule(index: number): fc.Arbitrary<WrittenRule> {
   };
   const burdens = {
     readOnly: fc.constant(true as const),
+    rate: fc.constantFrom('10/1m', '100/1m'),
     maxSession: duration,
     stepUp: fc.constantFrom({ mfa: '15m' }, { phishingResistant: true as const }),
   };
-  const allow = fc.record(
-    { id: fc.constant(id), allow: apps, ...shared, ...http, ...burdens },
-    { requiredKeys: ['id', 'allow', 'who'] },
+  const plain = { id: fc.constant(id), allow: apps, ...shared, ...http };
+  const asked = { requiredKeys: ['id', 'allow', 'who'] as ('id' | 'allow' | 'who')[] };
+  const allow = fc.oneof(
+    { weight: 9, arbitrary: fc.record(plain, asked) },
+    { weight: 5, arbitrary: fc.record({ ...plain, ...burdens }, asked) },
+    { weight: 1, arbitrary: fc.record({ ...plain, redact: fc.constant('cards') }, asked) },
   );
   const deny = fc.record(
     { id: fc.constant(id), deny: apps, ...shared, ...http, unless: when },

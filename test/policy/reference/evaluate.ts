@@ -39,48 +39,67 @@ export function decideByReference(policy: WrittenPolicy, request: AccessRequest)
   const enforced = matching.filter(({ mode }) => mode !== 'shadow');
   const deny = enforced.find((rule) => rule.deny !== undefined);
   const allows = enforced.filter((rule) => rule.allow !== undefined);
-  const allow =
-    leastBurdensome(allows.filter((rule) => lacksNothing(rule, request))) ?? leastBurdensome(allows);
+  const passing = allows.filter((rule) => lackOf(rule, request) === undefined);
+  const allow = leastBurdensome(passing, ['rate', 'asking']) ?? leastBurdensome(allows, ['asking', 'rate']);
+  const lack = allow && lackOf(allow, request);
   const shadow = matching
     .filter(({ mode }) => mode === 'shadow')
     .map((rule) => ({
       rule: rule.id,
-      would: rule.deny !== undefined || deny !== undefined ? ('deny' as const) : ('allow' as const),
+      would:
+        rule.deny !== undefined || deny !== undefined || (passing.length === 0 && lackOf(rule, request))
+          ? ('deny' as const)
+          : ('allow' as const),
     }));
   if (deny !== undefined) return { verdict: 'deny', reason: 'denied-by-rule', rule: deny.id, shadow };
+  if (allow !== undefined && lack !== undefined)
+    return { verdict: 'deny', reason: lack, rule: allow.id, shadow };
   if (allow !== undefined) return { verdict: 'allow', reason: 'allowed', rule: allow.id, shadow };
   const open = about.some((rule) => rule.allow !== undefined && rule.mode !== 'shadow');
   return { verdict: 'deny', reason: open ? 'no-rule-matched' : 'no-rule-for-app', rule: undefined, shadow };
 }
 
-function leastBurdensome(rules: readonly WrittenRule[]): WrittenRule | undefined {
-  const burden = (rule: WrittenRule): number[] => [
-    rule.readOnly ? 1 : 0,
-    rule.stepUp?.phishingResistant ? 1 : 0,
-    rule.stepUp?.mfa === undefined ? Number.POSITIVE_INFINITY : milliseconds(rule.stepUp.mfa),
-    rule.maxSession === undefined ? Number.POSITIVE_INFINITY : milliseconds(rule.maxSession),
-  ];
+type Weighed = 'rate' | 'asking';
+
+function leastBurdensome(rules: readonly WrittenRule[], order: readonly Weighed[]): WrittenRule | undefined {
+  const longest = Number.POSITIVE_INFINITY;
+  const weights: Readonly<Record<Weighed, (rule: WrittenRule) => number[]>> = {
+    rate: ({ rate }) => [rate === undefined ? 0 : 1 / perSecond(rate)],
+    asking: ({ redact, readOnly, stepUp, maxSession }) => [
+      redact ? 1 : 0,
+      readOnly ? 1 : 0,
+      stepUp?.phishingResistant ? 1 : 0,
+      1 / (stepUp?.mfa === undefined ? longest : milliseconds(stepUp.mfa)),
+      1 / (maxSession === undefined ? longest : milliseconds(maxSession)),
+    ],
+  };
+  const burden = (rule: WrittenRule): number[] => order.flatMap((one) => weights[one](rule));
   return rules.toSorted((a, b) => {
     const [left, right] = [burden(a), burden(b)];
-    for (const index of [0, 1])
-      if (left[index] !== right[index]) return (left[index] ?? 0) - (right[index] ?? 0);
-    for (const index of [2, 3])
-      if (left[index] !== right[index]) return (left[index] ?? 0) < (right[index] ?? 0) ? 1 : -1;
+    for (const [index, value] of left.entries())
+      if (value !== right[index]) return value - (right[index] ?? 0);
     return a.id < b.id ? -1 : 1;
   })[0];
 }
 
-function lacksNothing(
-  { readOnly, stepUp, maxSession }: WrittenRule,
+function perSecond(rate: string): number {
+  const [requests = '', period = ''] = rate.split('/');
+  return Number(requests) / milliseconds(period);
+}
+
+function lackOf(
+  { readOnly, redact, stepUp, maxSession }: WrittenRule,
   { at, login, target }: AccessRequest,
-): boolean {
-  if (readOnly && !['GET', 'HEAD', 'OPTIONS'].includes(target.method ?? '')) return false;
+): string | undefined {
+  if (redact !== undefined) return 'obligation-unsupported';
+  if (readOnly && !['GET', 'HEAD', 'OPTIONS'].includes(target.method ?? '')) return 'read-only';
   const within = (then: number | undefined, limit: string | undefined): boolean =>
     limit === undefined || (then !== undefined && at - then >= -60_000 && at - then <= milliseconds(limit));
-  if (!within(login?.mfaAt, stepUp?.mfa) || !within(login?.at, maxSession)) return false;
   const strong = login?.acr === 'phr' || login?.acr === 'phrh';
   const hardware = login?.amr?.some((one) => ['hwk', 'sc', 'fido'].includes(one)) === true;
-  return stepUp?.phishingResistant === undefined || strong || hardware;
+  if (!within(login?.mfaAt, stepUp?.mfa)) return 'step-up-required';
+  if (stepUp?.phishingResistant && !strong && !hardware) return 'step-up-required';
+  return within(login?.at, maxSession) ? undefined : 'session-too-old';
 }
 
 function ruleMatches(rule: WrittenRule, policy: WrittenPolicy, request: AccessRequest): boolean {

@@ -56,6 +56,8 @@ export interface WrittenRule {
   readonly unless?: Many<WrittenCondition>;
   readonly mode?: 'enforce' | 'shadow';
   readonly readOnly?: true;
+  readonly redact?: string;
+  readonly rate?: string;
   readonly maxSession?: string;
   readonly stepUp?: { readonly mfa?: string; readonly phishingResistant?: true };
 }
