@@ -55,10 +55,14 @@ export class Revocations {
 
   /** Reads the store anew. What was heard of meanwhile stays. */
   async refresh(): Promise<void> {
-    const before = new Set(this.#known.keys());
+    const before = new Map(this.#known);
     const asked = Math.min(performance.now(), this.#store.confirmedAt());
     const read = new Map((await this.#store.list('revocation')).map(([key, value]) => [key, value] as const));
-    for (const [key, revocation] of this.#known) if (!before.has(key)) read.set(key, revocation);
+    for (const [key, revocation] of this.#known) {
+      // Also one that took the place of an older one: the look may have begun before it.
+      const isNews = before.get(key) !== revocation;
+      if (isNews && !((read.get(key)?.at ?? 0) > revocation.at)) read.set(key, revocation);
+    }
     this.#known = read;
     this.#readAt = asked;
   }

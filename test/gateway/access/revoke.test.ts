@@ -9,6 +9,7 @@ import type { LiveSession } from '#gateway/identity/live-session';
 import { Sessions } from '#gateway/identity/sessions';
 import type { EnrolmentDesk } from '#gateway/pki/enrolment';
 import { openEmbeddedStore } from '#gateway/state/embedded';
+import type { Store } from '#gateway/state/store';
 import type { AccessRequest } from '#policy/input';
 import type { SallyportEvent } from '#siem/event';
 import type { Recorder } from '#siem/recorder';
@@ -105,4 +106,40 @@ test('revoking the machine of a connector closes what goes through it, and lets 
   assert.deepEqual(revoked, { sessions: 0, streams: 2, tunnels: 0 });
   assert.equal(closed.length, 2);
   assert.deepEqual(['machine-1', 'machine-2'].map(asks), [true, false]);
+});
+
+test('a look at the store that began before a revocation does not bring the one before it back', async (t) => {
+  const store = openEmbeddedStore(directoryFor(t), Date.now);
+  const looks: { answer(): void }[] = [];
+  let held = false;
+  const slow = new Proxy(store, {
+    get: (target, name: keyof Store) => {
+      const method = (target[name] as (...args: unknown[]) => unknown).bind(target);
+      if (name !== 'list') return method;
+      return async (...args: unknown[]) => {
+        const read = await method(...args);
+        if (held) await new Promise<void>((answer) => looks.push({ answer }));
+        return read;
+      };
+    },
+  }) as Store;
+  const clock = { time: 1_000 };
+  const revocations = new Revocations(slow, () => clock.time);
+  await revocations.listen(() => undefined);
+  t.after(async () => {
+    revocations.stop();
+    await store.close();
+  });
+  const target = { kind: 'person', id: subject('ben').id } as const;
+  await revocations.add(target, 'root', 'left');
+  clock.time = 2_000;
+  const back = { subject: subject('ben'), createdAt: 1_500 } as LiveSession;
+  assert.equal(revocations.coversSession(back), false);
+  held = true;
+  const looking = revocations.refresh();
+  while (looks.length === 0) await new Promise((resolve) => setImmediate(resolve));
+  await revocations.add(target, 'root', 'left again');
+  for (const look of looks) look.answer();
+  await looking;
+  assert.equal(revocations.coversSession(back), true);
 });
