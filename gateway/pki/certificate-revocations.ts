@@ -32,6 +32,9 @@ export class CertificateRevocations {
   readonly #clock: () => number;
   #known: ReadonlyMap<string, { readonly issuer: string; readonly at: number }> = new Map();
   #readAt = Number.NEGATIVE_INFINITY;
+  /** Looks at the store that were begun, and the one whose answer is known. */
+  #looks = 0;
+  #look = 0;
   #lists = '';
   #signing: Promise<unknown> = Promise.resolve();
   #timers: NodeJS.Timeout[] = [];
@@ -90,8 +93,13 @@ export class CertificateRevocations {
 
   async refresh(): Promise<void> {
     const { store } = this.#options;
+    this.#looks += 1;
+    const look = this.#looks;
     const asked = Math.min(this.#clock(), store.confirmedAt());
     const read = new Map((await store.list('revokedCertificate')).map(([key, value]) => [key, value]));
+    // What began earlier may not have seen what is known by now.
+    if (look < this.#look) return;
+    this.#look = look;
     const changed = read.size !== this.#known.size || read.keys().some((key) => !this.#known.has(key));
     this.#known = read;
     this.#readAt = asked;

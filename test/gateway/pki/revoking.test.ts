@@ -29,14 +29,18 @@ function bed(t: TestContext) {
   const clock = { time: START, monotonic: 1_000, confirmed: 1_000 };
   const real = openEmbeddedStore(join(directory, 'state'), () => clock.time);
   t.after(() => real.close());
-  const state = { up: true, told: true };
+  /** `slow`: what the store has read is not answered before. */
+  const state = { up: true, told: true, slow: undefined as Promise<void> | undefined };
   const store = new Proxy(real, {
     get: (target, name: keyof Store) => {
       if (name === 'confirmedAt') return () => clock.confirmed;
       const method = target[name] as (...args: unknown[]) => Promise<unknown>;
       return (...args: unknown[]) => {
         const heard = state.up && (name !== 'publish' || state.told);
-        return heard ? method.apply(target, args) : Promise.reject(new Error('no answer'));
+        if (!heard) return Promise.reject(new Error('no answer'));
+        const { slow } = state;
+        const answer = method.apply(target, args);
+        return slow === undefined ? answer : slow.then(() => answer);
       };
     },
   }) as Store;
@@ -119,6 +123,21 @@ describe('a certificate that is revoked', () => {
     assert.equal(other.covers('0B'), false);
     await other.refresh();
     assert.equal(other.covers('0B'), true);
+  });
+
+  test('stays so when a look at the store that began before ends after', async (t) => {
+    const { state, signed, gateway } = bed(t);
+    const revocations = await gateway();
+    const held = Promise.withResolvers<void>();
+    state.slow = held.promise;
+    const looking = revocations.refresh();
+    await turn();
+    state.slow = undefined;
+    await revocations.add('0A', 'issuer', START + HOUR);
+    held.resolve();
+    await looking;
+    assert.equal(revocations.covers('0A'), true);
+    assert.deepEqual(signed.at(-1), [`0A issuer ${START}`]);
   });
 
   test('one that came for one that went is seen, though there are as many', async (t) => {
