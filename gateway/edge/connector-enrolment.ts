@@ -114,7 +114,9 @@ export async function renew(
     const known =
       present === undefined ? await shown() : await holding(present, body.csr, request, response, handlers);
     if (known === undefined) return;
-    const issued = await handlers.desk.renew(known.name, body.csr, present ?? shownBy(request), proof);
+    const { name, certificate } = known;
+    const shownAs = present ?? shownBy(request);
+    const issued = await handlers.desk.renew(name, certificate.serial, body.csr, shownAs, proof);
     await give(response, handlers, issued, { grant: 'renewal', client, replaces: known.certificate });
   } catch (error) {
     await refuse(response, error, client, handlers);

@@ -3,7 +3,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import type { KeyProof } from '#connectors/wire/evidence';
 import type { KeyProofs } from '#gateway/attest/key-proof';
 import { AttestationRefusal } from '#gateway/attest/refusal';
-import type { IssuedCertificate, Store } from '#gateway/state/store';
+import type { EnrolledConnector, IssuedCertificate, Store } from '#gateway/state/store';
 import type { KeyOrigin } from '#policy/input';
 import type { CertificateRevocations } from './certificate-revocations.ts';
 import type { Authority, Grant, Issued } from './issued.ts';
@@ -108,36 +108,34 @@ export class EnrolmentDesk {
     if (grant === undefined || grant.name !== claims.name) {
       // The token's own expiry is not trusted for anything but a kinder message.
       const expired = claims.exp * 1000 <= now();
-      throw expired
-        ? new EnrolmentError(
-            'token-expired',
-            'the enrolment token has expired; ask for a new one',
-            claims.name,
-          )
-        : new EnrolmentError(
-            'token-used',
-            'the enrolment token was already used, or never issued by this gateway; ask for a new one',
-            claims.name,
-          );
+      const used = 'was already used, or never issued by this gateway';
+      const why = `the enrolment token ${expired ? 'has expired' : used}; ask for a new one`;
+      throw new EnrolmentError(expired ? 'token-expired' : 'token-used', why, claims.name);
     }
     const enrolment = { kind: 'enrolment', id: hash(claims.secret) } as const;
-    return this.#issue(grant.name, csr, enrolment, proof, before?.revoked);
+    const mayHave = (known?: EnrolledConnector): boolean => !known?.revoked || before?.revoked === true;
+    return this.#issue(grant.name, csr, enrolment, proof, mayHave);
   }
 
   /**
-   * A fresh certificate for a connector that showed a valid one: `present`, in PEM with what it came with. Throws
-   * EnrolmentError, IssueError or AttestationRefusal.
+   * A fresh certificate for a connector that showed a valid one: `present`, in PEM with what it came with, of this
+   * serial. Throws EnrolmentError, IssueError or AttestationRefusal.
    */
-  async renew(name: string, csr: string, present: string, proof?: KeyProof): Promise<IssuedTo> {
-    const record = await this.#options.store.get('connector', name);
-    if (record === undefined || record.revoked) throw isRevoked(name);
-    return this.#issue(name, csr, { kind: 'renewal', certificate: present }, proof);
+  async renew(
+    name: string,
+    serial: string,
+    csr: string,
+    present: string,
+    proof?: KeyProof,
+  ): Promise<IssuedTo> {
+    if (!(await this.admits(name, serial))) throw isRevoked(name);
+    const grant = { kind: 'renewal', certificate: present } as const;
+    return this.#issue(name, csr, grant, proof, (known) => isAdmitted(known, serial));
   }
 
   /** True while a connector that shows this serial may connect. */
   async admits(name: string, serial: string): Promise<boolean> {
-    const record = await this.#options.store.get('connector', name);
-    return record?.revoked === false && record.certificates.some((one) => one.serial === serial);
+    return isAdmitted(await this.#options.store.get('connector', name), serial);
   }
 
   /** Certificates that are admitted, by their holders. */
@@ -191,13 +189,13 @@ export class EnrolmentDesk {
     }
   }
 
-  /** A token also admits a connector that is not known, or `wasRevoked` when it was spent. */
+  /** `mayHave`: asked of what is known of the holder when the certificate is there. */
   async #issue(
     name: string,
     csr: string,
     grant: Grant,
     proof: KeyProof | undefined,
-    wasRevoked?: boolean,
+    mayHave: (known: EnrolledConnector | undefined) => boolean,
   ): Promise<IssuedTo> {
     const { store, authority, trustDomain, certificateLife, keys, now } = this.#options;
     // Each certificate's key is proved anew: what the one before said of its key is not asked.
@@ -211,9 +209,8 @@ export class EnrolmentDesk {
     // Replicas share a name, and each renews by itself, wherever: what one holds stays good until it runs out.
     const { serial, notAfter, issuer } = issued;
     const admitted = await store.update('connector', name, (known) => {
-      // It may have been revoked just now.
-      if (grant.kind === 'renewal' ? known?.revoked !== false : known?.revoked === true && !wasRevoked)
-        return undefined;
+      // It may have been revoked just now, or the certificate that is renewed.
+      if (!mayHave(known)) return undefined;
       const live = (known === undefined || known.revoked ? [] : known.certificates)
         .filter((one) => one.notAfter > now())
         .slice(1 - MAX_CERTIFICATES);
@@ -223,6 +220,10 @@ export class EnrolmentDesk {
     if (!admitted) throw isRevoked(name);
     return { ...issued, name, key };
   }
+}
+
+function isAdmitted(known: EnrolledConnector | undefined, serial: string): boolean {
+  return known?.revoked === false && known.certificates.some((one) => one.serial === serial);
 }
 
 function isRevoked(name: string): EnrolmentError {

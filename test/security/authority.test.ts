@@ -230,9 +230,8 @@ describe('who is let in', () => {
     assert.equal(await desk.revoke('gone'), true);
     assert.equal(await desk.revoke('nobody'), false);
     assert.equal(await desk.admits('gone', first.serial), false);
-    await assert.rejects(desk.renew('gone', await request(), first.certificate), {
-      code: 'connector-revoked',
-    });
+    const late = desk.renew('gone', first.serial, await request(), first.certificate);
+    await assert.rejects(late, { code: 'connector-revoked' });
     const again = await desk.enrol((await desk.createToken('gone', HOUR, 'admin')).token, await request());
     assert.deepEqual(
       [await desk.admits('gone', again.serial), await desk.admits('gone', first.serial)],
@@ -250,7 +249,7 @@ describe('who is let in', () => {
         update: store.update.bind(store),
       }),
     });
-    await assert.rejects(blind.renew('gone', await request(), again.certificate), {
+    await assert.rejects(blind.renew('gone', again.serial, await request(), again.certificate), {
       code: 'connector-revoked',
     });
     assert.equal(await desk.admits('gone', again.serial), false);
@@ -260,12 +259,13 @@ describe('who is let in', () => {
     const { certificate, serial } = await desk.enrol(token, await request());
     const serials = [serial];
     const csr = await request();
-    for (let i = 0; i < 65; i += 1) serials.push((await desk.renew('many', csr, certificate)).serial);
+    const renew = () => desk.renew('many', serials.at(-1) ?? '', csr, certificate);
+    for (let i = 0; i < 65; i += 1) serials.push((await renew()).serial);
     const good = await Promise.all(serials.map((serial) => desk.admits('many', serial)));
     assert.deepEqual(good, [false, false, ...Array<boolean>(64).fill(true)]);
     const known = await store.get('connector', 'many');
     time = known?.certificates[0]?.notAfter ?? 0;
-    await desk.renew('many', csr, certificate);
+    await renew();
     assert.equal((await store.get('connector', 'many'))?.certificates.length, 1);
     assert.equal((await store.get('connector', 'many'))?.enrolledAt, START);
     time = START;

@@ -82,12 +82,14 @@ describe('an honest proof', () => {
     const tpm = new SoftwareTpm();
     const first = await enrolled(tpm);
     const csr = await requestOf(tpm.session);
-    const plain = await desk.renew('service/billing', csr, first.certificate);
+    const plain = await desk.renew('service/billing', first.serial, csr, first.certificate);
     assert.equal(originOf(plain), 'file', 'even of the same key, which nobody proved again');
     const again = answer(tpm, await proofs.begin(offerOf(tpm, lab.ca)), csr);
-    assert.equal(originOf(await desk.renew('service/billing', csr, plain.certificate, again)), 'tpm');
+    const { serial, certificate } = plain;
+    assert.equal(originOf(await desk.renew('service/billing', serial, csr, certificate, again)), 'tpm');
     const other = await requestOf(generateKeyPairSync('ec', { namedCurve: 'P-256' }));
-    assert.equal(originOf(await desk.renew('service/billing', other, first.certificate)), 'file');
+    const unproved = await desk.renew('service/billing', serial, other, certificate);
+    assert.equal(originOf(unproved), 'file');
   });
 
   test('is for connectors as for services', async () => {
@@ -207,6 +209,7 @@ describe('a real TPM', { skip: requires(...TPM_NEEDS) }, () => {
       assert.deepEqual(again.spki, key.spki, 'its file opens it again');
       const renewed = await desk.renew(
         'service/billing',
+        issued.serial,
         again.csr,
         issued.certificate,
         await again.prove(offer),

@@ -82,9 +82,27 @@ describe('certificates that are held', () => {
     assert.equal(await desk.admits('berlin-1', '0A1'), false);
     assert.equal(await desk.admits('berlin-1', '0A2'), true);
     assert.deepEqual(await held(), ['berlin-1 0A2']);
-    await desk.renew('berlin-1', 'csr', 'pem');
+    await desk.renew('berlin-1', '0A2', 'csr', 'pem');
     await desk.strike('nobody', one.certificate);
     assert.equal(await store.get('connector', 'nobody'), undefined, 'striking makes nobody known');
+  });
+
+  test('one that is struck while it is renewed is not renewed, and the holder’s others are', async () => {
+    await enrol('berlin-1');
+    await enrol('berlin-1');
+    const one = await desk.holderOf('0A1');
+    assert.ok(one !== undefined);
+    const { issueClient } = authority;
+    authority.issueClient = async (wish) => {
+      await desk.strike(one.name, one.certificate);
+      return (issueClient as Authority['issueClient'])(wish);
+    };
+    const refused = desk.renew('berlin-1', '0A1', 'csr', 'pem');
+    await assert.rejects(refused, { code: 'connector-revoked' }).finally(() => {
+      authority.issueClient = issueClient as Authority['issueClient'];
+    });
+    assert.deepEqual(await held(), ['berlin-1 0A2']);
+    assert.equal((await desk.renew('berlin-1', '0A2', 'csr', 'pem')).serial, '0A4');
   });
 
   test('a holder who is revoked loses all of them; those that ended or have no issuer are in no list', async () => {
@@ -101,7 +119,7 @@ describe('certificates that are held', () => {
     assert.deepEqual(listed, [`0A3 INTERMEDIATE ${until}`, `0A4 INTERMEDIATE ${until}`]);
     for (const serial of ['0A1', '0A2', '0A3', '0A4'])
       assert.equal(await desk.admits('berlin-1', serial), false, serial);
-    await assert.rejects(desk.renew('berlin-1', 'csr', 'pem'), { code: 'connector-revoked' });
+    await assert.rejects(desk.renew('berlin-1', '0A4', 'csr', 'pem'), { code: 'connector-revoked' });
     assert.equal(await desk.revoke('nobody'), false);
     await enrol('berlin-1');
     assert.deepEqual(await held(), ['berlin-1 0A5'], 'a new token admits it again');

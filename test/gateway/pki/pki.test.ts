@@ -179,17 +179,17 @@ describe('enrolment', () => {
   }
 
   test('only a connector that enrolled can renew, and what its replicas hold stays good until it runs out', async () => {
-    await assert.rejects(desk.renew('never-seen', await request(), ''), { code: 'connector-revoked' });
+    await assert.rejects(desk.renew('never-seen', '0A', await request(), ''), { code: 'connector-revoked' });
     const { token } = await desk.createToken('berlin-6', HOUR, 'admin');
     const first = await desk.enrol(token, await request());
     time += 12 * HOUR;
-    const second = await desk.renew('berlin-6', await request(), first.certificate);
-    const third = await desk.renew('berlin-6', await request(), first.certificate);
+    const second = await desk.renew('berlin-6', first.serial, await request(), first.certificate);
+    const third = await desk.renew('berlin-6', first.serial, await request(), first.certificate);
     const admitted = (): Promise<boolean[]> =>
       Promise.all([first, second, third].map(({ serial }) => desk.admits('berlin-6', serial)));
     assert.deepEqual(await admitted(), [true, true, true]);
     time += 13 * HOUR;
-    await desk.renew('berlin-6', await request(), first.certificate);
+    await desk.renew('berlin-6', first.serial, await request(), first.certificate);
     assert.deepEqual(await admitted(), [false, true, true]);
   });
 
