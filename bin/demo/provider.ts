@@ -103,7 +103,7 @@ function configuration(
     },
     ...(backchannel === undefined ? {} : { fetch: fetchTrusting(backchannel.ca) }),
     claims: {
-      openid: ['sub', 'amr', 'auth_time'],
+      openid: ['sub', 'amr'],
       profile: ['name', 'groups'],
       email: ['email', 'email_verified'],
       amr: null,

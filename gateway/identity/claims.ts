@@ -43,7 +43,8 @@ export function loginOf(claims: Claims, provider: ProviderConfig, now: number): 
   const methods = Array.isArray(amr)
     ? amr.filter((method) => typeof method === 'string').slice(0, 32)
     : undefined;
-  const at = typeof authTime === 'number' && Number.isFinite(authTime) ? authTime * 1000 : now;
+  const told = typeof authTime === 'number' && Number.isFinite(authTime);
+  const at = told ? authTime * 1000 : now;
   const strong =
     methods?.some((method) => provider.mfa.amr.includes(method)) === true ||
     (typeof acr === 'string' && provider.mfa.acr.includes(acr));
@@ -51,7 +52,8 @@ export function loginOf(claims: Claims, provider: ProviderConfig, now: number): 
     provider: provider.id,
     // A provider whose clock is far ahead must not make a sign-in look fresh for longer.
     at: at > now + SKEW ? now : at,
-    ...(strong && at <= now + SKEW ? { mfaAt: Math.min(at, now) } : {}),
+    // Unsaid, it may have been weeks ago: the provider asks nobody who is signed in there.
+    ...(strong && told && at <= now + SKEW ? { mfaAt: Math.min(at, now) } : {}),
     ...(methods === undefined ? {} : { amr: methods }),
     ...(typeof acr === 'string' ? { acr: bounded(acr) } : {}),
   };

@@ -36,6 +36,11 @@ export class LoginError extends Error {
 const TIMEOUT = 5;
 /** A failed discovery is not repeated before this, in milliseconds. */
 const DISCOVERY_PAUSE = 2_000;
+/**
+ * Seconds, more than any sign-in lasts. Whoever is asked for a greatest age says when the person signed in (OpenID Connect
+ * Core 3.1.2.1), which many do not by themselves.
+ */
+const ANY_AGE = 315_360_000;
 /** Seconds by which a provider's clock may differ from ours. */
 const CLOCK_TOLERANCE = 30;
 
@@ -90,9 +95,8 @@ export class Provider {
       code_challenge_method: 'S256',
       state,
       nonce,
-      ...(maxAge === undefined
-        ? {}
-        : { max_age: String(maxAge), ...(acr === '' ? {} : { acr_values: acr }) }),
+      max_age: String(maxAge ?? ANY_AGE),
+      ...(maxAge === undefined || acr === '' ? {} : { acr_values: acr }),
     });
     return { url, state, nonce, verifier };
   }

@@ -231,6 +231,13 @@ describe('audience and times', () => {
       await refused('token-invalid');
     });
   }
+  test('every sign-in asks when the person signed in, and takes one that is old', async () => {
+    const { url } = await provider().begin();
+    assert.ok(Number(url.searchParams.get('max_age')) > 366 * 86_400, url.href);
+    const long = now() - 365 * 86_400;
+    hostile.claims = { auth_time: long };
+    assert.equal((await signIn())['auth_time'], long);
+  });
   test('a step-up answered with an old sign-in', async () => {
     const at = provider();
     const { url, state, nonce, verifier } = await at.begin(0);

@@ -65,6 +65,9 @@ describe('claims', () => {
     assert.equal(mfaAt({ amr: ['hwk'], auth_time: seconds + 30 }), now);
     assert.equal(mfaAt({ amr: ['hwk'], auth_time: seconds + 3600 }), undefined);
     assert.equal(mfaAt({ amr: 'hwk', auth_time: seconds }), undefined);
+    // Whoever is signed in at the provider for a week is so again here without being asked for anything.
+    assert.equal(mfaAt({ amr: ['hwk'] }), undefined, 'it is not said when');
+    assert.equal(mfaAt({ amr: ['hwk'], auth_time: String(seconds) }), undefined);
   });
 });
 
