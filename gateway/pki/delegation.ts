@@ -10,9 +10,12 @@ import type { KeyRing } from './key-ring.ts';
 const TYPE = 'sallyport-delegation+jwt';
 /** Seconds a token is valid. */
 const LIFE = 60;
+/** Seconds by which the clock of the gateway that signed may be ahead of ours. */
+const TOLERANCE = 60;
 /** Actors in one chain: each service, and the gateway before it. */
 const MAX_ACTORS = 8;
 const MAX_TOKEN = 16_384;
+const EXPIRED = 'it has expired';
 
 export type DelegationFailure =
   | 'delegation-malformed'
@@ -125,10 +128,13 @@ export class Delegations {
       typ,
       algorithms: ['ES256'],
       currentDate: new Date(this.#now()),
+      clockTolerance: TOLERANCE,
       requiredClaims: ['aud', 'sub', 'sid', 'txn', 'exp', 'act'],
     }).catch((error: unknown) => {
       throw translated(error);
     });
+    // The tolerance is for what is signed by a clock ahead of ours; nothing lives longer for it.
+    if ((payload.exp ?? 0) * 1000 <= this.#now()) throw new DelegationError('delegation-expired', EXPIRED);
     return payload;
   }
 
@@ -182,7 +188,7 @@ function claims(name: string): DelegationError {
 function translated(error: unknown): unknown {
   const failed = (code: DelegationFailure, message: string): DelegationError =>
     new DelegationError(code, message, { cause: error });
-  if (error instanceof errors.JWTExpired) return failed('delegation-expired', 'it has expired');
+  if (error instanceof errors.JWTExpired) return failed('delegation-expired', EXPIRED);
   if (error instanceof errors.JWTClaimValidationFailed) {
     if (error.claim === 'aud') return failed('delegation-audience', 'it is for another app');
     if (error.claim === 'iss') return failed('delegation-issuer', 'it is of another issuer');

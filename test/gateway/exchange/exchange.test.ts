@@ -85,3 +85,16 @@ test('the next service passes it on: the chain grows, the scope only shrinks', a
     [400, 'invalid_scope', 'scope-wider'],
   );
 });
+
+test('gateways whose clocks are some seconds apart take each other’s word, and none that has ended', async (t) => {
+  const bed = await ExchangeBed.start(t);
+  const subject_token = bed.assertion();
+  bed.clock.time -= 20_000;
+  const token = await bed.token({ subject_token });
+  bed.clock.time -= 20_000;
+  assert.equal((await bed.use(token))?.person.id, 'session-1');
+  bed.clock.time += 80_000;
+  await assert.rejects(bed.use(token), { code: 'delegation-expired' });
+  bed.clock.time -= 200_000;
+  await assert.rejects(bed.use(token), { code: 'delegation-claims' });
+});
