@@ -46,11 +46,13 @@ export async function readLogoutToken(
   // An ID token must never be taken for a logout token.
   if (nonce !== undefined) throw new Error('it has a nonce');
   if (sub === undefined && sid === undefined) throw new Error('it names neither a person nor a session');
+  // A name that sign-ins do not keep, for its length, stands for all sessions of the person.
+  const isKept = typeof sid !== 'string' || sid.length <= MAX_ID || sub === undefined;
   return {
     token: bounded(jti),
     expiresAt: (exp + SKEW) * 1000,
     ...(sub === undefined ? {} : { subject: `${provider.issuer}#${bounded(sub)}` }),
-    ...(sid === undefined ? {} : { session: bounded(sid) }),
+    ...(sid === undefined || !isKept ? {} : { session: bounded(sid) }),
   };
 }
 

@@ -48,6 +48,8 @@ describe('a logout token', () => {
     assert.deepEqual(await read(person, { typ: 'logout+jwt' }), { ...wish, subject });
     const { sub: _sub, ...session } = good();
     assert.deepEqual(await read(session), { ...wish, session: 's-1' });
+    // Sign-ins keep no longer names: all of the person's sessions end.
+    assert.deepEqual(await read({ ...good(), sid: 's'.repeat(257) }), { ...wish, subject });
   });
 
   const changed = (change: object) => ({ ...good(), ...change });
@@ -64,6 +66,10 @@ describe('a logout token', () => {
     ['with a nonce, as an ID token has', () => changed({ nonce: 'n' })],
     ['that names nobody', () => changed({ sub: undefined, sid: undefined })],
     ['whose session has no name', () => changed({ sid: '' })],
+    [
+      'whose session has an endless name, and nobody else',
+      () => changed({ sub: undefined, sid: 's'.repeat(257) }),
+    ],
     ['with an endless name', () => changed({ sub: 'x'.repeat(300) })],
     ['of another type', good, { typ: 'at+jwt' }],
     ['signed with an unknown key', good, { kid: 'two' }],
