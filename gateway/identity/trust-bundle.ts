@@ -2,11 +2,14 @@
 // Bundle, section 4), in a file or at an https address. They change while we run: what cannot be read, or got, leaves
 // those there were.
 import { X509Certificate } from 'node:crypto';
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
+import { readRegular } from '#gateway/regular-file';
 import type { Log } from '#siem/log';
 
 const PEM = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 const MAX_AUTHORITIES = 64;
+/** Bytes of a file: as much as an address may answer. */
+const MAX_FILE = 1 << 20;
 /** How often a file is looked at; how long a bundle without a hint is good; bounds of hints. Milliseconds. */
 const LOOK_INTERVAL = 10_000;
 const NO_HINT = 300_000;
@@ -82,6 +85,8 @@ export class FollowedBundle {
   #timer: NodeJS.Timeout | undefined;
   #stamp = 0;
   #last = '';
+  /** What was wrong with the file at the last look, and told. */
+  #told = '';
   #stopped = false;
 
   /** Reads a file at once. @throws {BundleError} */
@@ -108,15 +113,24 @@ export class FollowedBundle {
     try {
       if (statSync(source).mtimeMs !== this.#stamp) this.#read();
     } catch (error) {
-      log.error({ err: error, bundle: source }, 'the changed bundle is not used; the one before it stays');
+      const { message } = error as Error;
+      if (message !== this.#told) {
+        log.error({ err: error, bundle: source }, 'the changed bundle is not used; the one before it stays');
+      }
+      this.#told = message;
     }
   }
 
   #read(): void {
     const { source } = this.#options;
     try {
-      this.#stamp = statSync(source).mtimeMs;
-      this.#take(readFileSync(source, 'utf8'));
+      const { mtimeMs } = statSync(source);
+      const text = readRegular(source, MAX_FILE);
+      if (text.length > MAX_FILE) throw new BundleError(`${source} is over ${MAX_FILE} bytes`);
+      this.#take(text);
+      // Only now: what could not be read is looked at again, though nothing but who may read it changes.
+      this.#stamp = mtimeMs;
+      this.#told = '';
     } catch (cause) {
       throw cause instanceof BundleError
         ? cause

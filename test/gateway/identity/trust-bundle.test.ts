@@ -1,6 +1,7 @@
 // Bundles of trust domains: both formats, from a file and from an address, and what is believed when they change.
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -97,6 +98,41 @@ test('a file that changes: the new authorities from then on, and a chain that wa
   assert.throws(() => domains.verify(shown, now), { code: 'certificate-chain' });
   change(spiffe([fresh, old]));
   assert.equal(domains.verify(shown, now).id, uris[0]);
+});
+
+test('a file that could not be read is looked at again, though it has not changed since', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'sallyport-bundle-'));
+  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  const source = join(directory, 'bundle');
+  const found: number[] = [];
+  const onChange = (authorities: readonly Buffer[]): void => void found.push(authorities.length);
+  writeFileSync(source, pemOf(old));
+  const followed = new FollowedBundle({ source, log, get: () => Promise.reject(new Error()), onChange });
+  t.after(() => followed.stop());
+  const at = now / 1000 + 10;
+  rmSync(source);
+  mkdirSync(source);
+  utimesSync(source, at, at);
+  followed.look();
+  rmSync(source, { recursive: true });
+  writeFileSync(source, pemOf(old) + pemOf(fresh));
+  utimesSync(source, at, at);
+  followed.look();
+  assert.deepEqual(found, [1, 2]);
+});
+
+test('a pipe in the place of a file is not waited for', { timeout: 20_000 }, async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'sallyport-bundle-'));
+  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  const source = join(directory, 'bundle');
+  execFileSync('mkfifo', [source]);
+  const program = `
+    import { FollowedBundle } from '#gateway/identity/trust-bundle';
+    new FollowedBundle({ source: process.argv[1], log: {}, get: () => {}, onChange: () => {} });`;
+  const run = spawnSync(process.execPath, ['--input-type=module', '-e', program, source], {
+    timeout: 15_000,
+  });
+  assert.match(String(run.stderr), /is not a regular file|no regular file/);
 });
 
 test('an address: nobody is vouched for before the first answer, and a failure leaves what there was', async (t) => {
