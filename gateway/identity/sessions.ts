@@ -73,15 +73,8 @@ export class Sessions {
   ): Promise<LiveSession> {
     const now = this.#now();
     const id = randomUUID();
-    const session: Session = {
-      subject,
-      login,
-      createdAt: now,
-      lastSeenAt: now,
-      expiresAt: now + this.#limits.absolute,
-      clientAddress,
-    };
-    const { expiresAt } = session;
+    const expiresAt = now + this.#limits.absolute;
+    const session: Session = { subject, login, createdAt: now, lastSeenAt: now, expiresAt, clientAddress };
     await this.#store.put('session', id, session, expiresAt);
     if (providerSession !== undefined) {
       // Who is signed in there may sign in here more than once, and then signs out of all of it.
@@ -250,7 +243,9 @@ export class Sessions {
       throw new StateError('state-unreachable', 'the store has not spoken for the installation for too long');
     }
     if (found === undefined || this.#limits.providers?.has(found.login.provider) === false) return undefined;
-    const session = { ...found, id };
+    // Also where the limit was longer when it began.
+    const expiresAt = Math.min(found.expiresAt, found.createdAt + this.#limits.absolute);
+    const session = { ...found, expiresAt, id };
     this.#leases.keepSession(session, asked);
     return session;
   }

@@ -166,6 +166,19 @@ test('a session is alive to the last moment, and a revoked one not at all', asyn
   assert.equal(await sessions.alive(other.id), false);
 });
 
+test('a session lasts no longer than the limit that is set now, also where that was longer when it began', async () => {
+  const before = gateway();
+  const session = await start(before);
+  const { value } = await before.openDoor(session, 'wiki.example.com');
+  const sessions = gateway({ idle: HOUR, absolute: 2 * HOUR });
+  for (let used = 0; used < 4; used += 1) {
+    assert.equal((await sessions.find(value, 'wiki.example.com'))?.expiresAt, session.createdAt + 2 * HOUR);
+    clock.time += HOUR / 2;
+  }
+  assert.equal(await sessions.alive(session.id), false);
+  assert.equal(await sessions.find(value, 'wiki.example.com'), undefined);
+});
+
 test('a session may be idle for exactly as long as it may', async () => {
   const sessions = gateway();
   const session = await start(sessions);
