@@ -6,6 +6,7 @@ import { outboundAgent } from '../wire/outbound.ts';
 import { tlsFailure } from '../wire/tls-failure.ts';
 import type { Identity } from './identity.ts';
 
+/** Milliseconds for all of it, a proxy on the way included: whoever is slow with each step is slow, too. */
 const HANDSHAKE_TIMEOUT = 10_000;
 
 export type DialFailure = 'unreachable' | 'refused' | 'untrusted';
@@ -49,9 +50,13 @@ export function dial(
     ...WEBSOCKET_OPTIONS,
     ...{ ca, cert: certificate, key, minVersion: 'TLSv1.3', rejectUnauthorized: true },
     agent: outboundAgent(),
-    handshakeTimeout: HANDSHAKE_TIMEOUT,
     generateMask: zeroMask,
   });
+  const timer = setTimeout(() => {
+    const seconds = HANDSHAKE_TIMEOUT / 1000;
+    reject(new DialError('unreachable', `${gateway.origin}: no tunnel within ${seconds} s`));
+    ws.terminate();
+  }, HANDSHAKE_TIMEOUT);
   ws.on('error', (error: NodeJS.ErrnoException) => {
     const tls = error.code !== undefined && /CERT|ERR_TLS|ERR_SSL|SELF_SIGNED/.test(error.code);
     reject(new DialError(tls ? 'untrusted' : 'unreachable', `${gateway.origin}: ${tlsFailure(error)}`));
@@ -63,5 +68,5 @@ export function dial(
     reject(new DialError('refused', `${gateway.origin} answered ${response.statusCode}${hint}`));
   });
   ws.once('open', () => resolve(ws));
-  return promise;
+  return promise.finally(() => clearTimeout(timer));
 }
