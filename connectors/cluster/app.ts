@@ -104,7 +104,8 @@ export class App {
           ...address,
           servername,
           ALPNProtocols: ['http/1.1'],
-          checkServerIdentity: serverIdentity,
+          // TLS asks for no address: without a name the runtime would go by the host of the URL.
+          checkServerIdentity: (_host, shown) => serverIdentity(this.serverName, shown),
           ...(ca === undefined ? {} : { ca }),
           ...(client === undefined ? {} : { cert: client.cert, key: client.key }),
           ...(spiffeId === undefined ? {} : { checkServerIdentity: hasId(spiffeId) }),

@@ -105,6 +105,20 @@ test('an https app must show the configured name from the configured authority',
   }
 });
 
+test('an https app may be known by an address that is not the one it is dialled at', async (t) => {
+  const ca = await authority(t);
+  const { certificate, key } = await ca.issueServer(['10.0.4.2'], 3_600_000);
+  const server = createTlsServer({ cert: certificate, key }, (_req, res) => res.end('x'));
+  const port = await listening(t, server as unknown as ReturnType<typeof createServer>);
+  const app = { url: `https://localhost:${port}`, ca: ca.certificate };
+  const gateway = await serving(t, {
+    good: { ...app, serverName: '10.0.4.2' },
+    other: { ...app, url: `https://127.0.0.1:${port}`, serverName: '10.0.4.3' },
+  });
+  assert.match(await send(gateway, 'good', { headers: ['Host', 'x'] }), /^head 200/);
+  assert.match(await send(gateway, 'other', { headers: ['Host', 'x'] }), /^reset app-unreachable/);
+});
+
 test('people who use different names for an https app share its connections', async (t) => {
   const ca = await authority(t);
   const { certificate, key } = await ca.issueServer(['127.0.0.1'], 3_600_000);
