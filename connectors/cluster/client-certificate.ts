@@ -89,7 +89,7 @@ export class FollowedFiles {
       try {
         const fresh = readClientCertificate(files);
         this.#stamp = stamp;
-        if (fresh.thumbprint !== this.current.thumbprint) {
+        if (fresh.cert !== this.current.cert) {
           this.current = fresh;
           this.#complained.clear();
           log.info({ certificate: files.certificate }, `${files.certificate} was renewed`);

@@ -4,7 +4,12 @@ import { readFileSync } from 'node:fs';
 import type { ConnectorAppConfig } from '../config.ts';
 import type { Log } from '../wire/log.ts';
 import type { AppTarget } from './app.ts';
-import { type ClientCertificate, ClientCertificateError, FollowedFiles } from './client-certificate.ts';
+import {
+  type CertificateFiles,
+  type ClientCertificate,
+  ClientCertificateError,
+  FollowedFiles,
+} from './client-certificate.ts';
 import { trustDomainOf, WorkloadApi, type WorkloadIdentity } from './workload-api.ts';
 
 export interface TargetsOptions {
@@ -16,8 +21,8 @@ export interface TargetsOptions {
   readonly now: () => number;
   /** 0 to 1, evenly. */
   readonly random: () => number;
-  /** Apps that are shown another certificate, or believed by another bundle, from now on. */
-  onChange(targets: Readonly<Record<string, AppTarget>>): void;
+  /** Apps that are shown another certificate, or believed by another bundle, from now on; undefined for one that is not served. */
+  onChange(targets: Readonly<Record<string, AppTarget | undefined>>): void;
 }
 
 /** A file of the configuration cannot be used. The message names it. */
@@ -37,21 +42,31 @@ export class Targets {
     const entries = Object.entries(apps);
     const own = entries.filter(([, app]) => !byWorkloadApi(app));
     this.current = Object.fromEntries(own.map(([id, app]) => [id, this.#target(id, app, options)]));
-    const waiting = entries
-      .filter(([, app]) => byWorkloadApi(app))
-      .map(([id, app]) => [id, app, fixed(app)] as const);
+    const waiting = entries.filter(([, app]) => byWorkloadApi(app));
     if (socket === undefined || waiting.length === 0) return;
-    const onUpdate = ({ client, bundles }: WorkloadIdentity): void => {
-      const known = waiting.flatMap(([id, { client: wanted, spiffeId, ca }, target]) => {
-        const bundle = ca === undefined ? bundles.get(trustDomainOf(spiffeId ?? '')) : target.ca;
+    let last: WorkloadIdentity | undefined;
+    const targetOf = waiting.map(([id, app]) => {
+      const target = fixed(app);
+      const { client: wanted, spiffeId, ca } = app;
+      const files =
+        typeof wanted === 'object'
+          ? this.#follow(wanted, options, () => onChange(Object.fromEntries([now()])))
+          : undefined;
+      const now = (): readonly [id: string, target: AppTarget | undefined] => {
+        if (last === undefined) return [id, undefined];
+        const bundle = ca === undefined ? last.bundles.get(trustDomainOf(spiffeId ?? '')) : target.ca;
         if (spiffeId !== undefined && bundle === undefined) {
           log.warn({ app: id }, `${id} is not served: the Workload API vouches for nobody of ${spiffeId}`);
-          return [];
+          return [id, undefined];
         }
-        const trust = bundle === undefined ? {} : { ca: bundle };
-        return [[id, { ...target, ...trust, ...(wanted === 'workload' ? { client } : {}) }] as const];
-      });
-      onChange(Object.fromEntries(known));
+        const client = wanted === 'workload' ? last.client : files?.current;
+        return [id, { ...target, ...(bundle && { ca: bundle }), ...(client && { client }) }];
+      };
+      return now;
+    });
+    const onUpdate = (word: WorkloadIdentity): void => {
+      last = word;
+      onChange(Object.fromEntries(targetOf.map((now) => now())));
     };
     this.#workload = new WorkloadApi({ socket, log, random, onUpdate });
   }
@@ -61,16 +76,26 @@ export class Targets {
     this.#workload?.stop();
   }
 
-  #target(id: string, app: ConnectorAppConfig, { log, now, onChange }: TargetsOptions): AppTarget {
+  #target(id: string, app: ConnectorAppConfig, options: TargetsOptions): AppTarget {
     const target = fixed(app);
     const { client } = app;
     if (client === undefined || client === 'workload') return target;
-    const changed = (certificate: ClientCertificate): void =>
-      onChange({ [id]: { ...target, client: certificate } });
+    const files = this.#follow(client, options, (certificate) =>
+      options.onChange({ [id]: { ...target, client: certificate } }),
+    );
+    return { ...target, client: files.current };
+  }
+
+  /** @throws {TargetError} */
+  #follow(
+    files: CertificateFiles,
+    { log, now }: TargetsOptions,
+    onChange: (certificate: ClientCertificate) => void,
+  ): FollowedFiles {
     try {
-      const files = new FollowedFiles({ files: client, log, now, onChange: changed });
-      this.#followed.push(files);
-      return { ...target, client: files.current };
+      const followed = new FollowedFiles({ files, log, now, onChange });
+      this.#followed.push(followed);
+      return followed;
     } catch (cause) {
       this.stop();
       if (!(cause instanceof ClientCertificateError)) throw cause;

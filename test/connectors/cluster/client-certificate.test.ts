@@ -188,6 +188,10 @@ test('files: taken up when both have changed and fit, and complained of once whe
   rmSync(files.key);
   followed.check();
   assert.equal(changes.length, 1);
+  write(files.key, await keyPem(two));
+  write(files.certificate, pemOf(two) + pemOf(root));
+  followed.check();
+  assert.equal(changes.length, 2, 'another chain is taken up, too');
   time = now + 2 * HOUR;
   followed.check();
   followed.check();

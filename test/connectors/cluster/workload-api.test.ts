@@ -1,8 +1,12 @@
 // What a SPIFFE agent says becomes what apps are shown and whom they are: from the first word through every rotation,
 // and not lost when the agent goes away.
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { AppTarget } from '#connectors/cluster/app';
+import { readClientCertificate } from '#connectors/cluster/client-certificate';
 import { Targets } from '#connectors/cluster/targets';
 import { WorkloadApi, type WorkloadIdentity } from '#connectors/cluster/workload-api';
 import { readSvids } from '#connectors/cluster/workload-message';
@@ -11,6 +15,7 @@ import {
   CLIENT,
   certify,
   type Holder,
+  keyPem,
   newKeys,
   pemOf,
 } from '#test/gateway/identity/service-certificates';
@@ -23,9 +28,12 @@ const root = await authority('Prod', now);
 const issuing = await authority('Issuing', now, root);
 const partner = await authority('Partner', now);
 
-async function answer(): Promise<Buffer> {
+/** `federated`: what else the agent vouches for. */
+async function answer(
+  federated: Record<string, readonly Holder[]> = { 'spiffe://partner.example': [partner, root] },
+): Promise<Buffer> {
   const leaf = await certify('rack', await newKeys(), issuing, { uris: [RACK], purposes: [CLIENT] }, now);
-  return svids(RACK, [leaf, issuing], [root], { 'spiffe://partner.example': [partner, root] });
+  return svids(RACK, [leaf, issuing], [root], federated);
 }
 
 async function agentWith(t: TestContext, first: Buffer | number): Promise<WorkloadAgent> {
@@ -83,7 +91,7 @@ test('an agent that goes away and comes back', async (t) => {
 
 test('apps are served once the agent has spoken, and shown what it says from then on', async (t) => {
   const agent = await agentWith(t, await answer());
-  const changes: Readonly<Record<string, AppTarget>>[] = [];
+  const changes: Readonly<Record<string, AppTarget | undefined>>[] = [];
   const app = { url: 'https://10.0.0.1', headTimeout: 1 };
   const targets = new Targets({
     apps: {
@@ -104,7 +112,9 @@ test('apps are served once the agent has spoken, and shown what it says from the
   assert.deepEqual(Object.keys(targets.current), ['plain']);
   await until('the first', () => changes.length === 1);
   const [first] = changes;
-  assert.deepEqual(Object.keys(first ?? {}), ['both', 'other']);
+  const served = (one: (typeof changes)[number] = {}): string[] =>
+    Object.keys(one).filter((id) => one[id] !== undefined);
+  assert.deepEqual(served(first), ['both', 'other']);
   assert.deepEqual(
     [count(first?.['both']?.ca), count(first?.['other']?.ca)],
     [1, 2],
@@ -113,6 +123,39 @@ test('apps are served once the agent has spoken, and shown what it says from the
   assert.ok(first?.['both']?.client !== undefined && first['other']?.client === undefined);
   agent.send(await answer());
   await until('the next', () => changes.length === 2);
+  agent.send(await answer({}));
+  await until('one without the partner', () => changes.length === 3);
+  assert.deepEqual(served(changes[2]), ['both']);
+  assert.ok('other' in (changes[2] ?? {}), 'what was served of the other is taken away');
+});
+
+test('an app that is believed by the agent’s bundle may be shown a certificate in files', async (t) => {
+  const agent = await agentWith(t, await answer());
+  const directory = mkdtempSync(join(tmpdir(), 'sallyport-targets-'));
+  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  const client = { certificate: join(directory, 'c.pem'), key: join(directory, 'c.key') };
+  const write = async (): Promise<string> => {
+    const one = await certify('one', await newKeys(), root, { uris: [RACK], purposes: [CLIENT] }, now);
+    writeFileSync(client.certificate, pemOf(one));
+    writeFileSync(client.key, await keyPem(one));
+    return readClientCertificate(client).thumbprint;
+  };
+  const first = await write();
+  t.mock.timers.enable({ apis: ['setInterval'] });
+  const changes: (AppTarget | undefined)[] = [];
+  const spiffeId = 'spiffe://prod.example/storage';
+  const targets = new Targets({
+    apps: { app: { url: 'https://10.0.0.1', headTimeout: 1, spiffeId, client } },
+    ...{ workloadApi: agent.socket, now: Date.now, random: () => 0 },
+    onChange: ({ app }) => void changes.push(app),
+    log: { info: () => {}, warn: () => {}, error: () => {} },
+  });
+  t.after(() => targets.stop());
+  await until('the first word', () => changes.length > 0);
+  assert.deepEqual([count(changes[0]?.ca), changes[0]?.client?.thumbprint], [1, first]);
+  const second = await write();
+  t.mock.timers.tick(5_000);
+  assert.deepEqual([count(changes.at(-1)?.ca), changes.at(-1)?.client?.thumbprint], [1, second]);
 });
 
 test('bytes that are no answer end the call, and are asked for again', async (t) => {
