@@ -105,7 +105,7 @@ export class TrustDomains {
       throw new SvidError('certificate-trust-domain', `nobody is trusted to vouch for ${id}`);
     }
     checkLeaf(leaf, now);
-    const notAfter = pathEnd(leaf, others, trusted.anchors, { trustDomain, now }, 0);
+    const notAfter = pathEnd(leaf, others, trusted.anchors, { trustDomain, now });
     if (notAfter === undefined) {
       throw new SvidError(
         'certificate-chain',
@@ -177,24 +177,38 @@ interface Wanted {
   readonly now: number;
 }
 
-/** When the first of a path from `child` to an anchor ends; undefined if there is none. `below`: CAs between it and the leaf. */
+/**
+ * When the first of a path from `leaf` to an anchor ends; undefined if there is none. The shortest paths come first, and each
+ * certificate is come to once: whoever shows CAs that all vouch for each other does not make us try every way through them.
+ */
 function pathEnd(
-  child: Certificate,
+  leaf: Certificate,
   others: readonly Certificate[],
   anchors: readonly Certificate[],
   wanted: Wanted,
-  below: number,
 ): number | undefined {
-  if (below >= MAX_PATH) return undefined;
-  const signs = (issuer: Certificate): boolean =>
-    mayIssue(issuer, child, wanted, below) && signed(child, issuer);
-  const anchor = anchors.find(signs);
-  if (anchor !== undefined) return Math.min(child.notAfter, anchor.notAfter);
-  for (const issuer of others.filter(signs)) {
-    const end = pathEnd(issuer, others, anchors, wanted, below + 1);
-    if (end !== undefined) return Math.min(child.notAfter, end);
+  let reached: readonly Reached[] = [{ child: leaf, end: leaf.notAfter }];
+  let left = others;
+  for (let below = 0; below < MAX_PATH; below += 1) {
+    const next: Reached[] = [];
+    for (const { child, end } of reached) {
+      const signs = (issuer: Certificate): boolean =>
+        mayIssue(issuer, child, wanted, below) && signed(child, issuer);
+      const anchor = anchors.find(signs);
+      if (anchor !== undefined) return Math.min(end, anchor.notAfter);
+      const issuers = new Set(left.filter(signs));
+      left = left.filter((one) => !issuers.has(one));
+      for (const issuer of issuers) next.push({ child: issuer, end: Math.min(end, issuer.notAfter) });
+    }
+    reached = next;
   }
   return undefined;
+}
+
+/** A certificate on the way from the leaf, and when the first of those so far ends. */
+interface Reached {
+  readonly child: Certificate;
+  readonly end: number;
 }
 
 function mayIssue(issuer: Certificate, child: Certificate, wanted: Wanted, below: number): boolean {

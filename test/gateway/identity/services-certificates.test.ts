@@ -1,7 +1,9 @@
 // Every kind of service certificate against every kind of fault: one that is good in all ways is accepted, and no other.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import crypto from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
@@ -176,6 +178,23 @@ describe('a certificate is refused', () => {
     const leaf = await certify('api', await newKeys(), a, { uris: [ID] }, NOW);
     assert.equal(verdict([leaf, again, b, a].map(derOf)), 'certificate-chain');
   });
+});
+
+test('CAs that all vouch for each other cost no more than each of them once beside each other', async (t) => {
+  const keys = await newKeys();
+  const named = await certify('Ring', keys, undefined, {}, NOW);
+  const ca = { ca: true, usage: USAGE.keyCertSign };
+  const ring = await Promise.all(Array.from({ length: 7 }, () => certify('Ring', keys, named, ca, NOW)));
+  const leaf = await certify('leaf', await newKeys(), named, { uris: [ID], purposes: [CLIENT] }, NOW);
+  const verify = t.mock.method(crypto, 'verify');
+  syncBuiltinESMExports();
+  t.after(() => {
+    t.mock.restoreAll();
+    syncBuiltinESMExports();
+  });
+  assert.throws(() => domains.verify([leaf, ...ring].map(derOf), NOW), { code: 'certificate-chain' });
+  assert.ok(verify.mock.callCount() >= 7, 'it was looked at');
+  assert.ok(verify.mock.callCount() <= 8 * 7, `${verify.mock.callCount()} signatures`);
 });
 
 test('the earliest end of the chain is when it ends', async () => {
