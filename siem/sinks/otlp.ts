@@ -10,7 +10,12 @@ export interface OtlpOptions extends HttpTarget {
 
 interface Facts {
   readonly '@timestamp'?: string;
-  readonly event?: { readonly id?: string; readonly action?: string; readonly dataset?: string };
+  readonly event?: {
+    readonly id?: string;
+    readonly action?: string;
+    readonly dataset?: string;
+    readonly severity?: number;
+  };
   readonly observer?: { readonly name?: string; readonly version?: string };
   readonly trace?: { readonly id?: string };
 }
@@ -18,6 +23,8 @@ interface Facts {
 type Attribute = { readonly key: string; readonly value: { readonly stringValue: string } };
 
 const INFO = 9;
+/** Of alerts, by `event.severity`: what OpenTelemetry makes of syslog's warning, error, critical and alert. */
+const ALERTS: Readonly<Record<number, number>> = { 21: 13, 47: 17, 73: 18, 99: 19 };
 
 export class OtlpSink implements Sink {
   readonly name: string;
@@ -60,7 +67,7 @@ function logRecord(line: Buffer): unknown {
   const time = Date.parse(document?.['@timestamp'] ?? '');
   return {
     ...(Number.isNaN(time) ? {} : { timeUnixNano: `${time}000000` }),
-    severityNumber: INFO,
+    severityNumber: ALERTS[document?.event?.severity ?? 0] ?? INFO,
     eventName: document?.event?.action,
     body: { stringValue: text },
     attributes: attributes({ 'event.id': document?.event?.id, 'event.dataset': document?.event?.dataset }),
