@@ -2,6 +2,7 @@
 // change. A pair that does not fit is never used; the one before it stays.
 import { createHash, createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
+import { createSecureContext } from 'node:tls';
 import type { Log } from '../wire/log.ts';
 
 /** How often the files are looked at, in milliseconds. */
@@ -35,6 +36,8 @@ export function clientCertificate(cert: string, key: string, source: string): Cl
   try {
     leaf = new X509Certificate(cert);
     fits = leaf.checkPrivateKey(createPrivateKey(key));
+    // Also what stands behind the leaf: a chain of which half is written is read as good up to there.
+    if (fits) createSecureContext({ cert, key });
   } catch (cause) {
     const message = `${source}: no certificate and its key in PEM (${(cause as Error).message})`;
     throw new ClientCertificateError(message, { cause });
@@ -89,6 +92,7 @@ export class FollowedFiles {
       try {
         const fresh = readClientCertificate(files);
         this.#stamp = stamp;
+        // The same leaf may have come with its intermediates.
         if (fresh.cert !== this.current.cert) {
           this.current = fresh;
           this.#complained.clear();
@@ -122,5 +126,14 @@ export class FollowedFiles {
 }
 
 function stampOf({ certificate, key }: CertificateFiles): string {
-  return [certificate, key].map((file) => statSync(file, { throwIfNoEntry: false })?.mtimeMs).join(' ');
+  return [certificate, key].map(writtenAt).join(' ');
+}
+
+/** What cannot be looked at says so when it is read. */
+function writtenAt(file: string): number | string {
+  try {
+    return statSync(file).mtimeMs;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code ?? '';
+  }
 }

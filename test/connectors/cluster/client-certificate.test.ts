@@ -1,7 +1,7 @@
 // A connector and an app that prove themselves to each other: what the connector shows, whom it believes, and how a
 // certificate is renewed without a request that is bound to the other one.
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -11,6 +11,8 @@ import type { TLSSocket } from 'node:tls';
 import type { AppTarget } from '#connectors/cluster/app';
 import {
   type CertificateFiles,
+  type ClientCertificate,
+  ClientCertificateError,
   clientCertificate,
   FollowedFiles,
   readClientCertificate,
@@ -152,7 +154,18 @@ test('a tunnel keeps to the certificate it announced; the next one announces the
   assert.deepEqual(cluster.serving.apps, []);
 });
 
-test('files: taken up when both have changed and fit, and complained of once when they do not', async (t) => {
+interface Followed {
+  readonly files: CertificateFiles;
+  readonly followed: FollowedFiles;
+  readonly changes: ClientCertificate[];
+  readonly said: string[];
+  write(file: string, text: string): void;
+  /** Sets the clock of whoever follows them. */
+  at(time: number): void;
+}
+
+/** Files with the certificate of `one`, each time written later than before. */
+async function follow(t: TestContext, one: Holder): Promise<Followed> {
   const directory = mkdtempSync(join(tmpdir(), 'sallyport-client-'));
   t.after(() => rmSync(directory, { recursive: true, force: true }));
   const files: CertificateFiles = { certificate: join(directory, 'c.pem'), key: join(directory, 'c.key') };
@@ -162,20 +175,28 @@ test('files: taken up when both have changed and fit, and complained of once whe
     written += 1;
     utimesSync(file, written, written);
   };
-  const root = await authority('Prod', now);
-  const [one, two] = [await holder(root, [APP], CLIENT), await holder(root, [APP], CLIENT, now + HOUR)];
   assert.throws(() => readClientCertificate(files), /c\.pem.*ENOENT/);
   write(files.certificate, pemOf(one));
   write(files.key, await keyPem(one));
   const said: string[] = [];
   const say = (_fields: object, message: string): void => void said.push(message);
-  const changes: string[] = [];
+  const changes: ClientCertificate[] = [];
   let time = now;
   const followed = new FollowedFiles({
     ...{ files, log: { info: () => {}, warn: say, error: say }, now: () => time },
-    onChange: ({ thumbprint }) => void changes.push(thumbprint),
+    onChange: (certificate) => void changes.push(certificate),
   });
   t.after(() => followed.stop());
+  const at = (then: number): void => {
+    time = then;
+  };
+  return { files, followed, changes, said, write, at };
+}
+
+test('files: taken up when both have changed and fit, and complained of once when they do not', async (t) => {
+  const root = await authority('Prod', now);
+  const [one, two] = [await holder(root, [APP], CLIENT), await holder(root, [APP], CLIENT, now + HOUR)];
+  const { files, followed, changes, said, write, at } = await follow(t, one);
   const first = followed.current.thumbprint;
   write(files.certificate, pemOf(two));
   followed.check();
@@ -184,7 +205,10 @@ test('files: taken up when both have changed and fit, and complained of once whe
   assert.match(said[0] ?? '', /the key is not that of the certificate; the certificate before it stays/);
   write(files.key, await keyPem(two));
   followed.check();
-  assert.deepEqual(changes, [(await clientOf(two)).thumbprint]);
+  assert.deepEqual(
+    changes.map(({ thumbprint }) => thumbprint),
+    [(await clientOf(two)).thumbprint],
+  );
   rmSync(files.key);
   followed.check();
   assert.equal(changes.length, 1);
@@ -192,9 +216,43 @@ test('files: taken up when both have changed and fit, and complained of once whe
   write(files.certificate, pemOf(two) + pemOf(root));
   followed.check();
   assert.equal(changes.length, 2, 'another chain is taken up, too');
-  time = now + 2 * HOUR;
+  at(now + 2 * HOUR);
   followed.check();
   followed.check();
   assert.match(said.at(-1) ?? '', /expired on .*: renew it/);
   assert.equal(said.filter((line) => line.includes('expired')).length, 1);
+});
+
+test('files: a chain is taken up when it is whole, also behind a leaf that is known', async (t) => {
+  const root = await authority('Prod', now);
+  const one = await holder(root, [APP], CLIENT);
+  const { files, followed, changes, said, write } = await follow(t, one);
+  const whole = `${pemOf(one)}\n${pemOf(root)}`;
+  // As it is while somebody still writes it: TLS would throw at each connection to the app.
+  write(files.certificate, whole.slice(0, -60));
+  followed.check();
+  assert.deepEqual([followed.current.cert, changes], [pemOf(one), []]);
+  assert.match(said.join(), /c\.pem and .*c\.key: no certificate and its key in PEM .*before it stays/);
+  write(files.certificate, whole);
+  followed.check();
+  assert.deepEqual([followed.current.cert, changes.map(({ cert }) => cert)], [whole, [whole]]);
+});
+
+test('files: what cannot even be looked at is complained of, and looked at again', async (t) => {
+  const root = await authority('Prod', now);
+  const [one, two] = [await holder(root, [APP], CLIENT), await holder(root, [APP], CLIENT)];
+  const { files, followed, changes, said, write } = await follow(t, one);
+  rmSync(files.certificate);
+  symlinkSync(files.certificate, files.certificate);
+  followed.check();
+  assert.match(said.join(), /c\.pem.*ELOOP.*the certificate before it stays/);
+  rmSync(files.certificate);
+  write(files.certificate, pemOf(two));
+  write(files.key, await keyPem(two));
+  followed.check();
+  assert.equal(changes.length, 1);
+  rmSync(files.certificate);
+  symlinkSync(files.certificate, files.certificate);
+  const options = { files, log: { info: () => {}, warn: () => {}, error: () => {} }, now: () => now };
+  assert.throws(() => new FollowedFiles({ ...options, onChange: () => {} }), ClientCertificateError);
 });
