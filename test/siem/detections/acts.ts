@@ -15,22 +15,26 @@ interface Access {
   readonly person?: string;
   /** Of a denial. */
   readonly reason?: Reason;
+  /** A service asks, in the person's name or in its own. */
+  readonly service?: 'acting' | 'itself';
 }
 
 export function access(verdict: 'allow' | 'deny', about: Access = {}): SallyportEvent {
   const { country = 'DE', device = 'laptop-17', app = 'grafana.prod', person } = about;
-  const { reason = 'no-rule-matched' } = about;
-  const { input, client } = examples['access-decided'];
-  const subject = person === undefined ? input.subject : { ...input.subject, id: person };
+  const { reason = 'no-rule-matched', service } = about;
+  const { input, client, acting } = examples['access-decided'];
+  const own = service === 'itself' ? { kind: 'service', id: 'spiffe://prod.example/front' } : {};
+  const subject = { ...input.subject, ...(person === undefined ? {} : { id: person }), ...own };
   return like('access-decided', {
     decision: verdict === 'deny' ? { verdict, reason } : { verdict, reason: 'rule', rule: { id: 'sre' } },
     input: {
       ...input,
-      ...(subject === undefined ? {} : { subject }),
+      subject,
       device: { id: device },
       target: { ...input.target, app },
     },
     client: { ...client, country },
+    acting: service === 'acting' ? acting : undefined,
   } as Partial<EventOf<'access-decided'>>);
 }
 

@@ -30,6 +30,20 @@ export const scenes: Readonly<Record<string, Scenes>> = {
         ],
       },
       {
+        says: 'a service elsewhere that asks in the person’s name',
+        steps: [
+          { after: 0, event: access('allow') },
+          { after: 60, event: access('allow', { country: 'BR', service: 'acting' }) },
+        ],
+      },
+      {
+        says: 'a service that runs in two countries',
+        steps: [
+          { after: 0, event: access('allow', { service: 'itself' }) },
+          { after: 60, event: access('allow', { country: 'BR', service: 'itself' }) },
+        ],
+      },
+      {
         says: 'two people',
         steps: [
           { after: 0, event: access('allow') },
@@ -109,6 +123,13 @@ export const scenes: Readonly<Record<string, Scenes>> = {
     ],
     quiet: [
       { says: 'the same country', steps: times(3, DAY, access('allow')) },
+      ...(['acting', 'itself'] as const).map((service) => ({
+        says: `another country of a service: ${service}`,
+        steps: [
+          { after: 0, event: access('allow', service === 'acting' ? {} : { service }) },
+          { after: DAY, event: access('allow', { country: 'BR', service }) },
+        ],
+      })),
       {
         says: 'denied there',
         steps: [

@@ -33,7 +33,7 @@ test('an alert has the severity of one, whatever else is in the batch', async (t
   const { resourceLogs } = JSON.parse(body.toString('utf8'));
   const records: { eventName: string; severityNumber: number }[] = resourceLogs[0].scopeLogs[0].logRecords;
   assert.deepEqual(
-    documents.map(({ event }) => event.severity),
+    documents.map(({ event }) => event['severity']),
     [undefined, 47, 73, 99],
   );
   // OpenTelemetry logs data model, severity fields and appendix B (syslog).
