@@ -31,6 +31,7 @@ import type { Terminals } from './identity/terminal.ts';
 import type { Rates } from './inspect/rates.ts';
 import { type Strangers, TooMany } from './inspect/strangers.ts';
 import type { SshCertificates } from './ssh-certificates.ts';
+import { StateError } from './state/error.ts';
 
 export interface FlowParts {
   readonly sites: Sites;
@@ -100,8 +101,16 @@ export class Flow {
       if (error instanceof TooMany) return answers.tooMany(exchange, error.retryAfter).catch(gone);
       metrics.failed();
       log.error({ err: error }, `${what} could not be decided`);
-      await answers.notDecided(exchange).catch(gone);
+      const id = error instanceof StateError ? await this.#recordUndecided(exchange) : undefined;
+      await answers.notDecided(exchange, id).catch(gone);
     }
+  }
+
+  /** While the state is away nobody knows who asks: that, too, is told. The answer does not hang on it. */
+  async #recordUndecided({ request }: Exchange): Promise<string | undefined> {
+    const { strangers, connections } = this.#parts;
+    const refusal = connections.refusal(request, 'not-signed-in');
+    return strangers.record({ ...refusal, code: 'not-decided', status: 503 }).catch(() => undefined);
   }
 
   async #take(exchange: Exchange): Promise<void> {

@@ -140,7 +140,13 @@ export const scenes: Readonly<Record<string, Scenes>> = {
     ],
   },
   'decisions-failing': {
-    fires: [{ says: 'ten that got 503', steps: times(10, 20, access('deny', { reason: 'error' })) }],
+    fires: [
+      { says: 'ten that got 503', steps: times(10, 20, access('deny', { reason: 'error' })) },
+      {
+        says: 'ten of whom it could not be found out who they are',
+        steps: times(10, 20, like('request-refused', { code: 'not-decided', status: 503 })),
+      },
+    ],
     quiet: [
       { says: 'nine', steps: times(9, 20, access('deny', { reason: 'error' })) },
       { says: 'ten that policy denied', steps: times(10, 20, access('deny')) },
@@ -218,12 +224,26 @@ export const scenes: Readonly<Record<string, Scenes>> = {
     ],
   },
   'request-refused-burst': {
-    fires: [{ says: 'twenty from one address', steps: times(20, 10, like('request-refused')) }],
+    fires: [
+      { says: 'twenty from one address', steps: times(20, 10, like('request-refused')) },
+      {
+        says: 'twenty forged tokens',
+        steps: times(20, 10, like('request-refused', { code: 'token-signature', status: 401 })),
+      },
+    ],
     quiet: [
       {
         says: 'a page that polls after its session ended',
         steps: times(30, 5, like('request-refused', { code: 'not-signed-in', status: 401 })),
       },
+      {
+        says: 'a service that goes on after its token ended',
+        steps: times(30, 5, like('request-refused', { code: 'token-time', status: 401 })),
+      },
+      ...['not-decided', 'token-review-unavailable'].map((code) => ({
+        says: `people and services of whom it cannot be found out who they are: ${code}`,
+        steps: times(30, 5, like('request-refused', { code, status: 503 })),
+      })),
       { says: 'nineteen', steps: times(19, 10, like('request-refused')) },
       { says: 'twenty in an hour', steps: times(20, 180, like('request-refused')) },
     ],
