@@ -7,6 +7,7 @@ import type { Scenes } from './scene.ts';
 const HOUR = 3600;
 const beat = examples.heartbeat;
 const [sink] = beat.sinks;
+const lost = like('connector-disconnected', { code: 'silent', reason: 'closed (1006)' });
 
 export const ownScenes: Readonly<Record<string, Scenes>> = {
   'policy-change-outside-hours': {
@@ -24,13 +25,17 @@ export const ownScenes: Readonly<Record<string, Scenes>> = {
     ],
   },
   'connector-flapping': {
-    fires: [{ says: 'five in eight minutes', steps: times(5, 120, like('connector-disconnected')) }],
+    fires: [{ says: 'five in eight minutes', steps: times(5, 120, lost) }],
     quiet: [
-      { says: 'four', steps: times(4, 120, like('connector-disconnected')) },
-      { says: 'five in an hour', steps: times(5, 720, like('connector-disconnected')) },
+      {
+        says: 'eight that were replaced when the certificate was renewed',
+        steps: times(8, 1, like('connector-disconnected', { code: 'going-away', reason: 'drained' })),
+      },
+      { says: 'four', steps: times(4, 120, lost) },
+      { says: 'five in an hour', steps: times(5, 720, lost) },
       {
         says: 'five connectors, once each',
-        steps: times(5, 60, (index) => like('connector-disconnected', { connector: { name: `c${index}` } })),
+        steps: times(5, 60, (index) => ({ ...lost, connector: { name: `c${index}` } })),
       },
     ],
   },
