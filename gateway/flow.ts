@@ -221,6 +221,7 @@ export class Flow {
     if (!last.allowed) {
       return answers.denied(exchange, clean, last.session, last.ruling, last.id, app, last.reasons);
     }
+    exchange.admitted?.();
     const both = last === own ? { also: [] } : { also: [own], only: common(own.only, last.only) };
     return carriage.carry(exchange, { ...last, ...both, app, clean, trace, client, acting });
   }

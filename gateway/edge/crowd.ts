@@ -38,6 +38,8 @@ export class Crowd {
   /** Those in their TLS handshake. */
   readonly #byPort = new Map<string, Guest>();
   readonly #bySocket = new WeakMap<object, Guest>();
+  /** Requests whose body is waited for, and whose they are. */
+  readonly #coming = new WeakMap<IncomingMessage, Guest>();
   #count = 0;
   /** Connections closed or refused because there were too many. */
   shed = 0;
@@ -93,8 +95,8 @@ export class Crowd {
 
   /**
    * A request came on this connection: until `rest` it is not the one to give way. With `request` only from when its body is
-   * here: it is no work of ours that a stranger's body does not come. False if it is not to be taken, because too many before
-   * it are unanswered, or the connection is gone.
+   * here, or it was admitted: it is no work of ours that a stranger's body does not come. False if it is not to be taken,
+   * because too many before it are unanswered, or the connection is gone.
    */
   engage(socket: object, request?: IncomingMessage): boolean {
     const guest = this.#bySocket.get(socket);
@@ -103,13 +105,20 @@ export class Crowd {
     guest.asked += 1;
     if (request !== undefined && hasBody(request)) {
       guest.coming += 1;
-      request.once('end', () => {
-        guest.coming -= 1;
-        this.#settle(guest);
-      });
+      this.#coming.set(request, guest);
+      request.once('end', () => this.admit(request));
     }
     this.#settle(guest);
     return true;
+  }
+
+  /** A request whose body is no longer waited for: it is here, or we wait for it on behalf of somebody who may send it. */
+  admit(request: IncomingMessage): void {
+    const guest = this.#coming.get(request);
+    if (guest === undefined) return;
+    this.#coming.delete(request);
+    guest.coming -= 1;
+    this.#settle(guest);
   }
 
   /** That request is over; the connection waits for the next one. */

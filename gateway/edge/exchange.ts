@@ -11,6 +11,8 @@ export interface Exchange {
   readonly upgradeHead?: Buffer;
   /** The client waits for `100 Continue` before it sends the body. */
   readonly expectContinue?: boolean;
+  /** To be called when who asks may ask: the body that is still to come is none of a stranger's. */
+  readonly admitted?: () => void;
 }
 
 /** An upgrade as an exchange: until it is spliced, the gateway can refuse it with an ordinary response. */

@@ -18,6 +18,7 @@ import {
   KEEP_ALIVE,
 } from './limits.ts';
 import { owed } from './owed.ts';
+import { hasBody } from './request-body.ts';
 import { SlowBodies } from './slow-bodies.ts';
 import { speakHttp1, TLS_SETTINGS } from './tls.ts';
 import { Vanished } from './vanished.ts';
@@ -91,13 +92,14 @@ export function peopleListener(
     // The rest of a request that was refused already is none, and nothing that comes behind a connection's last request
     // (RFC 9112 section 9.6): it would be done, and nobody told what came of it.
     if (refused.has(socket) || last.has(socket)) return;
-    if (!crowd.engage(socket)) {
+    if (!crowd.engage(socket, request)) {
       cut(socket, 'ERR_HTTP_TOO_MANY_PIPELINED');
       return;
     }
     response.once('close', () => crowd.rest(socket));
     bodies.watch(request);
-    handlers.take({ request, response, ...(expectContinue ? { expectContinue } : {}) });
+    const admitted = hasBody(request) ? { admitted: () => crowd.admit(request) } : {};
+    handlers.take({ request, response, ...(expectContinue ? { expectContinue } : {}), ...admitted });
     if (!response.shouldKeepAlive) last.add(socket);
   };
   server.on('request', begin);

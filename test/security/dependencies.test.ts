@@ -73,11 +73,12 @@ function working(): { readonly parts: Parts; readonly did: string[]; readonly as
   return { parts, did, asked };
 }
 
-async function take(parts: Parts): Promise<void> {
+async function take(parts: Parts, did: string[] = []): Promise<void> {
   const log = { error: () => {} };
   const flow = new Flow({ ...parts, log, now: () => NOW } as unknown as FlowParts);
   const response = { destroy: () => {} };
-  const taken = flow.take({ request, response } as unknown as Parameters<Flow['take']>[0]);
+  const admitted = (): void => void did.push('admitted');
+  const taken = flow.take({ request, response, admitted } as unknown as Parameters<Flow['take']>[0]);
   // Whatever is silent leaves it waiting: then all that could be done is done.
   await Promise.race([taken, turn().then(() => turn())]);
 }
@@ -112,8 +113,8 @@ const WAYS: Readonly<Record<string, readonly Misdeed[]>> = {
 
 test('every dependency of a decision, broken in turn, allows nothing', async () => {
   const whole = working();
-  await take(whole.parts);
-  assert.deepEqual(whole.did, ['carried']);
+  await take(whole.parts, whole.did);
+  assert.deepEqual(whole.did, ['admitted', 'carried']);
   // What the way of a request asks is what is broken here, and nothing is left out.
   assert.deepEqual([...whole.asked].sort(), [...Object.keys(WAYS), 'carriage.carry'].sort());
   for (const [one, ways] of Object.entries(WAYS)) {
@@ -121,7 +122,7 @@ test('every dependency of a decision, broken in turn, allows nothing', async () 
     for (const how of ways) {
       const { parts, did } = working();
       (parts[name] ?? {})[method] = MISDEEDS[how];
-      await take(parts);
+      await take(parts, did);
       assert.deepEqual(did, how === 'is silent' ? [] : ['told'], `${one} ${how}`);
     }
   }
@@ -132,7 +133,7 @@ test('a refusal that cannot be recorded is told, and is no allow', async () => {
     const { parts, did } = working();
     (parts['sessions'] ?? {})['find'] = async () => undefined;
     (parts['strangers'] ?? {})['record'] = MISDEEDS[misdeed];
-    await take(parts);
+    await take(parts, did);
     assert.deepEqual(did, ['told'], misdeed);
   }
 });
