@@ -1,6 +1,6 @@
 // The policy in force: loaded from its file, kept when a new one is bad, and copied by hash so that any decision
 // can be explained later. It must never leave the gateway without a policy that was checked whole.
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { followFile } from '#gateway/followed-file';
 import { readRegular } from '#gateway/regular-file';
@@ -16,6 +16,8 @@ import { describeError } from '#siem/system-error';
 
 /** How often the file is looked at for a change, in milliseconds. */
 const WATCH_INTERVAL = 250;
+/** Beside the copies: the hash of the policy that was in force last. */
+const LAST = 'last';
 const BY_GATEWAY: Actor = { kind: 'gateway', id: 'policy-file' };
 
 /** The first policy of a process did not load: it must not start. `message` lists every problem. */
@@ -61,7 +63,9 @@ export class PolicyFile {
     const loading = await loadPolicyOffThread(text, options.file);
     if (!loading.ok) throw new PolicyFileError(formatProblems(loading.problems));
     const policyFile = new PolicyFile(options, loading.policy);
-    await policyFile.#keep(text, loading.policy, undefined);
+    const before = lastHash(options.state);
+    // A start with what was in force is no change; with another document it is one.
+    await policyFile.#keep(text, loading.policy, before === loading.policy.hash ? undefined : before);
     if (options.signed !== undefined) await policyFile.reload();
     return policyFile;
   }
@@ -177,6 +181,21 @@ export class PolicyFile {
       { kind: 'policy-loaded', file, hash, previousHash, rules, by: BY_GATEWAY },
       { durable: true },
     );
+    try {
+      writeWhole(join(directory, LAST), hash);
+    } catch {
+      // It is recorded, and in force: the next start tells of it once more.
+    }
+  }
+}
+
+/** Of the policy that this gateway went by last; undefined at its first start. */
+function lastHash(state: string): string | undefined {
+  try {
+    const hash = readFileSync(join(state, 'policies', LAST), 'utf8');
+    return /^[0-9a-f]{64}$/.test(hash) ? hash : undefined;
+  } catch {
+    return undefined;
   }
 }
 

@@ -29,9 +29,41 @@ async function bed(t: TestContext) {
   const gateway = { id: 'gw1', name: 'gw1', version: '0', hostname: 'gw1' };
   const recorder = new Recorder({ outbox, gateway, now: Date.now });
   writeFileSync(file, good('first'));
-  const policyFile = await PolicyFile.open({ file, state, recorder, onSwap: () => undefined });
-  return { state, file, policyFile };
+  const open = (): Promise<PolicyFile> => PolicyFile.open({ file, state, recorder, onSwap: () => undefined });
+  const policyFile = await open();
+  return { state, file, policyFile, open };
 }
+
+interface Loaded {
+  readonly event: { readonly action: string };
+  readonly sallyport: { readonly change: { readonly hash: string; readonly previous_hash?: string } };
+}
+
+test('a start with another policy than the last is told as the change it is', async (t) => {
+  const { state, file, policyFile, open } = await bed(t);
+  const first = policyFile.current.hash;
+  const same = await open();
+  writeFileSync(file, good('second'));
+  const second = (await open()).current.hash;
+  writeFileSync(file, good('third'));
+  await same.reload();
+  const third = same.current.hash;
+  // Back to the first, of which there is a copy already.
+  writeFileSync(file, good('first'));
+  await open();
+  const told: unknown[] = [];
+  for await (const { document } of readOutbox(join(state, 'outbox'))) {
+    const { event, sallyport } = document as unknown as Loaded;
+    if (event.action === 'policy-loaded') told.push([sallyport.change.hash, sallyport.change.previous_hash]);
+  }
+  assert.deepEqual(told, [
+    [first, undefined],
+    [first, undefined],
+    [second, first],
+    [third, first],
+    [first, third],
+  ]);
+});
 
 test('whoever asks to reload is answered when the file is in force, also if others asked as well', async (t) => {
   const { file, policyFile } = await bed(t);
