@@ -32,7 +32,7 @@ export interface Allowed extends Pick<Ruled, 'session' | 'input' | 'ruling' | 'o
   /** The service that asks in the session's name. */
   readonly acting?: ActingFor | undefined;
   /** Who else must stay allowed for it to stay open. */
-  readonly also: readonly Pick<OpenExchange, 'session' | 'input'>[];
+  readonly also: readonly Pick<Ruled, 'session' | 'input' | 'ruling'>[];
 }
 
 /** That we ended it: why, and since when it was no longer allowed. */
@@ -117,7 +117,7 @@ export class Carriage {
       status = await answers.ended(reattached(exchange), ended.reason, allowed.id);
     }
     const durationMs = now() - startedAt;
-    if (kind.streaming || worthRecording(result, durationMs)) {
+    if (kind.streaming || asksForRecord(allowed) || worthRecording(result, durationMs)) {
       await this.#recordEnd(allowed, result, { startedAt, durationMs, status, ended });
     }
   }
@@ -192,6 +192,13 @@ export class Carriage {
       status: end.status,
     });
   }
+}
+
+/** Whether a rule by which it was allowed wants the end of everything it allows recorded. */
+function asksForRecord({ ruling, also }: Allowed): boolean {
+  return [ruling, ...also.map((one) => one.ruling)].some(
+    ({ decision }) => decision.obligations?.record === true,
+  );
 }
 
 function worthRecording(result: RelayResult, durationMs: number): boolean {

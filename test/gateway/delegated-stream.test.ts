@@ -56,12 +56,13 @@ async function opened() {
   const party = (kind: 'user' | 'service') => {
     const session = sessionOf(kind);
     const input = { subject: session.subject, target: { app: 'storage' }, network: { address: '::1' } };
-    return { session, input: input as unknown as AccessRequest };
+    const ruling = { policy: 'hash', decision: { verdict: 'allow', reason: 'allowed' } };
+    return { session, input: input as unknown as AccessRequest, ruling };
   };
   const carried = carriage.carry(
     { request: { headers: {}, rawHeaders: [], socket: {} }, response: {} } as unknown as Exchange,
     {
-      ...{ ...party('user'), also: [party('service')], ruling: { policy: 'hash' }, id: 'decision' },
+      ...{ ...party('user'), also: [party('service')], id: 'decision' },
       app: { id: 'storage', protocol: 'http', assertion: { headers: [] } },
       clean: { host: 'storage.test', method: 'GET', path: '/events', query: '' },
       ...{ trace: { id: 't', parent: 'p' }, client: { address: '::1' } },
