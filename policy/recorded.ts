@@ -7,6 +7,8 @@ export interface RecordedDecision {
   readonly verdict: 'allow' | 'deny';
   /** The rule that decided, if one did. */
   readonly rule?: string;
+  /** The stable code of why; decisions that were no policy's to make have one of their own. */
+  readonly reason?: string;
   readonly input: AccessRequest;
 }
 
@@ -99,11 +101,16 @@ export function readDecision(document: unknown): RecordedDecision | 'other' | un
   const { verdict } = decision;
   const { event, rule: fields } = document as Shape;
   const id = isShape(event) ? event['id'] : undefined;
+  const reason = isShape(event) ? event['code'] : undefined;
   const rule = isShape(fields) ? fields['id'] : undefined;
   const input = readInput(decision['input']);
   if (input === undefined || typeof id !== 'string' || (verdict !== 'allow' && verdict !== 'deny'))
     return undefined;
-  return { id, verdict, input, ...(typeof rule === 'string' ? { rule } : {}) };
+  return {
+    ...{ id, verdict, input },
+    ...(typeof rule === 'string' ? { rule } : {}),
+    ...(typeof reason === 'string' ? { reason } : {}),
+  };
 }
 
 function isShape(value: unknown): value is Shape {

@@ -106,7 +106,7 @@ class Replay {
     const { input, verdict } = recorded;
     const decision = this.#candidate.decide(input, this.#prepare(input.subject));
     this.#count(decision);
-    if (decision.verdict !== verdict) this.#note(recorded, decision, input);
+    if (decision.verdict !== verdict && !isBeyond(recorded, decision)) this.#note(recorded, decision, input);
   }
 
   report(): ReplayReport {
@@ -169,6 +169,12 @@ class Replay {
     tally.requests += 1;
     if (tally.subjects.size < MAX_SUBJECTS) tally.subjects.add(subject.id);
   }
+}
+
+/** Whether what denied the request then would deny it still, whatever the candidate says: a revocation, an error, a rate. */
+function isBeyond({ reason }: RecordedDecision, { obligations }: Decision): boolean {
+  if (reason === 'rate-limited') return obligations?.rate !== undefined;
+  return reason === 'revoked' || reason === 'error';
 }
 
 function isSame(a: Subject, b: Subject): boolean {

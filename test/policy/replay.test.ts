@@ -124,3 +124,23 @@ test('an event about a decision gives it back; other events are other; damaged o
     assert.equal(readDecision(damaged(change)), undefined, JSON.stringify(change));
   assert.equal(readDecision({ ...event, event: {} }), undefined);
 });
+
+test('what no policy denied is no gain: a revocation, an error, a rate that the candidate sets too', async () => {
+  const counted = policyOf(`version: 1
+apps: [app]
+rules: [{ id: staff, allow: app, who: idp:staff, rate: 1/1h }]
+`);
+  const anna = user('anna', ['idp:staff']);
+  const denied = ['revoked', 'error', 'rate-limited', 'denied-by-rule'].map(
+    (reason): RecordedDecision => ({ ...recorded(reason, 'deny', anna), reason }),
+  );
+  const gainsOf = async (policy: typeof counted) => (await replay(denied, policy)).gains;
+  assert.deepEqual(
+    (await gainsOf(counted)).map(({ requests, example }) => [requests, example]),
+    [[1, 'denied-by-rule']],
+  );
+  assert.deepEqual(
+    (await gainsOf(CANDIDATE)).map(({ requests, example }) => [requests, example]),
+    [[2, 'rate-limited']],
+  );
+});
