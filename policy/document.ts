@@ -90,8 +90,8 @@ function suggest(suggestion: string | undefined): { suggestion?: string } {
 }
 
 /** In the order of the file, at most `MAX_PROBLEMS` of them, the last one saying how many were left out. */
-function capped(problems: Problem[]): Problem[] {
-  const sorted = problems.sort((a, b) => a.line - b.line || a.column - b.column);
+export function capped(problems: readonly Problem[]): Problem[] {
+  const sorted = problems.toSorted((a, b) => a.line - b.line || a.column - b.column);
   const last = sorted[MAX_PROBLEMS];
   if (last === undefined) return sorted;
   const message = `and ${sorted.length - MAX_PROBLEMS} more problems from here on`;

@@ -2,7 +2,7 @@
 
 import { Compiler } from './compile.ts';
 import { createPolicy } from './compiled-policy.ts';
-import { formatPath, type Path, type Problem, readDocument } from './document.ts';
+import { capped, formatPath, nearest, type Path, type Problem, readDocument } from './document.ts';
 import { checkDocument } from './language/check.ts';
 import type { PolicyDocument } from './language/document.ts';
 import type { Report } from './language/names.ts';
@@ -10,6 +10,9 @@ import { policySchema } from './language/schema.ts';
 import { warnAbout } from './language/warnings.ts';
 import { documentHash, type Policy } from './policy.ts';
 import { runTests, type TestResult } from './tests.ts';
+
+/** Names that mistyped ones are compared with; a long document full of them is told of without what was meant. */
+const MAX_COMPARED = 100_000;
 
 /** A document without mistakes, not yet compiled; or all of its mistakes. */
 export type Checked =
@@ -47,16 +50,19 @@ export function checkPolicy(text: string, file: string): Checked {
   const reading = readDocument(policySchema, text, file);
   if (!reading.ok) return reading;
   const { value: document } = reading;
+  let left = MAX_COMPARED;
   const collect = (into: Problem[]): Report => {
-    return (path, message, { suggestion, key = false } = {}) => {
+    return (path, message, { meant, key = false } = {}) => {
       const at = key ? reading.locateKey(path) : reading.locate(path);
+      left -= meant?.known.size ?? 0;
+      const suggestion = meant === undefined || left < 0 ? undefined : nearest(meant.word, meant.known);
       const hint = suggestion === undefined ? {} : { suggestion };
       into.push({ file, ...at, path: formatPath(path), message, ...hint });
     };
   };
   const problems: Problem[] = [];
   checkDocument(document, collect(problems));
-  if (problems.length > 0) return { ok: false, problems: inOrder(problems) };
+  if (problems.length > 0) return { ok: false, problems: capped(problems) };
   const warnings: Problem[] = [];
   warnAbout(document, collect(warnings));
   return {

@@ -9,6 +9,7 @@ import {
   LineCounter,
   type ParsedNode,
   parseDocument,
+  type YAMLMap,
 } from 'yaml';
 
 /** Keys and list positions from the root of a document. */
@@ -71,9 +72,10 @@ export function parseYaml(text: string): Source {
     path: [],
     message: lowered(message),
   }));
+  const finder = new Finder(document.contents);
   const locators = {
-    locate: (path: Path) => place(find(document.contents, path).value),
-    locateKey: (path: Path) => place(find(document.contents, path).key),
+    locate: (path: Path) => place(finder.find(path).value),
+    locateKey: (path: Path) => place(finder.find(path).key),
   };
   if (syntax.length > 0) return { wellFormed: false, value: undefined, faults: syntax, ...locators };
   const conversion = new Conversion(place);
@@ -177,26 +179,47 @@ class Conversion {
   }
 }
 
-/** Offsets of the value at `path` and of its key, following the text as far as it goes. */
-function find(root: ParsedNode | null, path: Path): { value: number; key: number } {
-  let node: ParsedNode | null = root;
-  let place = { value: root?.range[0] ?? 0, key: root?.range[0] ?? 0 };
-  for (const part of path) {
-    if (isMap<ParsedNode, ParsedNode | null>(node)) {
-      const pair = node.items.findLast(({ key }) => isScalar(key) && String(key.value) === part);
-      if (pair === undefined) return place;
-      const key = pair.key.range[0];
-      const empty = pair.value === null || pair.value.range[0] === pair.value.range[1];
-      place = { key, value: empty || pair.value === null ? key : pair.value.range[0] };
-      node = pair.value;
-    } else if (isSeq<ParsedNode>(node)) {
-      const item: ParsedNode | undefined = typeof part === 'number' ? node.items[part] : undefined;
-      if (item === undefined) return place;
-      place = { key: item.range[0], value: item.range[0] };
-      node = item;
-    } else {
-      return place;
-    }
+/** Offsets of the value at a path and of its key, following the text as far as it goes. */
+class Finder {
+  readonly #root: ParsedNode | null;
+  /** Of mappings that were asked about: a thousand mistakes in one must not go through it a thousand times. */
+  readonly #pairs = new WeakMap<YAMLMap<ParsedNode, ParsedNode | null>, ReadonlyMap<unknown, ParsedPair>>();
+
+  constructor(root: ParsedNode | null) {
+    this.#root = root;
   }
-  return place;
+
+  find(path: Path): { value: number; key: number } {
+    let node = this.#root;
+    let place = { value: node?.range[0] ?? 0, key: node?.range[0] ?? 0 };
+    for (const part of path) {
+      if (isMap<ParsedNode, ParsedNode | null>(node)) {
+        const pair = this.#pairsOf(node).get(part);
+        if (pair === undefined) return place;
+        const key = pair.key.range[0];
+        const empty = pair.value === null || pair.value.range[0] === pair.value.range[1];
+        place = { key, value: empty || pair.value === null ? key : pair.value.range[0] };
+        node = pair.value;
+      } else if (isSeq<ParsedNode>(node)) {
+        const item: ParsedNode | undefined = typeof part === 'number' ? node.items[part] : undefined;
+        if (item === undefined) return place;
+        place = { key: item.range[0], value: item.range[0] };
+        node = item;
+      } else {
+        return place;
+      }
+    }
+    return place;
+  }
+
+  #pairsOf(map: YAMLMap<ParsedNode, ParsedNode | null>): ReadonlyMap<unknown, ParsedPair> {
+    const known = this.#pairs.get(map);
+    if (known !== undefined) return known;
+    const pairs = new Map<unknown, ParsedPair>();
+    for (const pair of map.items) if (isScalar(pair.key)) pairs.set(String(pair.key.value), pair);
+    this.#pairs.set(map, pairs);
+    return pairs;
+  }
 }
+
+type ParsedPair = YAMLMap<ParsedNode, ParsedNode | null>['items'][number];

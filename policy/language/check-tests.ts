@@ -1,6 +1,13 @@
 // The names and times in a document's own tests, and whether each gives what the rules it meets depend on.
 import type { Path } from '../document.ts';
-import { listOf, type PolicyDocument, type RequestDocument, type RuleDocument } from './document.ts';
+import { RESERVED_PREFIXES } from '../subject/directory.ts';
+import {
+  type Definitions,
+  listOf,
+  type PolicyDocument,
+  type RequestDocument,
+  type RuleDocument,
+} from './document.ts';
 import { checkName, type Names, type Report } from './names.ts';
 import { parseInstant } from './request.ts';
 
@@ -14,11 +21,12 @@ export function checkTests(
   report: Report,
 ): void {
   const titles = new Set<string>();
+  const timed = timedRules(document);
   for (const [index, test] of (document.tests ?? []).entries()) {
     const path = ['tests', index];
     if (titles.has(test.name)) report([...path, 'name'], `the test name \`${test.name}\` is used twice`);
     titles.add(test.name);
-    checkRequest(test, path, document, names, report);
+    checkRequest(test, path, { document, names, timed }, report);
     if (test.rule !== undefined) checkName(test.rule, ids, 'rule', [...path, 'rule'], report);
     if (test.remedy !== undefined && test.expect === 'allow') {
       report([...path, 'remedy'], 'an allowed request needs no remedy', { key: true });
@@ -26,15 +34,21 @@ export function checkTests(
   }
 }
 
+/** What requests are described against. */
+interface Described {
+  readonly document: PolicyDocument;
+  readonly names: Names;
+  /** By app, `*` for all, a rule that depends on the time. */
+  readonly timed: ReadonlyMap<string, string>;
+}
+
 /** A described request, in a test or on the command line. */
 export function checkRequest(
   test: RequestDocument,
   path: Path,
-  document: PolicyDocument,
-  names: Names,
+  { document, names, timed }: Described,
   report: Report,
 ): void {
-  const { groups = {} } = document;
   checkName(test.app, names.apps, 'app', [...path, 'app'], report);
   if (typeof test.device === 'string')
     checkName(test.device, names.devices, 'device', [...path, 'device'], report);
@@ -53,21 +67,38 @@ export function checkRequest(
     report([...path, 'service'], 'a request comes from a `user` or a `service`, not both', { key: true });
   }
   for (const group of listOf(test.groups)) {
-    if (!group.includes(':')) {
-      const members = groups[group]?.members.find((member) => member.includes(':'));
-      const hint = members === undefined ? '`<provider>:<group>`' : `like \`${members}\``;
-      report([...path, 'groups'], `requests carry a provider's groups, ${hint}; \`${group}\` is not one`);
-    }
+    const fault = groupFault(group, document);
+    if (fault !== undefined) report([...path, 'groups'], fault);
   }
-  checkInstant(test, path, document, report);
+  checkInstant(test, path, document, timed, report);
 }
 
-function checkInstant(test: RequestDocument, path: Path, document: PolicyDocument, report: Report): void {
+/** Why no request has this group, or undefined if one may. */
+export function groupFault(group: string, { groups = {} }: Definitions): string | undefined {
+  const [prefix = '', ...name] = group.split(':');
+  if (name.length > 0 && !RESERVED_PREFIXES.has(prefix)) return undefined;
+  if (prefix === 'role' || prefix === 'user' || prefix === 'service')
+    return `\`${group}\` is no group of a provider; give \`${name.join(':')}\` as ${prefix}`;
+  const local = name.length > 0 ? name.join(':') : group;
+  const { members = [] } = Object.hasOwn(groups, local) ? (groups[local] ?? {}) : {};
+  const member = members.find(
+    (one) => one.includes(':') && !RESERVED_PREFIXES.has(one.split(':', 1)[0] ?? ''),
+  );
+  const hint = member === undefined ? '`<provider>:<group>`' : `like \`${member}\``;
+  return `requests carry a provider's groups, ${hint}; \`${group}\` is not one`;
+}
+
+function checkInstant(
+  test: RequestDocument,
+  path: Path,
+  document: PolicyDocument,
+  timed: Described['timed'],
+  report: Report,
+): void {
   if (test.at === undefined) {
-    const rule = document.rules.find((one) => isAbout(one, test.app) && dependsOnTime(one));
-    if (rule !== undefined) {
-      report(path, `this request needs \`at\`: the rule \`${rule.id}\` depends on the time`);
-    }
+    const rule = timed.get(test.app) ?? timed.get('*');
+    if (rule !== undefined)
+      report(path, `this request needs \`at\`: the rule \`${rule}\` depends on the time`);
     return;
   }
   try {
@@ -88,9 +119,12 @@ function explained(reason: string): string {
     : `${reason.replace(/\.$/, '')}; write it like 2026-03-04T10:00[Europe/Berlin]`;
 }
 
-function isAbout(rule: RuleDocument, app: string): boolean {
-  const apps = listOf(rule.allow ?? rule.deny);
-  return apps.includes(app) || apps.includes('*');
+/** The first of each app. */
+function timedRules({ rules }: PolicyDocument): ReadonlyMap<string, string> {
+  const timed = new Map<string, string>();
+  for (const rule of rules.filter(dependsOnTime))
+    for (const app of listOf(rule.allow ?? rule.deny)) if (!timed.has(app)) timed.set(app, rule.id);
+  return timed;
 }
 
 function dependsOnTime(rule: RuleDocument): boolean {

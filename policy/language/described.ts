@@ -1,6 +1,6 @@
 // Checks a request that was described outside of any document, against the names of one.
-import { formatPath, type Path, type Position, type Problem } from '../document.ts';
-import { checkRequest, SOME_INSTANT } from './check-tests.ts';
+import { formatPath, nearest, type Path, type Position, type Problem } from '../document.ts';
+import { checkRequest } from './check-tests.ts';
 import type { PolicyDocument, RequestDocument } from './document.ts';
 import { namesOf } from './names.ts';
 
@@ -13,13 +13,12 @@ export function checkDescribed(
 ): Problem[] {
   const problems: Problem[] = [];
   // A time that is not given here is given elsewhere, or is now.
-  const timed = { ...described, at: described.at ?? new Date(SOME_INSTANT).toISOString() };
   checkRequest(
-    timed,
+    described,
     [],
-    document,
-    namesOf(document, document.apps),
-    (path, message, { suggestion } = {}) => {
+    { document, names: namesOf(document, document.apps), timed: new Map() },
+    (path, message, { meant } = {}) => {
+      const suggestion = meant === undefined ? undefined : nearest(meant.word, meant.known);
       const hint = suggestion === undefined ? {} : { suggestion };
       problems.push({ file, ...locate(path), path: formatPath(path), message, ...hint });
     },

@@ -3,11 +3,11 @@ import { nearest, type Path } from '../document.ts';
 import { EVERYONE } from '../subject/directory.ts';
 import type { Definitions } from './document.ts';
 
-/** Adds a finding at `path`; `key` puts it on the key instead of the value. */
+/** Adds a finding at `path`; `key` puts it on the key instead of the value. `meant`: the names of which a mistyped word may be one. */
 export type Report = (
   path: Path,
   message: string,
-  options?: { suggestion?: string | undefined; key?: boolean },
+  options?: { meant?: { word: string; known: ReadonlySet<string> }; key?: boolean },
 ) => void;
 
 /** Every name a document defines, by section. */
@@ -42,10 +42,9 @@ export function checkName(
   report: Report,
 ): void {
   if (known.has(name)) return;
-  const suggestion = nearest(name, known);
-  const few = suggestion === undefined && known.size > 0 && known.size <= 8;
+  const few = known.size > 0 && known.size <= 8 && nearest(name, known) === undefined;
   report(path, `unknown ${kind} \`${name}\`${few ? `; known: ${[...known].join(', ')}` : ''}`, {
-    suggestion,
+    meant: { word: name, known },
   });
 }
 

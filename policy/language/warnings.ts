@@ -5,7 +5,39 @@ import type { Report } from './names.ts';
 
 export function warnAbout(document: PolicyDocument, report: Report): void {
   warnUnused(document, report);
-  for (const [index, rule] of document.rules.entries()) warnFreshness(rule, index, report);
+  for (const [index, rule] of document.rules.entries()) {
+    warnFreshness(rule, index, report);
+    warnUnsupplied(rule, index, report);
+  }
+}
+
+/** Criteria about facts that no part of this version supplies. */
+const UNSUPPLIED = ['asn', 'feed', 'risk', 'ticket', 'approved', 'workload'] as const;
+
+function warnUnsupplied(rule: RuleDocument, index: number, report: Report): void {
+  for (const key of ['when', 'unless'] as const) {
+    const written = rule[key];
+    for (const [position, condition] of listOf(written).entries()) {
+      for (const name of UNSUPPLIED.filter((one) => condition[one] !== undefined)) {
+        const effect =
+          key === 'unless'
+            ? 'lifts nothing'
+            : rule.deny === undefined
+              ? 'allows nobody'
+              : 'denies as if it held';
+        report(
+          ['rules', index, key, ...(Array.isArray(written) ? [position] : [])],
+          `no gateway finds out \`${name}\` yet, so it is unknown of every request, and this ${effect}`,
+          { key: !Array.isArray(written) },
+        );
+      }
+    }
+  }
+  if (rule.redact !== undefined) {
+    report(['rules', index, 'redact'], 'no gateway masks answers yet, so this rule allows nobody', {
+      key: true,
+    });
+  }
 }
 
 /** Under `when`, a deny rule denies what passes: "deny logins younger than 8h" is hardly ever meant. */
@@ -45,9 +77,9 @@ function warnUnused(document: PolicyDocument, report: Report): void {
       }
     }
   }
-  const opened = document.rules.flatMap(({ allow }) => listOf(allow));
+  const opened = new Set(document.rules.flatMap(({ allow }) => listOf(allow)));
   for (const [index, app] of document.apps.entries()) {
-    if (!opened.includes(app) && !opened.includes('*')) {
+    if (!opened.has(app) && !opened.has('*')) {
       report(['apps', index], `no rule allows anything for \`${app}\`: nobody can reach it`);
     }
   }

@@ -147,6 +147,9 @@ suite('sallyport policy', { concurrency: 1 }, () => {
   test('reach: an app, and somebody', async () => {
     assert.match((await say('reach', file, '--app', 'wiki')).out, /^wiki: idp:staff {2}\(rule staff\)\n$/);
     assert.equal((await say('reach', file, '--group', 'idp:staff')).code, 0);
+    const local = await say('reach', file, '--group', 'staff');
+    assert.equal(local.code, 2);
+    assert.match(local.error, /requests carry a provider's groups, `<provider>:<group>`; `staff` is not one/);
     const nobody = await say('reach', file, '--user', 'anna@example.org');
     assert.deepEqual([nobody.code, nobody.out], [1, 'nobody and nothing\n']);
     const odd = await say('reach', file, '--app', 'wikii');
@@ -227,6 +230,11 @@ suite('sallyport policy', { concurrency: 1 }, () => {
       ['  - { mode: shadow, id: s, deny: wiki }', '  - { id: s, deny: wiki }'],
       ['  - mode: shadow\n    id: s\n    deny: wiki', '  - id: s\n    deny: wiki'],
       ['  - id: s\n    deny: wiki\n    mode: shadow', '  - id: s\n    deny: wiki'],
+      ['  - id: s\r\n    deny: wiki\r\n    mode: shadow\r', '  - id: s\r\n    deny: wiki\r'],
+      [
+        '  - mode: shadow # why\n    # who\n    id: s\n    deny: wiki',
+        '  - # who\n    id: s\n    deny: wiki',
+      ],
     ];
     for (const [before = '', afterwards = ''] of forms) {
       const path = write('promote.yaml', `version: 1\napps: [wiki]\nrules:\n${before}\n# the end\n`);
@@ -238,6 +246,14 @@ suite('sallyport policy', { concurrency: 1 }, () => {
       );
       assert.equal(statSync(path).mode, mode);
     }
+    const aliased = `version: 1\napps: [wiki]\nrules:\n  - { id: r, deny: wiki, mode: &m shadow }\n  - { id: s, deny: wiki, mode: *m }\n`;
+    for (const id of ['r', 's']) {
+      const path = write('aliased.yaml', aliased);
+      const cannot = await say('promote', path, id, '--write');
+      assert.equal(cannot.code, 1, id);
+      assert.equal(readFileSync(path, 'utf8'), aliased);
+    }
+    assert.match((await say('promote', join(directory, 'aliased.yaml'), 's')).error, /change it by hand\n$/);
     const odd = await say('promote', file, 'guest-out');
     assert.equal(odd.code, 2);
     assert.match(odd.error, /`guest-out` is no shadow rule of .* \(did you mean `guests-out`\?\)/);

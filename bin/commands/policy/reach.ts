@@ -2,6 +2,7 @@
 import { type Way, waysInto, waysOf } from '#policy/analyse/reach';
 import { nearest } from '#policy/document';
 import type { Subject } from '#policy/input';
+import { groupFault } from '#policy/language/check-tests';
 import { EXIT } from '../../exit.ts';
 import { readOptions } from '../../usage.ts';
 import { openPolicy, printJson, printLines, wrongUsage } from './files.ts';
@@ -30,7 +31,12 @@ export async function run(argv: readonly string[]): Promise<number> {
   }
   const reading = openPolicy('reach', file);
   if (reading === undefined) return EXIT.usage;
-  const { policy } = reading;
+  const { policy, document } = reading;
+  const fault = group.map((one) => groupFault(one, document)).find((one) => one !== undefined);
+  if (fault !== undefined) {
+    wrongUsage('reach', fault);
+    return EXIT.usage;
+  }
   const subject: Subject = {
     kind: service === undefined ? 'user' : 'service',
     id: service ?? user ?? 'somebody',
