@@ -69,22 +69,54 @@ export const loopback: z.ZodType<ListenAddress, string> = address.refine(
   },
 );
 
-/** An https origin: no path, no query, no credentials. */
-export const origin: z.ZodType<string> = z.string().refine(
-  (text) => {
-    const url = URL.canParse(text) ? new URL(text) : undefined;
-    return (
-      url !== undefined && url.protocol === 'https:' && (text === url.origin || text === `${url.origin}/`)
-    );
-  },
-  { error: 'expected an https origin without a path, like https://access.example.com' },
-);
-
-export const issuer: z.ZodType<string> = z
+/** An https origin: no path, no query, no credentials. As browsers write it. */
+export const origin: z.ZodType<string, string> = z
   .string()
-  .refine((text) => URL.canParse(text) && new URL(text).protocol === 'https:', {
-    error: 'expected an https URL, exactly as the provider publishes its issuer',
+  .refine((text) => text === originOf(text) || text === `${originOf(text)}/`, {
+    error: 'expected an https origin without a path, like https://access.example.com',
+  })
+  .transform((text) => originOf(text) ?? text);
+
+function originOf(text: string): string | undefined {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  return url?.protocol === 'https:' ? url.origin : undefined;
+}
+
+/** The host of an origin or another URL, an IPv6 address without its brackets. */
+export function hostOf(url: string): string {
+  return URL.canParse(url) ? new URL(url).hostname.replace(/^\[(.*)\]$/, '$1') : '';
+}
+
+const NAMED = 'browsers only say by which name they came: expected a name, not an address';
+
+/** Where people come by their browsers, which name no address in TLS. */
+export const namedOrigin: z.ZodType<string, string> = origin.refine((text) => isIP(hostOf(text)) === 0, {
+  error: NAMED,
+});
+export const site: z.ZodType<string> = hostname.refine((text) => isIP(text) === 0, { error: NAMED });
+
+/** What stands in a certificate for a machine that is dialled. */
+export const hostOrAddress: z.ZodType<string> = z
+  .string()
+  .refine((text) => isIP(text) !== 0 || hostname.safeParse(text.toLowerCase()).success, {
+    error: 'expected a host name or an address without scheme, port or brackets, like gw.example.com or ::1',
   });
+
+/** What is wrong with an origin whose host no certificate for `hosts` names; undefined if nothing is. */
+export function unnamedIn(hosts: readonly string[], origin: string | undefined): string | undefined {
+  if (origin === undefined || hosts.some((name) => name.toLowerCase() === hostOf(origin))) return undefined;
+  return `${hostOf(origin)} is not among \`connectors.hosts\`, so other gateways would not believe who answers there`;
+}
+
+export const issuer: z.ZodType<string> = z.string().refine(isIssuer, {
+  error: 'expected an https URL without credentials and query, exactly as the provider publishes its issuer',
+});
+
+function isIssuer(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, username, password } = new URL(text);
+  return protocol === 'https:' && username === '' && password === '' && !/[?#]/.test(text);
+}
 
 /** Says of each value that was there before that it is; `pathOf` its index. */
 export function refuseRepeats(

@@ -33,12 +33,17 @@ import {
   duration,
   file,
   hostname,
+  hostOf,
+  hostOrAddress,
   id,
   type ListenAddress,
   loopback,
+  namedOrigin,
   origin,
   refuseRepeats,
+  site,
   size,
+  unnamedIn,
 } from './config-values.ts';
 
 export type { ProviderConfig, ServicesConfig };
@@ -126,7 +131,7 @@ const app: z.ZodType<AppConfig> = z
     name: z.string().min(1).max(80),
     description: z.string().max(200).default(''),
     protocol: z.enum(['http', 'tcp']).default('http').describe('tcp: reached with `sallyport connect`.'),
-    host: hostname.optional().describe('The host people use. Every http app has one, a tcp app none.'),
+    host: site.optional().describe('The host people use. Every http app has one, a tcp app none.'),
     connectors: z
       .array(z.string().regex(CONNECTOR_NAME))
       .min(1)
@@ -161,7 +166,7 @@ const shape = z.strictObject({
   changes: changesSchema.optional(),
   admin: adminSchema.optional(),
   release: releaseSchema.optional(),
-  portal: origin.describe('The address people know. Its port is used for all apps.'),
+  portal: namedOrigin.describe('The address people know. Its port is used for all apps.'),
   listen: z
     .strictObject({
       people: address.prefault('0.0.0.0:8443'),
@@ -190,7 +195,7 @@ const shape = z.strictObject({
     .describe('Connections of a listener at once, and from one address (IPv6: one /64).'),
   connectors: z
     .strictObject({
-      hosts: z.array(z.string().min(1)).min(1).default(['localhost', '127.0.0.1']),
+      hosts: z.array(hostOrAddress).min(1).default(['localhost', '127.0.0.1']),
       relay: origin.optional(),
       certificateLife: duration('10m', '24h').prefault('24h'),
       trustDomain: hostname.default('sallyport.internal'),
@@ -225,18 +230,23 @@ const shape = z.strictObject({
 
 const checked = shape.superRefine((config, context) => {
   // Values that were refused one by one come here too: all mistakes are told at once.
-  const portal = URL.canParse(config.portal) ? new URL(config.portal).hostname : '';
   refuseRepeats(
     config.apps.map(({ id }) => id),
     (index) => ['apps', index, 'id'],
     context,
   );
   refuseRepeats(
-    [portal, ...config.apps.map((app) => (app.protocol === 'http' ? app.host : `tcp:${app.id}`))],
+    [
+      hostOf(config.portal),
+      ...config.apps.map((app) => (app.protocol === 'http' ? app.host : `tcp:${app.id}`)),
+    ],
     (index) => ['apps', index - 1, 'host'],
     context,
   );
   refuseOwn(config.connectors.trustDomain, config.services, context);
+  const unnamed = unnamedIn(config.connectors.hosts, config.connectors.relay);
+  if (unnamed !== undefined)
+    context.addIssue({ code: 'custom', path: ['connectors', 'relay'], message: unnamed });
   const { name, state, workers } = config as Partial<typeof config>;
   const crowded = workersProblem(name ?? '', state?.kind ?? 'redis', workers?.count ?? 1);
   if (crowded !== undefined)
