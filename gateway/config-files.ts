@@ -1,6 +1,7 @@
 // The files that a configuration names and a gateway reads: whether each is there, and its secrets are for its owner only.
 // It must never read what is in them.
 import { accessSync, constants, statSync } from 'node:fs';
+import { siemFiles } from '#siem/config';
 import { looseness } from '#siem/private-file';
 import { describeSystemError } from '#siem/system-error';
 import type { GatewayConfig } from './config.ts';
@@ -15,9 +16,10 @@ export function fileProblems(config: GatewayConfig): string[] {
 }
 
 function filesOf(config: GatewayConfig): { readonly readable: string[]; readonly secret: string[] } {
-  const { policy, tls, identity, context, attestation, services, pki, store, changes, admin, release } =
+  const { policy, tls, identity, context, attestation, services, pki, store, changes, admin, release, siem } =
     config;
   const { providers } = identity;
+  const sinks = siemFiles(siem);
   const redis = store.kind === 'redis' ? store.redis : undefined;
   const trusted = [
     ...(services?.trustDomains.flatMap(({ bundle, ca }) => [bundle, ca]) ?? []),
@@ -37,12 +39,14 @@ function filesOf(config: GatewayConfig): { readonly readable: string[]; readonly
       ],
       ...trusted,
       ...[pki.pkcs11?.module, redis?.tls?.ca, redis?.tls?.certificate],
+      ...sinks.readable,
     ]),
     secret: named([
       ...[tls?.key, pki.passphrase?.file, pki.pkcs11?.pin.file],
       ...providers.map(({ clientSecret }) => clientSecret?.file),
       ...(store.kind === 'redis' ? [store.secret.file] : []),
       ...[redis?.password?.file, redis?.sentinel?.password?.file, redis?.tls?.key],
+      ...sinks.secret,
     ]),
   };
 }

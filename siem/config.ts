@@ -216,3 +216,20 @@ export function resolveSiemPaths(config: SiemConfig, resolve: (file: string) => 
   };
   return { ...config, sinks: config.sinks.map((sink) => walk(sink) as SinkConfig) };
 }
+
+/** The files that sinks read; `secret` are those for the gateway's user alone. */
+export function siemFiles({ sinks }: SiemConfig): { readonly readable: string[]; readonly secret: string[] } {
+  const readable: string[] = [];
+  const secret: string[] = [];
+  for (const sink of sinks) {
+    // Whatever has a key is a certificate; all else that is given by file is a credential.
+    for (const value of Object.values(sink).flatMap((one) => [one, one?.password])) {
+      if (typeof value?.key === 'string') {
+        readable.push(value.file);
+        secret.push(value.key);
+      } else if (typeof value?.file === 'string') secret.push(value.file);
+    }
+    if ('ca' in sink && sink.ca !== undefined) readable.push(sink.ca);
+  }
+  return { readable, secret };
+}

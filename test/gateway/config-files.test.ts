@@ -15,9 +15,7 @@ const at = (name: string): string => join(directory, name);
 for (const name of ['policy.yaml', 'tls.pem', 'roots.pem']) writeFileSync(at(name), '');
 for (const name of ['tls.key', 'secret']) writeFileSync(at(name), 'x', { mode: 0o600 });
 
-const reading = readDocument(
-  gatewaySchema,
-  `version: 1
+const TEXT = `version: 1
 policy: ./policy.yaml
 portal: https://access.example.com
 tls: { certificate: ./tls.pem, key: ./tls.key }
@@ -26,9 +24,8 @@ identity:
   providers:
     - { id: corp, name: Corp, issuer: "https://id.example.com", clientId: x, clientSecret: { file: ./secret } }
 apps: [{ id: wiki, name: Wiki, host: wiki.example.com, connectors: [rack-7] }]
-`,
-  'gateway.yaml',
-);
+`;
+const reading = readDocument(gatewaySchema, TEXT, 'gateway.yaml');
 assert.ok(reading.ok);
 const config = resolvePaths(reading.value, directory);
 
@@ -46,6 +43,32 @@ test('every problem is told, each with its file', () => {
     `${at('tls.key')} has mode 640: others could read it. Run: chmod 600 ${at('tls.key')}`,
     `${at('secret')}: there is no such file or directory`,
   ]);
+});
+
+test('what sinks read is looked at, too: each of their files once', () => {
+  const sinks = `siem:
+  sinks:
+    - { name: es, type: elasticsearch, url: "https://es.example", apiKey: { file: ./es.key }, ca: ./es.pem }
+    - { name: os, type: elasticsearch, url: "https://os.example", user: { name: a, password: { file: ./os.pw } } }
+    - { name: f, type: files, path: ./events.jsonl }
+    - { name: s, type: syslog, host: log.example, certificate: { file: ./s.pem, key: ./s.key } }
+    - { name: sp, type: splunk, url: "https://sp.example", token: { file: ./sp.token } }
+    - { name: o, type: otlp, url: "https://o.example", authorization: { file: ./o.token } }
+    - { name: w, type: webhook, url: "https://w.example", secret: { file: ./w.secret } }
+    - { name: k, type: kafka, brokers: ["k.example:9093"], topic: t, certificate: { file: ./k.pem, key: ./k.key }, sasl: { username: u, password: { file: ./k.pw } } }
+`;
+  const shipping = readDocument(gatewaySchema, `${TEXT}${sinks}`, 'gateway.yaml');
+  assert.ok(shipping.ok);
+  const { siem } = resolvePaths(shipping.value, directory);
+  const names = ['es.pem', 's.pem', 'k.pem', 'es.key', 'os.pw', 's.key', 'sp.token', 'o.token', 'w.secret'];
+  assert.deepEqual(
+    fileProblems({ ...config, siem }).filter((one) => /\/(es|os|s|sp|o|w|k|events)\.[a-z]+: /.test(one)),
+    [...names, 'k.key', 'k.pw'].map((name) => `${at(name)}: there is no such file or directory`),
+  );
+  for (const name of names.slice(0, 3)) writeFileSync(at(name), '');
+  for (const name of [...names.slice(3), 'k.key', 'k.pw']) writeFileSync(at(name), 'x', { mode: 0o644 });
+  const loose = fileProblems({ ...config, siem }).filter((one) => /has mode 644/.test(one));
+  assert.equal(loose.length, 8, loose.join('\n'));
 });
 
 test('no gateway starts without the secret of a provider, nor with one that others can read', () => {
