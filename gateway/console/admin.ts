@@ -1,6 +1,7 @@
 // The admin API on a Unix socket: every request goes through the door, which knows who may ask for what. The gateway
 // stays the only writer of its state and events.
-import { chmodSync, rmSync } from 'node:fs';
+import { once } from 'node:events';
+import { chmodSync, lstatSync, rmSync } from 'node:fs';
 import {
   createServer,
   type IncomingMessage,
@@ -8,6 +9,7 @@ import {
   type ServerOptions,
   type ServerResponse,
 } from 'node:http';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { Hono } from 'hono';
 import { z } from 'zod';
@@ -56,14 +58,9 @@ const TIMES: ServerOptions = {
 };
 const MAX_TOKEN_LIFE = 24 * 3_600_000;
 
-/** The state directory lies too deep for the admin socket in it. */
+/** The admin socket cannot lie where it is to. The message says where that is, and why not. */
 class AdminSocketError extends Error {
   readonly code = 'admin-socket-path';
-  constructor(path: string) {
-    super(
-      `${path} is longer than the ${MAX_SOCKET_PATH} bytes a Unix socket's path may have: use a shorter state directory`,
-    );
-  }
 }
 
 /** Where a gateway's admin socket lies. */
@@ -178,14 +175,40 @@ export async function adminListener(config: AdminPlace, parts: AdminParts): Prom
   );
 }
 
+/**
+ * Removes the socket that a crashed gateway left at `path`. What somebody put there by a slip of the configuration stays, and
+ * so does the socket of a gateway that runs, whose admins would ask this one. Throws AdminSocketError.
+ */
+async function makeRoom(path: string): Promise<void> {
+  const there = lstatSync(path, { throwIfNoEntry: false });
+  if (there === undefined) return;
+  const elsewhere = 'let `admin.socket` name another place';
+  if (!there.isSocket())
+    throw new AdminSocketError(`${path} is there already and is no socket: move it away, or ${elsewhere}`);
+  const socket = connect(path);
+  try {
+    await once(socket, 'connect');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ECONNREFUSED') throw error;
+    rmSync(path, { force: true });
+    return;
+  } finally {
+    socket.destroy();
+  }
+  throw new AdminSocketError(`${path}: another gateway answers there: stop it, or ${elsewhere}`);
+}
+
 /** Listens where the configuration says. `answer` never rejects. Throws AdminSocketError. */
 export async function listenForAdmins(
   config: AdminPlace,
   answer: (request: IncomingMessage, response: ServerResponse) => Promise<void>,
 ): Promise<Server> {
   const path = adminSocket(config);
-  if (Buffer.byteLength(path) > MAX_SOCKET_PATH) throw new AdminSocketError(path);
-  rmSync(path, { force: true });
+  if (Buffer.byteLength(path) > MAX_SOCKET_PATH)
+    throw new AdminSocketError(
+      `${path} is longer than the ${MAX_SOCKET_PATH} bytes a Unix socket's path may have: use a shorter state directory`,
+    );
+  await makeRoom(path);
   const crowd = new Crowd({ connections: MAX_CONNECTIONS, perAddress: MAX_CONNECTIONS }, () =>
     performance.now(),
   );

@@ -1,11 +1,12 @@
 // The admin socket where everybody on the machine may connect: who keeps connections open keeps no admin out.
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { listenForAdmins } from '#gateway/console/admin';
@@ -79,4 +80,32 @@ test('so do those whose request does not go on, and nobody sends requests withou
   assert.equal(await asked(), 200);
   const eager = await hold('GET /slow HTTP/1.1\r\nHost: admin\r\n\r\n'.repeat(40));
   await once(eager, 'close');
+});
+
+test('nothing is taken away to make room for it but the socket of a gateway that is gone', async (t) => {
+  const { path, asked } = await opened(t);
+  const directory = dirname(path);
+  const at = (socket: string) => ({
+    state: directory,
+    admin: adminSchema.parse({ signers: '/dev/null', socket, roles: {} }),
+  });
+  const listen = async (socket: string) => {
+    const server = await listenForAdmins(at(socket), async (_, response) => void response.end('there'));
+    t.after(() => server.close());
+    return server;
+  };
+  await assert.rejects(listen(path), { code: 'admin-socket-path', message: /another gateway answers there/ });
+  assert.equal(await asked(), 200, 'and it goes on');
+  const precious = join(directory, 'precious');
+  writeFileSync(precious, 'precious');
+  symlinkSync(precious, join(directory, 'link'));
+  for (const name of ['precious', 'link', '.'])
+    await assert.rejects(listen(join(directory, name)), { message: /is no socket: move it away/ });
+  assert.equal(readFileSync(precious, 'utf8'), 'precious');
+  // As a killed gateway leaves it.
+  const left = join(directory, 'left');
+  const script = `require('net').createServer().listen(${JSON.stringify(left)}, () => process.kill(process.pid, 'SIGKILL'))`;
+  spawnSync(process.execPath, ['-e', script]);
+  assert.ok(statSync(left).isSocket());
+  assert.ok((await listen(left)).listening);
 });
