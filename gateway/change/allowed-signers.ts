@@ -26,8 +26,8 @@ const KEY_LINE =
   /^(\S+)[ \t]+(?:([a-z-]+(?:="[^"]*")?(?:,[a-z-]+(?:="[^"]*")?)*)[ \t]+)?((?:sk-)?(?:ssh|ecdsa)-[a-z0-9@.-]+)[ \t]+(\S+)/;
 const TIME = /^(\d{4})(\d\d)(\d\d)(?:(\d\d)(\d\d)(\d\d)?)?(Z?)$/;
 
-/** Reads the list. Throws SignersError. */
-export function readAllowedSigners(text: string): readonly Signer[] {
+/** Reads the list; `file`, where it has one, is named in what is wrong. Throws SignersError. */
+export function readAllowedSigners(text: string, file?: string): readonly Signer[] {
   const signers: Signer[] = [];
   const owners = new Map<string, string>();
   for (const [index, line] of text.split(/\r?\n/).entries()) {
@@ -41,7 +41,8 @@ export function readAllowedSigners(text: string): readonly Signer[] {
       signers.push(signer);
     } catch (error) {
       if (!(error instanceof SshFormatError)) throw error;
-      throw new SignersError(`line ${index + 1}: ${error.message}`, { cause: error });
+      const place = file === undefined ? '' : `${file}, `;
+      throw new SignersError(`${place}line ${index + 1}: ${error.message}`, { cause: error });
     }
   }
   return signers;

@@ -42,7 +42,7 @@ export function termsOf(config: GatewayConfig, file: string, signers?: string): 
   const { threshold, repository, branch, commit, signedCommits } = changes;
   return {
     ...{ threshold, repository, branch, commit, signedCommits },
-    signers: readAllowedSigners(signers ?? readFileSync(changes.signers, 'utf8')),
+    signers: readAllowedSigners(signers ?? readFileSync(changes.signers, 'utf8'), changes.signers),
     gateway: new URL(config.portal).hostname,
     files: governedFiles(config, file).map(({ name }) => name),
   };

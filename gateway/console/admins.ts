@@ -42,7 +42,7 @@ export function openAdmins({ config, signed, store, recorder, outbox, now }: Adm
   const signers = (): readonly Signer[] => {
     const current = signed() ?? file;
     if (current !== text) {
-      list = readAllowedSigners(current);
+      list = readAllowedSigners(current, admin?.signers);
       text = current;
     }
     return list;

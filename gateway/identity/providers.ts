@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { type JSONWebKeySet, jwtVerify } from 'jose';
 import * as oidc from 'openid-client';
 import type { ProviderConfig } from '#gateway/config';
-import { readPrivate } from '#gateway/state/private-files';
+import { readSecret } from '#gateway/state/private-files';
 import type { Claims, ClaimsError } from './claims.ts';
 import { type LogoutWish, readLogoutToken } from './logout-token.ts';
 import { ProviderReplyError, providerFetch } from './provider-http.ts';
@@ -187,7 +187,7 @@ export class Provider {
 }
 
 function secretOf({ clientSecret }: ProviderConfig): string | undefined {
-  return clientSecret === undefined ? undefined : readPrivate(clientSecret.file);
+  return clientSecret === undefined ? undefined : readSecret(clientSecret.file);
 }
 
 async function discover(config: ProviderConfig, fetch: oidc.CustomFetch): Promise<oidc.Configuration> {

@@ -2,7 +2,7 @@
 import { createPublicKey } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { readPrivate } from '#gateway/state/private-files';
+import { readPrivate, readSecret } from '#gateway/state/private-files';
 import { type CertificateAuthority, openAuthority, type RevokedCertificate } from './authority.ts';
 import { AuthorityDirectory, ownPassphrase } from './authority-directory.ts';
 import type { Constraints } from './certificate-writer.ts';
@@ -238,7 +238,7 @@ export function accessOf({ passphrase, pkcs11, tpm }: KeySettings, directory: st
   const file = passphrase ?? (existsSync(credential) ? credential : undefined);
   return {
     passphrase: file === undefined ? ownPassphrase(directory) : () => readPrivate(file),
-    pkcs11: pkcs11 && { ...pkcs11, pin: () => readPrivate(pkcs11.pin) },
+    pkcs11: pkcs11 && { ...pkcs11, pin: () => readSecret(pkcs11.pin) },
     tpm,
   };
 }

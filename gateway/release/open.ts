@@ -25,7 +25,7 @@ export async function openRelease(
 ): Promise<Measured | undefined> {
   if (release === undefined) return undefined;
   const root = installationRoot();
-  const signers = readAllowedSigners(readFileSync(release.signers, 'utf8'));
+  const signers = readAllowedSigners(readFileSync(release.signers, 'utf8'), release.signers);
   const { manifest, onDrift } = release;
   const measured = measure({ root, built: isBuilt(root), manifest, signers, now: now() });
   await recorder.record({ kind: 'code-measured', ...measured }, { durable: true });

@@ -20,6 +20,11 @@ export class LooseModeError extends Error {
   readonly code = 'loose-mode';
 }
 
+/** Without its secret a peer would be asked as if it wanted none. */
+class EmptySecretError extends Error {
+  readonly code = 'empty-secret';
+}
+
 /** Throws LooseModeError unless only who runs this may read and write `path`. */
 export function requirePrivate(path: string): void {
   const loose = looseness(path);
@@ -30,6 +35,14 @@ export function requirePrivate(path: string): void {
 export function readPrivate(path: string): string {
   requirePrivate(path);
   return readFileSync(path, 'utf8').replace(/\r?\n$/, '');
+}
+
+/** The same for a secret that somebody else gave us. Throws EmptySecretError, too. */
+export function readSecret(path: string): string {
+  const secret = readPrivate(path);
+  if (secret === '')
+    throw new EmptySecretError(`${path} is empty: it must hold the secret, and nothing else`);
+  return secret;
 }
 
 /** Throws what `writeWhole` would: before something is made that can be had only once, and is to be written there. */

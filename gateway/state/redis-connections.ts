@@ -6,7 +6,7 @@ import { type RedisOptions as AnyRedisOptions, Cluster, Redis } from 'ioredis';
 import { serverIdentity } from '#connectors/wire/server-identity';
 import type { RedisConfig } from './config.ts';
 import { StateError } from './error.ts';
-import { readPrivate } from './private-files.ts';
+import { readPrivate, readSecret } from './private-files.ts';
 import { adviceOn } from './redis-advice.ts';
 import { sentinelConnector } from './redis-sentinels.ts';
 
@@ -54,7 +54,7 @@ function target({ server, sentinel }: RedisConfig, tls: ConnectionOptions | unde
     Connector: sentinelConnector({
       ...known,
       ...{ tls, pause, connectTimeout: CONNECT_TIMEOUT, answerTimeout: ANSWER_TIMEOUT },
-      password: password && readPrivate(password.file),
+      password: password && readSecret(password.file),
     }),
   };
 }
@@ -76,7 +76,7 @@ function redisOptions({ username, password, tls, database }: RedisConfig): Redis
     // A primary that was demoted: look for the new one.
     reconnectOnError: (error) => error.message.startsWith('READONLY'),
     ...(username === undefined ? {} : { username }),
-    ...(password === undefined ? {} : { password: readPrivate(password.file) }),
+    ...(password === undefined ? {} : { password: readSecret(password.file) }),
     ...(secure === undefined ? {} : { tls: secure }),
   };
 }

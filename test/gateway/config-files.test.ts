@@ -78,4 +78,7 @@ test('no gateway starts without the secret of a provider, nor with one that othe
   assert.throws(open, { code: 'loose-mode' });
   chmodSync(at('secret'), 0o600);
   open();
+  // It would be asked as a client without a secret, and every sign-in refused.
+  writeFileSync(at('secret'), '\n');
+  assert.throws(open, { code: 'empty-secret', message: /secret is empty/ });
 });

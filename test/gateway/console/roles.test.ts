@@ -237,6 +237,12 @@ suite('admins', { skip: requires('ssh-keygen') }, () => {
     assert.equal((await ask('viewer', 'HEAD /v1/status'.replace('HEAD', 'DELETE'))).status, 404);
   });
 
+  test('a list that cannot be read is named with its line', () => {
+    const signers = join(bed.state, 'signers');
+    writeFileSync(signers, '# admins\nviewer ssh-ed25519 AAAA\n');
+    assert.throws(() => bed.appOf({ admin: { ...admin, signers } }), /\/signers, line 2: /);
+  });
+
   test('a list that lacks somebody who has a role is refused', () => {
     const roles = { ...admin.roles, viewer: ['eve@example.com'] };
     assert.throws(() => bed.appOf({ admin: { ...admin, roles } }), /has no key of eve@example\.com/);
