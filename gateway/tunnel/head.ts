@@ -13,19 +13,16 @@ export interface ResponseFraming {
 
 const DIGITS = /^\d{1,15}$/;
 
-/** Names nominated by `Connection`, lower case; undefined when it names only itself. */
-function nominated(headers: readonly string[]): Set<string> | undefined {
-  let names: Set<string> | undefined;
-  for (let i = 0; i < headers.length; i += 2) {
-    if ((headers[i] as string).toLowerCase() !== 'connection') continue;
-    for (const part of (headers[i + 1] as string).toLowerCase().split(',')) {
-      const name = part.trim();
-      if (name === '' || name === 'close' || name === 'keep-alive') continue;
-      names ??= new Set();
-      names.add(name);
-    }
+/** Adds the names that one `Connection` nominates to `names`, lower case; undefined while none was. */
+function nominated(value: string, names: Set<string> | undefined): Set<string> | undefined {
+  let all = names;
+  for (const part of value.toLowerCase().split(',')) {
+    const name = part.trim();
+    if (name === '' || name === 'close' || name === 'keep-alive') continue;
+    all ??= new Set();
+    all.add(name);
   }
-  return names;
+  return all;
 }
 
 /**
@@ -48,7 +45,7 @@ export function frameResponse(
     const value = headers[i + 1] as string;
     switch (name.toLowerCase()) {
       case 'connection':
-        hops ??= nominated(headers);
+        hops = nominated(value, hops);
         continue;
       case 'keep-alive':
       case 'proxy-connection':

@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { FRAME, frame } from '#connectors/wire/frame';
 import { openPrefix } from '#connectors/wire/open';
 import { IGNORE, type Stream } from '#connectors/wire/stream';
+import { frameResponse } from '#gateway/tunnel/head';
 import { ask, type Bed, bed } from './bed.ts';
 
 /** A bed whose only connector answers each stream with `answer`. */
@@ -105,6 +106,21 @@ for (const [what, answer, headSent] of broken) {
     assert.deepEqual([results[0]?.outcome, results[0]?.failure], ['failed', 'app-error']);
   });
 }
+
+test('a head costs what its length costs, whatever fields it has', () => {
+  for (const value of ['', 'close', 'x']) {
+    let reads = 0;
+    const fields = Array.from({ length: 1000 }, () => ['Connection', value]).flat();
+    const counted = new Proxy(fields, {
+      get(target, key) {
+        reads += 1;
+        return Reflect.get(target, key);
+      },
+    });
+    assert.deepEqual(frameResponse(counted, 200, false, true).headers, []);
+    assert.ok(reads < 10 * fields.length, `${value}: ${reads}`);
+  }
+});
 
 test('trailers cannot change how the message is read', async (t) => {
   const { port } = await lying(t, (stream) => {
