@@ -106,7 +106,8 @@ export class App {
           ALPNProtocols: ['http/1.1'],
           // TLS asks for no address: without a name the runtime would go by the host of the URL.
           checkServerIdentity: (_host, shown) => serverIdentity(this.serverName, shown),
-          ...(ca === undefined ? {} : { ca }),
+          // In a list, or an empty one would mean the system's.
+          ...(ca === undefined ? {} : { ca: [ca] }),
           ...(client === undefined ? {} : { cert: client.cert, key: client.key }),
           ...(spiffeId === undefined ? {} : { checkServerIdentity: hasId(spiffeId) }),
         })

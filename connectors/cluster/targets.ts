@@ -2,6 +2,7 @@
 // they change, or from the SPIFFE Workload API. It takes nothing from a gateway.
 import { readFileSync } from 'node:fs';
 import type { ConnectorAppConfig } from '../config.ts';
+import { holdsCertificate } from '../wire/certificates.ts';
 import type { Log } from '../wire/log.ts';
 import type { AppTarget } from './app.ts';
 import {
@@ -55,7 +56,8 @@ export class Targets {
       const now = (): readonly [id: string, target: AppTarget | undefined] => {
         if (last === undefined) return [id, undefined];
         const bundle = ca === undefined ? last.bundles.get(trustDomainOf(spiffeId ?? '')) : target.ca;
-        if (spiffeId !== undefined && bundle === undefined) {
+        // A trust domain without authorities is one that nobody is believed of.
+        if (spiffeId !== undefined && (bundle === undefined || bundle === '')) {
           log.warn({ app: id }, `${id} is not served: the Workload API vouches for nobody of ${spiffeId}`);
           return [id, undefined];
         }
@@ -119,11 +121,14 @@ function fixed({ url, ca, serverName, spiffeId, headTimeout }: ConnectorAppConfi
   };
 }
 
-/** @throws {TargetError} */
+/** Certificates. An empty text must never come to TLS, which would go by the system's authorities. @throws {TargetError} */
 export function readPem(path: string): string {
+  let text: string;
   try {
-    return readFileSync(path, 'utf8');
+    text = readFileSync(path, 'utf8');
   } catch (cause) {
     throw new TargetError(`${path} cannot be read: ${(cause as Error).message}`, { cause });
   }
+  if (!holdsCertificate(text)) throw new TargetError(`${path} holds no certificate in PEM`);
+  return text;
 }

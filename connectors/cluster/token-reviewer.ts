@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { Agent, request } from 'undici';
 import type { ClusterConfig } from '../config.ts';
+import { holdsCertificate } from '../wire/certificates.ts';
 import type { ResetCode } from '../wire/error.ts';
 import type { Log } from '../wire/log.ts';
 import type { OpenRequest } from '../wire/open.ts';
@@ -151,6 +152,8 @@ export class TokenReviewer {
   /** Both files are renewed while we run: the token within the hour, the CA when the cluster’s is rotated. */
   #credentials(): { readonly token: string; readonly dispatcher: Agent } {
     const ca = this.#read('ca');
+    if (!holdsCertificate(ca))
+      throw new ReviewFailure('app-unreachable', `${this.#config.ca} holds no certificate in PEM`);
     const token = this.#read('token').trim();
     if (!/^[\x21-\x7e]+$/.test(token))
       throw new ReviewFailure('app-unreachable', `${this.#config.token} holds no token`);

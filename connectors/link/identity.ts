@@ -3,6 +3,7 @@
 import { X509Certificate } from 'node:crypto';
 import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
+import { holdsCertificate } from '#connectors/wire/certificates';
 import { looseness } from '#connectors/wire/private-file';
 
 /** What a connector shows and believes. PEM. */
@@ -72,6 +73,10 @@ export function loadIdentity(directory: string): Identity | undefined {
   const certificate = CERTIFICATES.exec(both)?.[0];
   if (key === undefined || certificate === undefined) {
     const message = `${join(directory, IDENTITY)} does not hold a key and a certificate. Remove it and enrol again.`;
+    throw new StateError('unreadable', message);
+  }
+  if (!holdsCertificate(ca)) {
+    const message = `${join(directory, AUTHORITY)} does not hold the gateway’s authority. Remove the identity and enrol again.`;
     throw new StateError('unreadable', message);
   }
   return identityOf(key, certificate, ca);

@@ -77,6 +77,13 @@ test('a file that is gone is told, when it starts and later', async (t) => {
   await assert.rejects(review(await api.token('cart-1')), fails('app-unreachable', /token cannot be read/));
   writeFileSync(api.path('token'), ' \n');
   await assert.rejects(review(await api.token('cart-1')), fails('app-unreachable', /holds no token/));
+  writeFileSync(api.path('token'), 'connector-1');
+  writeFileSync(api.path('ca.crt'), '');
+  // An empty authority is not the system's.
+  await assert.rejects(
+    review(await api.token('cart-1')),
+    fails('app-unreachable', /ca\.crt holds no certificate/),
+  );
   rmSync(api.path('ca.crt'));
   assert.throws(
     () => new TokenReviewer('prod', api.config, { log, now: Date.now }),

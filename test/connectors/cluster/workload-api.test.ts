@@ -123,10 +123,31 @@ test('apps are served once the agent has spoken, and shown what it says from the
   assert.ok(first?.['both']?.client !== undefined && first['other']?.client === undefined);
   agent.send(await answer());
   await until('the next', () => changes.length === 2);
-  agent.send(await answer({}));
-  await until('one without the partner', () => changes.length === 3);
-  assert.deepEqual(served(changes[2]), ['both']);
-  assert.ok('other' in (changes[2] ?? {}), 'what was served of the other is taken away');
+  // TLS would take an empty bundle for that of the system.
+  for (const [said, federated] of [{}, { 'spiffe://partner.example': [] }].entries()) {
+    agent.send(await answer(federated));
+    await until('one without the partner', () => changes.length === 3 + said);
+    assert.deepEqual(served(changes.at(-1)), ['both']);
+    assert.ok('other' in (changes.at(-1) ?? {}), 'what was served of the other is taken away');
+  }
+});
+
+test('an authority that holds none is refused at the start', (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'sallyport-targets-'));
+  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  const ca = join(directory, 'ca.pem');
+  const app = { url: 'https://10.0.0.1', headTimeout: 1, ca };
+  for (const text of ['', 'none', '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n']) {
+    writeFileSync(ca, text);
+    assert.throws(
+      () =>
+        new Targets({
+          ...{ apps: { app }, now: Date.now, random: () => 0, onChange: () => {} },
+          log: { info: () => {}, warn: () => {}, error: () => {} },
+        }),
+      /ca\.pem holds no certificate in PEM/,
+    );
+  }
 });
 
 test('an app that is believed by the agent’s bundle may be shown a certificate in files', async (t) => {

@@ -54,6 +54,9 @@ test('an identity is kept whole, for its owner only, and refused when others cou
   const { certificate, key } = await authority.issueServer(['localhost'], 3_600_000);
   const identity = { key, certificate, ca: authority.certificate, notBefore: 0, notAfter: 0 };
   saveIdentity(state, identity);
+  saveIdentity(state, { ...identity, ca: '' });
+  assert.throws(() => loadIdentity(state), /ca\.pem does not hold the gateway’s authority/);
+  saveIdentity(state, identity);
   const found = loadIdentity(state) as Identity;
   assert.equal(found.key.trim(), key.trim());
   assert.equal(found.certificate.trim(), certificate.trim());
