@@ -69,6 +69,8 @@ interface Row {
   readonly end: bigint;
   readonly code: string;
   readonly v6: boolean;
+  readonly file: string;
+  readonly line: number;
 }
 
 function readRanges(file: string): Row[] {
@@ -77,23 +79,41 @@ function readRanges(file: string): Row[] {
     if (line.trim() === '') continue;
     const [start = '', end = '', code = ''] = line.trim().replaceAll('"', '').split(',');
     const v6 = isIPv6(start);
-    const usable = (v6 ? isIPv6(end) : isIPv4(start) && isIPv4(end)) && /^[A-Z]{2}$/.test(code);
-    if (!usable)
+    const addresses = v6 ? isIPv6(end) : isIPv4(start) && isIPv4(end);
+    // A zone id (`fe80::1%eth0`) is of one machine's interfaces.
+    if (!addresses || `${start}${end}`.includes('%') || !/^[A-Z]{2}$/.test(code))
       throw new CountryFileError(
         `${file}:${index + 1}: expected start,end,country like 192.0.2.0,192.0.2.255,DE`,
       );
-    rows.push({ start: numberOf(start), end: numberOf(end), code, v6 });
+    const row = { start: numberOf(start), end: numberOf(end), code, v6, file, line: index + 1 };
+    if (row.end < row.start)
+      throw new CountryFileError(`${file}:${index + 1}: the range ends before it starts`);
+    rows.push(row);
   }
   return rows;
 }
 
+/** In order and without overlaps: the search could find either of two ranges that hold an address. */
 function sorted(rows: Row[]): Ranges {
-  rows.sort((a, b) => (a.start < b.start ? -1 : 1));
-  return {
-    starts: rows.map(({ start }) => start),
-    ends: rows.map(({ end }) => end),
-    codes: rows.map(({ code }) => code),
-  };
+  rows.sort((a, b) => (a.start < b.start ? -1 : a.start > b.start ? 1 : 0));
+  const ranges = { starts: [] as bigint[], ends: [] as bigint[], codes: [] as string[] };
+  let last: Row | undefined;
+  for (const row of rows) {
+    if (last === undefined || row.start > last.end) {
+      ranges.starts.push(row.start);
+      ranges.ends.push(row.end);
+      ranges.codes.push(row.code);
+      last = row;
+    } else if (row.code !== last.code) {
+      throw new CountryFileError(
+        `${row.file}:${row.line}: a part of this range is in ${last.code} by ${last.file}:${last.line}; leave one of them out`,
+      );
+    } else if (row.end > last.end) {
+      ranges.ends[ranges.ends.length - 1] = row.end;
+      last = row;
+    }
+  }
+  return ranges;
 }
 
 function numberOf(address: string): bigint {

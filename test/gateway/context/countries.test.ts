@@ -50,6 +50,9 @@ for (const line of [
   'a,b,DE',
   '203.0.113.0,2001:db8::1,DE',
   '203.0.113.0,203.0.113.1,Germany',
+  '203.0.113.1,203.0.113.0,DE',
+  'fe80::1%eth0,fe80::2%eth0,DE',
+  '198.51.100.1,198.51.100.9,DE',
 ]) {
   test(`refuses a file with "${line}", naming the line`, () => {
     assert.throws(
@@ -60,6 +63,18 @@ for (const line of [
     );
   });
 }
+
+test('ranges of one country may overlap; those of two tell where the other one is', () => {
+  const known = countries('192.0.2.0,192.0.2.255,DE\n192.0.2.16,192.0.2.31,DE\n192.0.2.128,192.0.3.7,DE\n');
+  for (const address of ['192.0.2.20', '192.0.2.40', '192.0.2.200', '192.0.3.7'])
+    assert.equal(known.lookup(address), 'DE', address);
+  assert.equal(known.lookup('192.0.3.8'), undefined);
+  // A search would say DE of the first half, and nothing of what follows the range inside.
+  assert.throws(
+    () => countries('203.0.113.16,203.0.113.31,KP\n203.0.113.0,203.0.113.255,DE\n'),
+    /ranges\.csv:1: a part of this range is in DE by .*ranges\.csv:2; leave one of them out$/,
+  );
+});
 
 test('one host has one address', () => {
   const same: [string | undefined, string][] = [
