@@ -1,0 +1,94 @@
+// The names in a gateway's configuration, by which people, connectors and other gateways come: one by which nobody could
+// get in is refused, and one that is written in another way counts all the same.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { gatewaySchema } from '#gateway/config';
+import { formatProblems, readDocument } from '#policy/document';
+
+const GOOD = `version: 1
+policy: ./policy.yaml
+portal: https://access.example.com:8443
+identity:
+  providers:
+    - id: corp
+      name: Example Corp
+      issuer: https://id.example.com
+      clientId: sallyport
+      clientSecret: { file: ./secret }
+apps:
+  - id: wiki
+    name: Wiki
+    host: wiki.example.com
+    connectors: [berlin-1]
+`;
+
+function problems(text: string): string[] {
+  const reading = readDocument(gatewaySchema, text, 'gateway.yaml');
+  return reading.ok ? [] : formatProblems(reading.problems).split('\n');
+}
+
+const mistakes: readonly (readonly [string, string, string, RegExp])[] = [
+  [
+    'a portal by its address',
+    'https://access.example.com:8443',
+    'https://[2001:db8::1]:8443',
+    /^gateway\.yaml:3:9: .*a name, not an address/,
+  ],
+  [
+    'an app by its address',
+    'host: wiki.example.com',
+    'host: 192.0.2.7',
+    /^gateway\.yaml:14:11: .*a name, not an address/,
+  ],
+  [
+    'an issuer with a password',
+    'https://id.',
+    'https://me:hunter2@id.',
+    /^gateway\.yaml:8:15: expected an https URL without credentials/,
+  ],
+  ...['https://gw.example.com', 'gw.example.com:8444', '"*.example.com"', '"[::1]"', '"gw example"'].map(
+    (host): [string, string, string, RegExp] => [
+      `connectors that dial ${host}`,
+      'version: 1',
+      `version: 1\nconnectors: { hosts: [gw.example.com, "::1", 192.0.2.7, ${host}] }`,
+      /^gateway\.yaml:2:\d+: expected a host name or an address without scheme/,
+    ],
+  ),
+  [
+    'gateways that are told of a name which is in no certificate',
+    'version: 1',
+    'version: 1\nconnectors: { hosts: [gw.example.com], relay: "https://edge.example.com:8444" }',
+    /^gateway\.yaml:2:\d+: edge\.example\.com is not among `connectors\.hosts`/,
+  ],
+];
+for (const [name, from, to, expected] of mistakes) {
+  test(name, () => {
+    const found = problems(GOOD.replace(from, to));
+    assert.ok(
+      found.some((line) => expected.test(line)),
+      found.join('\n') || 'no problem was found',
+    );
+  });
+}
+
+test('an origin is what browsers send, with or without the slash that was written', () => {
+  const text = `${GOOD.replace(':8443', ':8443/')}    origins: ["https://pages.example.com/", "https://other.example.com"]\n`;
+  const reading = readDocument(gatewaySchema, text, 'gateway.yaml');
+  assert.ok(reading.ok);
+  const [app] = reading.value.apps;
+  assert.ok(app?.protocol === 'http');
+  assert.deepEqual(
+    [reading.value.portal, ...app.origins],
+    ['https://access.example.com:8443', 'https://pages.example.com', 'https://other.example.com'],
+  );
+});
+
+test('gateways reach each other by any of the names, however it is written', () => {
+  for (const [name, relay] of [
+    ['GW.example.com', 'https://gw.example.com'],
+    ['2001:db8::1', 'https://[2001:db8::1]:8444'],
+  ]) {
+    const connectors = `connectors: { hosts: ["${name}"], relay: "${relay}" }`;
+    assert.deepEqual(problems(GOOD.replace('version: 1', `version: 1\n${connectors}`)), []);
+  }
+});
