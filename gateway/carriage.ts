@@ -152,7 +152,8 @@ export class Carriage {
     const context = {
       ...{ session: session.id, subject, app: app.id, policy: ruling.policy },
       login: subject.kind === 'user' ? login : undefined,
-      ...{ device: input.device, deviceKey: bond?.key, risk: input.risk, wishes: app.assertion },
+      ...{ device: input.device, deviceKey: bond?.key, deviceBoot: bond?.boot },
+      ...{ risk: input.risk, wishes: app.assertion },
       ...{ address: input.network.address, acting },
       request: { method: clean.method, url, decision: id, trace: trace.id },
     };

@@ -223,9 +223,14 @@ export class ServiceExchange {
     if (session?.subject.id !== sub) {
       throw new DelegationError('delegation-session', 'the person has no such session any more');
     }
-    const bond =
-      device === undefined ? {} : { bond: { device: device.id, key: device.key, until: session.expiresAt } };
-    return { person: { ...session, ...bond }, network: this.#parts.connections.network(address), txn };
+    const network = this.#parts.connections.network(address);
+    if (device === undefined) return { person: session, network, txn };
+    const { id, ...proved } = device;
+    return {
+      person: { ...session, bond: { ...proved, device: id, until: session.expiresAt } },
+      network,
+      txn,
+    };
   }
 }
 

@@ -58,6 +58,8 @@ export interface AssertionContext {
   readonly device?: AccessRequest['device'];
   /** RFC 7638 thumbprint of the device's key that the session is bound to. */
   readonly deviceKey?: string | undefined;
+  /** The boot of the device in which that was. */
+  readonly deviceBoot?: string | undefined;
   readonly risk?: number | undefined;
   /** Where the subject's own connection comes from. */
   readonly address: string;
@@ -137,7 +139,7 @@ export class AssertionSigner {
 }
 
 function claimsOf(context: AssertionContext, edge: string): object {
-  const { session, subject, login, app, device, deviceKey, risk, address, certificate, acting } = context;
+  const { session, subject, login, app, device, risk, address, certificate, acting } = context;
   const { groups } = context.wishes;
   return {
     aud: app,
@@ -151,7 +153,7 @@ function claimsOf(context: AssertionContext, edge: string): object {
     amr: login?.amr,
     acr: login?.acr,
     act: { sub: edge, act: acting?.act },
-    device: device && deviceClaims(device, deviceKey),
+    device: device && deviceClaims(device, context),
     network: { address },
     risk,
     policy: { rev: context.policy },
@@ -162,8 +164,8 @@ function claimsOf(context: AssertionContext, edge: string): object {
 
 /** Whatever may change while a session lives: what was said before it changed is not said again. */
 function stateOf(context: AssertionContext): string {
-  const { policy, device, deviceKey, risk, subject, login, address, acting } = context;
-  const facts = [device, deviceKey, risk, acting];
+  const { policy, device, deviceKey, deviceBoot, risk, subject, login, address, acting } = context;
+  const facts = [device, deviceKey, deviceBoot, risk, acting];
   const known = facts.some((fact) => fact !== undefined) ? JSON.stringify(facts) : '';
   return `${policy} ${login?.at ?? subject.id} ${address} ${known}`;
 }
@@ -176,8 +178,11 @@ function decisionOf({ policy, request }: AssertionContext): object {
   return { policy: { rev: policy, decision: request.decision } };
 }
 
-function deviceClaims({ id, ...posture }: NonNullable<AccessRequest['device']>, key?: string): object {
+function deviceClaims(
+  { id, ...posture }: NonNullable<AccessRequest['device']>,
+  { deviceKey: key, deviceBoot: boot }: AssertionContext,
+): object {
   const { quotedAt, ...facts } = posture;
   const at = quotedAt === undefined ? {} : { quotedAt: Math.floor(quotedAt / 1000) };
-  return { id, key, posture: { ...facts, ...at } };
+  return { id, key, boot, posture: { ...facts, ...at } };
 }

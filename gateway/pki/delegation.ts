@@ -56,8 +56,8 @@ export interface Passed {
   readonly scope?: readonly string[] | undefined;
   /** Where the person's own connection came from. */
   readonly address: string;
-  /** The device that was known of the person: its id, and the thumbprint of its key. */
-  readonly device?: { readonly id: string; readonly key: string } | undefined;
+  /** The device that was known of the person: its id, the thumbprint of its key, and the boot in which it was shown. */
+  readonly device?: { readonly id: string; readonly key: string; readonly boot?: string } | undefined;
 }
 
 /** What an assertion says to the service that exchanges it. */
@@ -168,11 +168,13 @@ function passed(payload: JWTPayload): Passed {
   if (scope !== undefined && typeof scope !== 'string') throw claims('scope');
   const { address } = (network ?? {}) as { readonly address?: unknown };
   if (typeof address !== 'string') throw claims('network');
-  const known = device as { id: string; key?: string } | undefined;
+  const { id, key, boot } = (device ?? {}) as { id?: string; key?: string; boot?: string };
   return {
     ...{ sub, sid, txn, act: act as Actor, address },
     ...(scope === undefined ? {} : { scope: scope.split(' ') }),
-    ...(known?.key === undefined ? {} : { device: { id: known.id, key: known.key } }),
+    ...(id === undefined || key === undefined
+      ? {}
+      : { device: { id, key, ...(boot === undefined ? {} : { boot }) } }),
   };
 }
 

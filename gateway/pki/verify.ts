@@ -73,6 +73,8 @@ export interface AssertionClaims extends JWTPayload {
   readonly device?: {
     readonly id: string;
     readonly key?: string;
+    /** Another one after each restart. */
+    readonly boot?: string;
     readonly posture: Readonly<Record<string, unknown>>;
   };
   /** Where the subject's own connection comes from. */

@@ -27,9 +27,15 @@ describe('a token that is used', () => {
   });
 
   test('brings the device that the assertion told of, by its key', async () => {
-    const subject_token = bed.assertion({ device: { id: 'laptop-7', attested: true }, deviceKey: 'thumb' });
-    const acting = await bed.use(await bed.token({ subject_token }));
-    assert.deepEqual([acting?.person.bond?.device, acting?.person.bond?.key], ['laptop-7', 'thumb']);
+    const device = { id: 'laptop-7', attested: true };
+    const shown = async (deviceBoot?: string) => {
+      const subject_token = bed.assertion({ device, deviceKey: 'thumb', deviceBoot });
+      const { until: _, ...bond } = (await bed.use(await bed.token({ subject_token })))?.person.bond ?? {};
+      return bond;
+    };
+    // With the boot in which it was shown: without it, it would count as restarted since.
+    assert.deepEqual(await shown('7.0'), { device: 'laptop-7', key: 'thumb', boot: '7.0' });
+    assert.deepEqual(await shown(), { device: 'laptop-7', key: 'thumb' });
   });
 
   const cases: readonly [what: string, code: string, use: () => Promise<unknown>, set?: () => void][] = [

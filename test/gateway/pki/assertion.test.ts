@@ -66,10 +66,13 @@ describe('what an assertion says', () => {
 
   test('the device, its posture and the risk, where they are known', async () => {
     const device = { id: 'laptop-7', attested: true, secureBoot: true, quotedAt: clock.time };
-    const claims = await verify(signer.assertion({ ...CONTEXT, device, deviceKey: 'thumb', risk: 12 }));
+    const claims = await verify(
+      signer.assertion({ ...CONTEXT, device, deviceKey: 'thumb', deviceBoot: '7.0', risk: 12 }),
+    );
     assert.deepEqual(claims.device, {
       id: 'laptop-7',
       key: 'thumb',
+      boot: '7.0',
       posture: { attested: true, secureBoot: true, quotedAt: clock.time / 1000 },
     });
     assert.equal(claims.risk, 12);
