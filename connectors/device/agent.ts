@@ -45,7 +45,14 @@ export async function startAgent(options: AgentOptions, port: number): Promise<R
     {
       ...options,
       tpm: device.tpm,
-      occasion: token,
+      // What cannot be read is told of where it is needed.
+      occasion: () => {
+        try {
+          return token();
+        } catch {
+          return undefined;
+        }
+      },
       attest: () => {
         const held = token();
         const signedIn = held === undefined ? {} : { token: held };

@@ -90,3 +90,26 @@ describe('the agent on loopback', () => {
     assert.match(failures[0] ?? '', /no TPM answers at 127.0.0.1:1/);
   });
 });
+
+test('an agent whose sign-in is not safe to read says so and goes on', async () => {
+  let unsafe = true;
+  const { promise: said, resolve: say } = Promise.withResolvers<string>();
+  const { promise: asked, resolve: ask } = Promise.withResolvers<string>();
+  const agent = await startAgent(
+    {
+      ...{ device, agent: portalAgent(undefined), eventLog: '/nowhere' },
+      token() {
+        if (unsafe) throw new Error('others could read it');
+        ask('asked again');
+        return undefined;
+      },
+      ...{ now: Date.now, random: () => 0, onResult: () => undefined },
+      onFailure: (error) => say(error.message),
+    },
+    0,
+  );
+  assert.match(await said, /no TPM answers/);
+  unsafe = false;
+  assert.equal(await asked, 'asked again');
+  await agent.close();
+});
