@@ -11,7 +11,7 @@ import {
 import { attest, introduce, openCredential } from './attester.ts';
 import { readEventLog } from './event-log.ts';
 import type { DeviceState } from './key-store.ts';
-import { callPortal } from './portal.ts';
+import { askPortal, callPortal } from './portal.ts';
 import { provenHeaders } from './proof.ts';
 
 export interface Enrolling {
@@ -56,7 +56,10 @@ export interface Attesting {
   readonly now: () => number;
 }
 
-/** Proves this machine's state. @throws {PortalError} {TpmError} {EventLogError} {EvidenceError} */
+/** Clocks may be this far apart before the gateway's counts; it says it in whole seconds. */
+const SAME_TIME = 5_000;
+
+/** Proves this machine's state. `expiresAt` of the result is by this machine's clock. @throws {PortalError} {TpmError} {EventLogError} {EvidenceError} */
 export async function attestDevice(attesting: Attesting): Promise<AttestationReply> {
   const { device, agent, token, port, connector, now } = attesting;
   const eventLog = readEventLog(attesting.eventLog);
@@ -68,9 +71,11 @@ export async function attestDevice(attesting: Attesting): Promise<AttestationRep
     token === undefined ? {} : await provenHeaders(device, { method: 'POST', url, token }, now());
   // The challenge stands in the address too: nobody else may bring as much as an event log.
   const query = `?challenge=${nonce.toString('base64url')}${port === undefined ? '' : `&agent=${port}`}`;
-  const reply = await callPortal({ ...call, step: 'attest', query, headers }, async (exporter) => ({
+  const { body, at } = await askPortal({ ...call, step: 'attest', query, headers }, async (exporter) => ({
     device: device.device,
     ...(await attest(device.tpm, device.keys, { nonce, eventLog, exporter, connector })),
   }));
-  return decodeAttestationReply(reply);
+  const result = decodeAttestationReply(body);
+  const ahead = at - now();
+  return Math.abs(ahead) > SAME_TIME ? { ...result, expiresAt: result.expiresAt - ahead } : result;
 }

@@ -17,6 +17,8 @@ export interface Freshening {
   readonly tpm: string;
   /** Epoch milliseconds. */
   readonly now: () => number;
+  /** Monotonic milliseconds; `performance.now` if absent. */
+  readonly clock?: () => number;
   /** 0 to 1, evenly. */
   readonly random: () => number;
   /** Proves the machine's state once. */
@@ -27,13 +29,13 @@ export interface Freshening {
   onFailure(error: Error): void;
 }
 
-/** Resolves once it is stopped. */
+/** Resolves once it is stopped. `expiresAt` of a result is by this machine's clock. */
 export async function keepFresh(options: Freshening, stop: AbortSignal): Promise<void> {
-  const { tpm, now, random } = options;
+  const { tpm, now, random, clock = () => performance.now() } = options;
   let retry = FIRST_RETRY;
   while (!stop.aborted) {
     const occasion = options.occasion();
-    let next: number;
+    let pause: number;
     let seen: string | undefined;
     try {
       // Before the quote: a change while it is made is seen after it.
@@ -44,15 +46,18 @@ export async function keepFresh(options: Freshening, stop: AbortSignal): Promise
       // What is not well may be mended elsewhere: an admin approves the machine, or a baseline.
       const life = (result.expiresAt - now()) * RENEW_AT;
       const wait = result.status === 'affirming' ? life : Math.min(life, LAST_RETRY);
-      next = now() + Math.max(WATCH_INTERVAL, wait * (0.9 + random() * 0.1));
+      pause = Math.max(WATCH_INTERVAL, wait * (0.9 + random() * 0.1));
     } catch (error) {
       if (stop.aborted) return;
       options.onFailure(error as Error);
-      next = now() + retry * (0.5 + random() / 2);
+      pause = retry * (0.5 + random() / 2);
       retry = Math.min(LAST_RETRY, retry * 2);
     }
-    while (!stop.aborted && now() < next) {
-      await sleep(Math.max(1, Math.min(WATCH_INTERVAL, next - now())), undefined, { signal: stop }).catch(
+    // By both clocks: one stands still while the machine sleeps, and the other one may be set back.
+    const until = [now() + pause, clock() + pause] as const;
+    const left = (): number => Math.min(until[0] - now(), until[1] - clock());
+    while (!stop.aborted && left() > 0) {
+      await sleep(Math.max(1, Math.min(WATCH_INTERVAL, left())), undefined, { signal: stop }).catch(
         () => undefined,
       );
       if (options.occasion() !== occasion) break;

@@ -27,6 +27,10 @@ export type DeviceStep = keyof typeof DEVICE_PATHS;
 /** What a request holds; made once the connection it goes over is known. */
 export type Content = (exporter: Buffer) => object | Promise<object>;
 
+interface Dated extends Reply {
+  readonly at: number;
+}
+
 export interface PortalCall {
   readonly portal: string;
   readonly agent: Agent;
@@ -37,7 +41,15 @@ export interface PortalCall {
 
 /** The answer's JSON, of any status below 300. @throws {PortalError} */
 export async function callPortal(call: PortalCall, content: Content): Promise<unknown> {
-  const { status, body } = await send(call, content).catch((cause: Error) => {
+  return (await askPortal(call, content)).body;
+}
+
+/** The same with the gateway's own time, in epoch milliseconds: NaN where it does not say. @throws {PortalError} */
+export async function askPortal(
+  call: PortalCall,
+  content: Content,
+): Promise<{ readonly body: unknown; readonly at: number }> {
+  const { status, body, at } = await send(call, content).catch((cause: Error) => {
     if (cause instanceof PortalError || 'code' in cause === false) throw cause;
     throw new PortalError(
       'unreachable',
@@ -48,16 +60,16 @@ export async function callPortal(call: PortalCall, content: Content): Promise<un
       },
     );
   });
-  if (status < 300) return body;
+  if (status < 300) return { body, at };
   const { error, message, remedy } = (body ?? {}) as Record<string, unknown>;
   const words = [message, remedy].filter((text) => typeof text === 'string').join(' ');
   const why = words === '' ? `${call.portal} answered ${status}` : words;
   throw new PortalError(typeof error === 'string' ? error : 'refused', why, status);
 }
 
-function send({ portal, agent, step, query = '', headers }: PortalCall, content: Content): Promise<Reply> {
+function send({ portal, agent, step, query = '', headers }: PortalCall, content: Content): Promise<Dated> {
   const url = new URL(DEVICE_PATHS[step] + query, portal);
-  const { promise, resolve, reject } = Promise.withResolvers<Reply>();
+  const { promise, resolve, reject } = Promise.withResolvers<Dated>();
   const outgoing = request(url, {
     agent,
     method: 'POST',
@@ -102,7 +114,8 @@ function send({ portal, agent, step, query = '', headers }: PortalCall, content:
       text += chunk;
       if (text.length > REPLY_LIMIT) outgoing.destroy(new Error('the reply is too large'));
     });
-    reply.once('end', () => resolve({ status: reply.statusCode ?? 0, body: parsed(text) }));
+    const at = Date.parse(reply.headers.date ?? '');
+    reply.once('end', () => resolve({ status: reply.statusCode ?? 0, body: parsed(text), at }));
     reply.once('error', reject);
   });
   return promise;
