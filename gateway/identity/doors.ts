@@ -37,15 +37,16 @@ export class Doors {
     return door?.host === host ? door : undefined;
   }
 
-  /** Ties the door that a secret opens on `host` to a device. False if it opens nothing any more. */
+  /**
+   * Ties the door that a secret opens on `host` to a device. False if it opens nothing any more, or is tied to another:
+   * whoever holds a copy of the secret may come at the same time.
+   */
   async bind(secret: string, host: string, session: LiveSession, bond: DeviceBond): Promise<boolean> {
     const hash = hashSecret(secret);
-    const done = await this.#store.replace(
-      'door',
-      hash,
-      { session: session.id, host, bond },
-      session.expiresAt,
-    );
+    const done = await this.#store.update('door', hash, (current) => {
+      const free = current !== undefined && (current.bond?.device ?? bond.device) === bond.device;
+      return free ? { value: { session: session.id, host, bond }, expiresAt: session.expiresAt } : undefined;
+    });
     await this.#changed(hash);
     return done;
   }

@@ -44,7 +44,7 @@ export class Terminals {
     if (session.bond !== undefined && session.bond.key !== key) {
       throw new ProofError(
         'proof-other-key',
-        'The proof was made with another key than the sign-in is bound to.',
+        'The proof was made with another key than the sign-in is bound to. Sign in again: sallyport login.',
       );
     }
     return { session, token };

@@ -139,6 +139,22 @@ describe('a terminal', () => {
     const jwk = others.publicKey.export({ format: 'jwk' });
     const foreign = proofFor(token, { header: { jwk }, signer: others.privateKey });
     await assert.rejects(ask(token, 'DPoP', foreign), code('proof-other-key'));
+    await assert.rejects(
+      ask(token, 'DPoP', proofFor(token, { header: { jwk }, signer: others.privateKey })),
+      /Sign in again: sallyport login/,
+    );
+  });
+
+  test('stays with the device it met first, also where both come before that is known everywhere', async () => {
+    const { token, session } = await signedIn();
+    const bond = (device: string) => ({ device, key: `key of ${device}`, until: session.expiresAt });
+    const bound = await Promise.all([
+      sessions.doors.bind(token, CLI_DOOR, session, bond('one')),
+      sessions.doors.bind(token, CLI_DOOR, session, bond('another')),
+    ]);
+    assert.deepEqual(bound, [true, false]);
+    assert.deepEqual((await sessions.doors.find(token, CLI_DOOR))?.bond, bond('one'));
+    assert.equal(await sessions.doors.bind(token, CLI_DOOR, session, bond('one')), true);
   });
 
   test('whose door was closed opens nothing, and cannot be bound any more', async () => {
