@@ -106,7 +106,7 @@ export function deviceAdmin(desk: DeviceDesk, connectorNames: ReadonlySet<string
 }
 
 function baseline(c: Context, found: object | undefined): Response {
-  const message = 'There is no such baseline. `sallyport device baselines` lists them.';
+  const message = 'There is no such baseline. `sallyport device baseline` lists them.';
   return found === undefined ? c.json({ error: 'baseline-unknown', message }, 404) : c.json(found);
 }
 

@@ -56,7 +56,7 @@ const OTHER_KEY: StandingReason = {
 
 const REBOOTED: StandingReason = {
   code: 'rebooted',
-  message: 'The device was restarted since you signed in.',
+  message: 'The device was restarted, or was suspended, since you signed in.',
   remedy: 'Sign out and in again, if the app asks for it.',
 };
 

@@ -123,6 +123,23 @@ test('every command that a page shows exists, with its subcommand and its option
   assert.deepEqual(wrong, []);
 });
 
+test('every command that a message names exists, with its subcommand', async () => {
+  const wrong: string[] = [];
+  for (const file of globSync('{bin,connectors,gateway,policy,siem}/**/*.ts', { cwd: root })) {
+    const text = readFileSync(join(root, file), 'utf8');
+    for (const [shown, name, subcommand] of text.matchAll(
+      /`sallyport ([a-z-]+)(?: ([a-z][a-z-]*))?(?! \$\{)(?=[ `\\])/g,
+    )) {
+      const command = commands.find((one) => one.name === name);
+      const subcommands = Object.keys((await command?.load())?.subcommands ?? {});
+      const unknown = subcommand !== undefined && subcommands.length > 0 && !subcommands.includes(subcommand);
+      if (name !== 'completion' && name !== 'help' && (command === undefined || unknown))
+        wrong.push(`${file}: ${shown}`);
+    }
+  }
+  assert.deepEqual(wrong, []);
+});
+
 suite('examples marked `sh run` run, from top to bottom of their page', () => {
   const runnable = fences.filter(({ info }) => info[0] === 'sh' && info.includes('run'));
   for (const page of new Set(runnable.map((fence) => fence.page))) {
