@@ -105,6 +105,8 @@ export interface DeviceRevocation {
 /** The machine that attested over a connector's certificate, keyed by the SHA-256 of that key's SPKI in hex. */
 export interface ConnectorBond {
   readonly device: string;
+  /** Name of the attestation key it was enrolled with by then, hex; earlier versions did not say. */
+  readonly akName?: string;
 }
 
 /** The last quote that was accepted, and what came of it. Keyed by the device's id. */

@@ -121,7 +121,8 @@ export class Verifier implements DeviceVerifier {
       });
       await this.#keep(posture, last);
       if (via !== undefined) {
-        await store.put('connectorBond', via.key.toString('hex'), { device }, via.notAfter);
+        const bond = { device, akName: record.binding.akName };
+        await store.put('connectorBond', via.key.toString('hex'), bond, via.notAfter);
       }
       return posture.appraisal;
     } catch (refusal) {
@@ -168,9 +169,10 @@ export class Verifier implements DeviceVerifier {
     const { store } = this.#options;
     const bond = await store.get('connectorBond', key);
     if (bond === undefined) return undefined;
-    // A TPM that was enrolled anew since, for something else, says nothing of this connector.
+    // A TPM that was enrolled anew since says nothing over this certificate until it attests over it again.
     const record = await store.get('device', bond.device);
-    return record?.connector === name ? this.posture(bond.device) : undefined;
+    const same = bond.akName === undefined || bond.akName === record?.binding.akName;
+    return same && record?.connector === name ? this.posture(bond.device) : undefined;
   }
 
   async approve(device: string, by: string): Promise<ListedDevice> {

@@ -62,6 +62,20 @@ describe("a connector's machine", () => {
     assert.equal(await lab.verifier.connectorPosture(KEY), undefined);
   });
 
+  test('that is enrolled anew counts for no certificate it attested over before', async () => {
+    const { device, tpm } = await machine();
+    await lab.verifier.forget(device);
+    const other = { ...RACK, key: Buffer.alloc(32, 2) };
+    // As after a theft: the TPM is the same, its keys and the connector's certificate are not.
+    const again = Object.assign(new SoftwareTpm(), { ek: tpm.ek, ekPublic: tpm.ekPublic });
+    assert.equal((await lab.enrol(again, { connector: RACK.name })).device, device);
+    await lab.attest(device, again, { connector: other }, { connector: other });
+    assert.ok(await lab.verifier.connectorPosture({ ...KEY, key: other.key.toString('hex') }));
+    assert.equal(await lab.verifier.connectorPosture(KEY), undefined);
+    await lab.attest(device, again, { connector: RACK }, { connector: RACK });
+    assert.ok(await lab.verifier.connectorPosture(KEY));
+  });
+
   test('of a person is taken over no connector, however it was made', async () => {
     const { device, tpm } = await lab.ready();
     for (const connector of [RACK, undefined]) {
