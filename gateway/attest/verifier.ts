@@ -182,9 +182,13 @@ export class Verifier implements DeviceVerifier {
     if ((await store.get('deviceRevocation', device)) !== undefined) {
       throw new AttestationRefusal('device-revoked', device);
     }
-    const approved: DeviceRecord = { ...record, approvedAt: now(), approvedBy: by };
-    if (!(await store.replace('device', device, approved)))
-      throw new AttestationRefusal('device-unknown', device);
+    // As it was looked at: a TPM that was enrolled anew meanwhile has other keys, and nobody has seen them.
+    const approved = await store.update('device', device, (current) =>
+      current?.binding.akName === record.binding.akName
+        ? { value: { ...current, approvedAt: now(), approvedBy: by } }
+        : undefined,
+    );
+    if (!approved) throw new AttestationRefusal('device-unknown', device);
     return this.#existing(device);
   }
 

@@ -40,6 +40,26 @@ describe('a device among many', () => {
     assert.equal((await lab.verifier.find(device))?.state, 'revoked');
   });
 
+  test('that is enrolled anew while it is approved keeps its new keys, and waits', async () => {
+    const before = new SoftwareTpm();
+    const { device } = await lab.enrol(before, { approved: false });
+    const after = Object.assign(new SoftwareTpm(), { ek: before.ek, ekPublic: before.ekPublic });
+    const { get } = lab.store;
+    lab.store.get = async (kind, key) => {
+      const found = await get.call(lab.store, kind, key);
+      if (kind === 'deviceRevocation') {
+        lab.store.get = get;
+        await lab.another().forget(device);
+        await lab.enrol(after, { approved: false });
+      }
+      return found as never;
+    };
+    await assert.rejects(lab.verifier.approve(device, 'admin'), refusal('device-unknown'));
+    const known = await lab.verifier.find(device);
+    assert.equal(known?.state, 'pending');
+    assert.equal(known?.binding.akPublic, after.akPublic.toString('base64url'));
+  });
+
   test('of fifty right answers to one enrolment, exactly one enrols', async () => {
     const tpm = new SoftwareTpm();
     const { enrolment, credentialBlob, encryptedSecret } = await lab.verifier.enrol({
