@@ -19,14 +19,25 @@ export function isCanonicalPath(path: string): boolean {
 /** The path in lower case, decoded, without path parameters, empty segments or a slash at the end. */
 export function foldPath(path: string): string {
   if (!needsFolding(path)) return path;
-  const plain = path.replace(/%[0-9A-Fa-f]{2}/g, (encoded) =>
-    String.fromCharCode(Number.parseInt(encoded.slice(1), 16)),
-  );
+  const plain = path.includes('%') ? decoded(path) : path;
   const segments = plain.split('/').map((segment) => segment.split(';', 1)[0] ?? '');
   return `/${segments
     .filter((segment) => segment !== '')
-    .join('/')
-    .toLowerCase()}`;
+    .map(foldSegment)
+    .join('/')}`;
+}
+
+/** What is no UTF-8 becomes the same sign in a path and in a pattern: a deny may hold for more, and never for less. */
+function decoded(path: string): string {
+  return path.replace(/(?:%[0-9A-Fa-f]{2})+/g, (encoded) =>
+    Buffer.from(encoded.replaceAll('%', ''), 'hex').toString('utf8'),
+  );
+}
+
+/** Letters that only look different (full width, the Kelvin sign) are one, unless that made two segments of one. */
+function foldSegment(segment: string): string {
+  const folded = segment.normalize('NFKC').toLowerCase();
+  return folded.includes('/') ? segment.toLowerCase() : folded;
 }
 
 /** One compiled pattern. `null` in place of a segment stands for any one segment. */

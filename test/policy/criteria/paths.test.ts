@@ -69,6 +69,21 @@ test('a deny holds however a lenient application could be talked into the same p
   }
 });
 
+test('a deny holds for letters beyond ASCII in either case, composed or not, and of any width', () => {
+  const policy = policyOf(
+    'version: 1\napps: [app]\nrules:\n  - { id: open, allow: app, who: everyone }\n  - { id: shut, deny: app, paths: [/%C3%BCbung/**, /keys, "/one/*"] }',
+  );
+  const kelvin = '%E2%84%AA';
+  for (const path of [
+    ...['/%C3%BCbung', '/%C3%9Cbung/x', '/%C3%9CBUNG', '/U%CC%88bung', `/${kelvin}eys`, '/%EF%BD%8Beys'],
+    // A slash of full width stays in its segment.
+    ...['/one/a%EF%BC%8Fb', '/one/%FF'],
+  ])
+    assert.equal(verdict(policy, requestWith(at(path))), 'deny', path);
+  for (const path of ['/%C3%B6bung', '/ubung', '/one/a/b'])
+    assert.equal(verdict(policy, requestWith(at(path))), 'allow', path);
+});
+
 test('an allow is read to the letter', () => {
   const policy = policyOf(
     'version: 1\napps: [app]\nrules:\n  - { id: a, allow: app, who: everyone, paths: [/Users] }',
