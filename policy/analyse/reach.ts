@@ -26,7 +26,7 @@ export function waysInto(policy: Policy, app: string): Way[] | undefined {
   const rules = policy.compiled.byApp.get(app);
   if (rules === undefined) return undefined;
   return rules.allow
-    .filter((rule) => !rules.deny.some((deny) => ruleCovers(deny, rule)))
+    .filter((rule) => isGrant(rule) && !rules.deny.some((deny) => ruleCovers(deny, rule)))
     .map((rule) => way(app, rule, rules.deny));
 }
 
@@ -38,9 +38,14 @@ export function waysOf(policy: Policy, subject: Subject): Way[] {
     const { allow = [], deny = [] } = policy.compiled.byApp.get(app) ?? {};
     const applying = deny.filter(names);
     return allow
-      .filter((rule) => names(rule) && !applying.some((one) => ruleCovers(one, rule, 'who')))
+      .filter((rule) => isGrant(rule) && names(rule) && !applying.some((one) => ruleCovers(one, rule, 'who')))
       .map((rule) => way(app, rule, applying));
   });
+}
+
+/** What masks answers is not carried out: nobody gets in by it. */
+function isGrant({ decision }: Rule): boolean {
+  return decision.obligations?.redact === undefined;
 }
 
 function way(app: string, rule: Rule, deny: readonly Rule[]): Way {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { diff } from '#policy/analyse/diff';
+import { waysInto, waysOf } from '#policy/analyse/reach';
 import type { AccessRequest } from '#policy/input';
 import { readPolicy } from '#policy/read';
 import { replay } from '#policy/replay';
@@ -132,4 +133,20 @@ test('what a shadow rule would do is said with what it asks', () => {
     [{ rule: 's', would: 'allow' }],
     'another rule lets it through',
   );
+});
+
+test('reach says what a rule asks of those it lets in, and names no rule that lets in nobody', () => {
+  const policy =
+    policyOf(`${HEAD}  - { id: a, allow: app, who: everyone, readOnly: true, maxSession: 8h, rate: { limit: 5/1m, by: [user, address] } }
+  - { id: b, allow: app, who: everyone, when: { mfa: 8h }, stepUp: { mfa: 15m, phishingResistant: true }, record: true }
+  - { id: c, allow: app, who: everyone, redact: cards }`);
+  const expected = [
+    ['a', 'only GET, HEAD, OPTIONS; at most 5 in 1m for each user and address; signed in at most 8h ago'],
+    [
+      'b',
+      'mfa at most 8h ago; step-up at most 15m ago; step-up with a security key, passkey in hardware or smart card; recorded',
+    ],
+  ];
+  for (const ways of [waysInto(policy, 'app') ?? [], waysOf(policy, stale.subject)])
+    assert.deepEqual(ways.map(({ rule, conditions }) => [rule, ...conditions]).sort(), expected);
 });
