@@ -13,6 +13,7 @@ import {
 } from '#connectors/wire/token-review';
 import type { Log } from '#siem/log';
 import type { GatewayConfig, ServicesConfig } from './config.ts';
+import { readAuthorities } from './identity/authorities.ts';
 import { providerFetch } from './identity/provider-http.ts';
 import { ProviderKeys } from './identity/provider-keys.ts';
 import { ServiceTokens } from './identity/service-tokens.ts';
@@ -125,7 +126,7 @@ function asking(
 
 /** Gets a document from an https address, bounded in time and size. */
 function textAt(ca: string | undefined): (url: string) => Promise<string> {
-  const fetchBounded = providerFetch(ca === undefined ? undefined : readFileSync(ca, 'utf8'));
+  const fetchBounded = providerFetch(ca === undefined ? undefined : readAuthorities(ca));
   return async (url) => {
     const reply = await fetchBounded(url, { method: 'GET', headers: {}, body: null, redirect: 'manual' });
     if (reply.status !== 200) throw new Error(`${url} answered ${reply.status}`);

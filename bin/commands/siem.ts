@@ -12,7 +12,13 @@ import { type Line, readLines, readOutbox } from '#siem/outbox/read';
 import { readCursor } from '#siem/ship/cursor';
 import { byHalves } from '#siem/ship/halves';
 import { bytesAfter, lagSecondsAt } from '#siem/ship/shipping';
-import { CredentialError, createSink, elasticsearchCredentials, readCredential } from '#siem/sinks/create';
+import {
+  CredentialError,
+  createSink,
+  elasticsearchCredentials,
+  readCredential,
+  requireReadable,
+} from '#siem/sinks/create';
 import { authorizationOf } from '#siem/sinks/elasticsearch';
 import { setupRequests } from '#siem/sinks/elasticsearch-setup';
 import { HttpReceiver } from '#siem/sinks/http';
@@ -269,6 +275,7 @@ async function setup(wanted: SinkConfig, options: Options): Promise<number> {
   const file = options['api-key-file'];
   const credentials =
     file === undefined ? elasticsearchCredentials(wanted) : { apiKey: readCredential(file) };
+  requireReadable(wanted);
   const http = new HttpReceiver(wanted);
   try {
     await setUp(

@@ -138,7 +138,10 @@ function identityOf({ svids, federated }: SvidsMessage): WorkloadIdentity {
   if (svid === undefined) throw new WorkloadMessageError('it knows no SVID for this process');
   const { spiffeId, chain, key, bundle } = svid;
   const client = clientCertificate(pem('CERTIFICATE', ...chain), pem('PRIVATE KEY', key), spiffeId);
-  const all = [...federated, [trustDomainOf(spiffeId), bundle] as const];
+  // Without an authority nobody is vouched for.
+  const all = [...federated, [trustDomainOf(spiffeId), bundle] as const].filter(
+    ([, ders]) => ders.length > 0,
+  );
   const bundles = all.map(([name, ders]) => [trustDomainOf(name), pem('CERTIFICATE', ...ders)] as const);
   return { spiffeId, client, bundles: new Map(bundles) };
 }

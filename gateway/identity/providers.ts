@@ -1,9 +1,9 @@
 // The OpenID providers people sign in with: authorization code, PKCE, state, nonce and iss, by openid-client.
-import { readFileSync } from 'node:fs';
 import { type JSONWebKeySet, jwtVerify } from 'jose';
 import * as oidc from 'openid-client';
 import type { ProviderConfig } from '#gateway/config';
 import { readSecret } from '#gateway/state/private-files';
+import { readAuthorities } from './authorities.ts';
 import type { Claims, ClaimsError } from './claims.ts';
 import { type LogoutWish, readLogoutToken } from './logout-token.ts';
 import { ProviderReplyError, providerFetch } from './provider-http.ts';
@@ -61,14 +61,14 @@ export class Provider {
   #failedAt = Number.NEGATIVE_INFINITY;
   #cutOff = false;
 
-  /** Throws what the file system says of its files, and LooseModeError if others can read its secret. */
+  /** Throws what the file system says of its files, AuthoritiesError, and LooseModeError if others can read its secret. */
   constructor(config: ProviderConfig, redirectUri: string, now: () => number) {
     // Read when the provider is first asked; but that it cannot be is for whoever starts the gateway to hear.
     secretOf(config);
     this.config = config;
     this.redirectUri = redirectUri;
     this.#now = now;
-    const fetch = providerFetch(config.ca === undefined ? undefined : readFileSync(config.ca, 'utf8'));
+    const fetch = providerFetch(config.ca === undefined ? undefined : readAuthorities(config.ca));
     this.#fetch = async (url, options) => {
       if (this.#cutOff) throw Object.assign(new Error('this is a drill'), { code: 'ECONNREFUSED' });
       return fetch(url, options);

@@ -1,4 +1,5 @@
 // Makes the sink that a configuration names. Reads its credential from a file that only its owner may read.
+import { X509Certificate } from 'node:crypto';
 import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
 import type { SinkConfig } from '../config.ts';
 import { looseness } from '../private-file.ts';
@@ -43,8 +44,8 @@ export function elasticsearchCredentials({ apiKey, user }: ElasticsearchConfig):
   };
 }
 
-/** Certificates and their keys must be there, and the keys private, before anything is started. */
-function requireReadable(config: SinkConfig): void {
+/** Certificates and their keys must be there, and the keys private, before anything is started. Throws CredentialError. */
+export function requireReadable(config: SinkConfig): void {
   const { ca, certificate } = { ca: undefined, certificate: undefined, ...config };
   if (certificate !== undefined) requirePrivate(certificate.key);
   for (const file of [ca, certificate?.file, certificate?.key]) {
@@ -54,6 +55,17 @@ function requireReadable(config: SinkConfig): void {
     } catch (cause) {
       throw new CredentialError(`${file} cannot be read: ${(cause as NodeJS.ErrnoException).code}`);
     }
+  }
+  // TLS takes an empty text for none given, and would believe every authority of the system.
+  if (ca !== undefined && !holdsCertificate(ca))
+    throw new CredentialError(`${ca} holds no certificate in PEM`);
+}
+
+function holdsCertificate(file: string): boolean {
+  try {
+    return new X509Certificate(readFileSync(file)).raw.length > 0;
+  } catch {
+    return false;
   }
 }
 

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { AppTarget } from '#connectors/cluster/app';
 import { readClientCertificate } from '#connectors/cluster/client-certificate';
-import { Targets } from '#connectors/cluster/targets';
+import { TargetError, Targets } from '#connectors/cluster/targets';
 import { WorkloadApi, type WorkloadIdentity } from '#connectors/cluster/workload-api';
 import { readSvids } from '#connectors/cluster/workload-message';
 import {
@@ -177,6 +177,28 @@ test('an app that is believed by the agent’s bundle may be shown a certificate
   const second = await write();
   t.mock.timers.tick(5_000);
   assert.deepEqual([count(changes.at(-1)?.ca), changes.at(-1)?.client?.thumbprint], [1, second]);
+});
+
+test('a trust domain without an authority vouches for nobody', async (t) => {
+  const leaf = await certify('rack', await newKeys(), issuing, { uris: [RACK], purposes: [CLIENT] }, now);
+  const agent = await agentWith(t, await svids(RACK, [leaf, issuing], [root], { 'empty.example': [] }));
+  const { got } = listen(t, agent);
+  await until('the first', () => got.length === 1);
+  assert.deepEqual([...(got[0]?.bundles.keys() ?? [])], ['prod.example']);
+});
+
+test('an authority in a file that holds none is refused', (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'sallyport-authority-'));
+  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  const ca = join(directory, 'ca.pem');
+  writeFileSync(ca, '');
+  const nothing = (): void => {};
+  const log = { info: nothing, warn: nothing, error: nothing };
+  const apps = { vault: { url: 'https://10.0.0.1', headTimeout: 1, ca } };
+  assert.throws(
+    () => new Targets({ apps, log, now: Date.now, random: () => 0, onChange: nothing }),
+    (error) => error instanceof TargetError && error.message === `${ca} holds no certificate in PEM`,
+  );
 });
 
 test('bytes that are no answer end the call, and are asked for again', async (t) => {

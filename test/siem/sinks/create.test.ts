@@ -44,6 +44,15 @@ test('a certificate, its key and an authority that are missing are named', () =>
   refused(syslog({ certificate: { file: there, key: missing } }), `${missing} is not there`);
 });
 
+test('an authority that is none is refused: TLS would believe those of the system', () => {
+  for (const content of ['', '\n', 'secret']) {
+    const empty = file('empty.pem', 0o644, content);
+    refused(syslog({ ca: empty }), `${empty} holds no certificate in PEM`);
+    const hook = { ...webhook(file('hook', 0o600)), ca: empty } as SinkConfig;
+    refused(hook, `${empty} holds no certificate in PEM`);
+  }
+});
+
 test('a key or a credential that others could read is refused, with what to do', () => {
   const certificate = file('certificate.pem', 0o644);
   for (const mode of [0o640, 0o604, 0o660]) {
