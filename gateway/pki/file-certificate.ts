@@ -105,11 +105,17 @@ export class FileCertificate {
 
   #stamp(): string {
     const { certificate, key } = this.#options.files;
-    return [certificate, key].map((file) => statSync(file).mtimeMs).join(' ');
+    const found = [certificate, key].map((file) => ({ file, stats: statSync(file) }));
+    // A pipe would keep the whole gateway waiting for its writer.
+    const irregular = found.find(({ stats }) => !stats.isFile())?.file;
+    if (irregular !== undefined)
+      throw new CertificateError('certificate-unreadable', `${irregular} is no regular file`);
+    return found.map(({ stats }) => stats.mtimeMs).join(' ');
   }
 
   #read(): ServerCertificate & { readonly notAfter: number } {
     const { files, now } = this.#options;
+    this.#stamp();
     const read = certificateFromFiles(files);
     let notAfter: number;
     try {

@@ -1,5 +1,6 @@
 // A certificate in files: warned of before it ends, taken up anew while it serves, refused when it is no good.
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -92,6 +93,29 @@ test('is taken up anew when it changes, and connections that are up go on', asyn
   const answered = new Promise((resolve) => before.once('data', resolve));
   before.write('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n');
   assert.match(String(await answered), /^HTTP\/1\.1 200/);
+});
+
+test('a pipe in the place of either file is told of and not waited for', async (t) => {
+  const { write, files } = await bed(t);
+  await write(40 * DAY);
+  const program = `
+    import { execFileSync } from 'node:child_process';
+    import { rmSync } from 'node:fs';
+    import { FileCertificate } from '#gateway/pki/file-certificate';
+    const [certificate, key, replaced] = process.argv.slice(1);
+    const log = { info() {}, warn() {}, error: ({ err }) => console.log(err.message) };
+    const one = new FileCertificate({ files: { certificate, key }, log, now: Date.now, onExpiring() {} });
+    rmSync(replaced);
+    execFileSync('mkfifo', ['-m', '600', replaced]);
+    one.check();
+    console.log(one.unusable());`;
+  for (const replaced of [files.key, files.certificate]) {
+    const words = ['--input-type=module', '-e', program, files.certificate, files.key, replaced];
+    const run = spawnSync(process.execPath, words, { timeout: 15_000, encoding: 'utf8' });
+    assert.equal(run.stdout, `${replaced} is no regular file\n`.repeat(2), run.stderr);
+    rmSync(replaced);
+    await write(40 * DAY);
+  }
 });
 
 test('that ended, or is none, is refused; a bad change leaves the one before', async (t) => {
