@@ -101,7 +101,7 @@ export const DEVICES: readonly Mutant[] = [
   {
     name: 'a result never runs out',
     file: 'gateway/attest/verifier.ts',
-    find: 'return posture.appraisal.expiresAt > now() ? posture.appraisal : undefined;',
+    find: 'return expiresAt > now() ? posture.appraisal : undefined;',
     replace: 'return now() > 0 ? posture.appraisal : undefined;',
   },
   {
@@ -113,14 +113,26 @@ export const DEVICES: readonly Mutant[] = [
   {
     name: 'a machine that is a person’s now still counts for a connector',
     file: 'gateway/attest/verifier.ts',
-    find: 'return record?.connector === name ? this.posture(bond.device) : undefined;',
-    replace: 'return record === undefined ? undefined : this.posture(bond.device);',
+    find: 'return same && record?.connector === name ? this.posture(bond.device) : undefined;',
+    replace: 'return same && record !== undefined ? this.posture(bond.device) : undefined;',
+  },
+  {
+    name: 'a machine counts for a certificate of an earlier enrolment',
+    file: 'gateway/attest/verifier.ts',
+    find: 'bond.akName === undefined || bond.akName === record?.binding.akName',
+    replace: "bond.akName !== ''",
+  },
+  {
+    name: 'an approval is of whatever is enrolled by then',
+    file: 'gateway/attest/verifier.ts',
+    find: 'current?.binding.akName === record.binding.akName',
+    replace: 'current !== undefined',
   },
   {
     name: 'a connector’s proof outlives its certificate',
     file: 'gateway/attest/verifier.ts',
-    find: '{ device }, via.notAfter);',
-    replace: '{ device }, via.notAfter * 2);',
+    find: 'bond, via.notAfter);',
+    replace: 'bond, via.notAfter * 2);',
   },
   {
     name: 'any token enrols any connector’s machine',
