@@ -33,6 +33,11 @@ export class Batch {
     return this.#scheduled;
   }
 
+  /** Bytes that the peer's line has not taken yet. */
+  get backlog(): number {
+    return this.#bytes + this.#transport.backlog;
+  }
+
   /** Makes room for a frame of `size` contiguous bytes in the slab. */
   #reserve(size: number): void {
     this.#dataOf = 0;

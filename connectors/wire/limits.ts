@@ -26,6 +26,9 @@ export const LAST_STREAM = 0x7fff_ffff;
 /** Body bytes of each direction of a stream that may pass waiting bulk data. */
 export const BYPASS_BYTES: number = 4 * KiB;
 
+/** Bytes waiting in the local socket at which informational heads are dropped: they have no credit, and would wait without end. */
+export const HINTS_BACKLOG: number = 256 * KiB;
+
 /** Chosen by each end, and told to the other where it matters. */
 export interface Limits {
   /** Bytes the peer may send on a new stream before credit. */

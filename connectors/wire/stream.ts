@@ -4,7 +4,7 @@ import type { Batch } from './batch.ts';
 import { printable, RESET_CODE, type ResetCode } from './error.ts';
 import { FIN, FRAME } from './frame.ts';
 import { encodeResponse, encodeTrailers, type ResponseHead } from './head.ts';
-import { BYPASS_BYTES, type Limits, MAX_DATA } from './limits.ts';
+import { BYPASS_BYTES, HINTS_BACKLOG, type Limits, MAX_DATA } from './limits.ts';
 import type { Pace } from './pace.ts';
 
 /** Whoever is at this end of a stream. After `onReset` nothing more is called. */
@@ -123,10 +123,12 @@ export class Stream {
     if (!this.closed) this.#session.batch.frame(FRAME.HEAD, this.id, EMPTY);
   }
 
-  /** Sends an informational head. @throws {HeadError} */
+  /** Sends an informational head, unless it would have to wait. @throws {HeadError} */
   info(status: number, headers: readonly string[]): void {
     const text = encodeResponse(status, '', headers);
-    if (!this.closed && !this.localEnded) this.#session.batch.text(FRAME.INFO, this.id, NO_PREFIX, text);
+    const { batch } = this.#session;
+    if (this.closed || this.localEnded || batch.backlog > HINTS_BACKLOG) return;
+    batch.text(FRAME.INFO, this.id, NO_PREFIX, text);
   }
 
   /**

@@ -1,6 +1,7 @@
 // A connector that lies: whatever it says of its app's answers, no client is led to read them wrong.
 import assert from 'node:assert/strict';
-import { connect, type Socket } from 'node:net';
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -233,4 +234,32 @@ test('hints that a client does not read are not kept for it', async (t) => {
     most = Math.max(most, sockets[0]?.writableLength ?? 0);
   }
   assert.ok(most > 0 && most < 1024 * 1024, `${most} bytes`);
+});
+
+test('an app that gives hints without end fills no tunnel with them', async (t) => {
+  const hint = `HTTP/1.1 103 Early Hints\r\nLink: <${'x'.repeat(8_000)}>\r\n\r\n`;
+  const all = Promise.withResolvers<void>();
+  const app = createServer((socket) => {
+    t.after(() => socket.destroy());
+    socket.on('error', () => {});
+    socket.once('data', () => {
+      for (let i = 0; i < 1000; i += 1) socket.write(hint);
+      socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n', () => all.resolve());
+    });
+    all.promise.then(() => socket.write('ok'));
+  });
+  app.listen(0, '127.0.0.1');
+  await once(app, 'listening');
+  t.after(() => app.close());
+  const url = `http://127.0.0.1:${(app.address() as AddressInfo).port}`;
+  const self = await bed(t, url, { connectors: 0 });
+  const { line } = await self.connect();
+  const answer = ask(self.port, { path: '/' });
+  line.hold(true);
+  await all.promise;
+  // What the app has said has been read, but for what the kernel may hold of it.
+  const most = line.backlog;
+  line.hold(false);
+  assert.equal((await answer).body, 'ok');
+  assert.ok(most < 1_000_000, `${most} bytes wait for the tunnel`);
 });
