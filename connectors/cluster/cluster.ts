@@ -85,7 +85,7 @@ function serve(
     stream.reset('refused', `this connector knows the app by ${app.origin.protocol}//`);
     return IGNORE;
   }
-  if (open.kind === 'tcp') return plainExchange(app, stream);
+  if (open.kind === 'tcp') return plainExchange(app, stream, fin);
   const { request } = open;
   if (request.method === 'CONNECT') {
     stream.reset('bad-head', 'CONNECT is not carried');

@@ -9,9 +9,11 @@ import { failureOf } from './failure.ts';
 
 const NOTHING: Buffer = Buffer.alloc(0);
 
-/** Dials the app and joins it to `stream`; what comes before that waits within the stream's window. */
-export function plainExchange(app: App, stream: Stream): StreamHandler {
-  const early: { readonly piece: Buffer; readonly fin: boolean }[] = [];
+/** Dials the app and joins it to `stream`, whose opener may have `ended` it already; what comes before that waits within the stream's window. */
+export function plainExchange(app: App, stream: Stream, ended: boolean): StreamHandler {
+  const early: { readonly piece: Buffer; readonly fin: boolean }[] = ended
+    ? [{ piece: NOTHING, fin: true }]
+    : [];
   app.dial((error, socket) => {
     if (socket === undefined || error !== null) {
       stream.reset(failureOf(error ?? new Error('no connection'), false), error?.message ?? '');

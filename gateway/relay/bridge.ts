@@ -19,8 +19,12 @@ class Passage implements StreamHandler {
   }
 
   onHead({ status, reason, headers }: ResponseHead, fin: boolean): void {
-    if (this.#kind === 'tcp') this.to?.accept();
-    else this.#encoded(() => this.to?.head(status, reason, headers, fin));
+    if (this.#kind === 'tcp') {
+      this.to?.accept();
+      if (fin) this.to?.end();
+    } else {
+      this.#encoded(() => this.to?.head(status, reason, headers, fin));
+    }
   }
 
   onInfo({ status, headers }: ResponseHead): void {

@@ -34,7 +34,8 @@ export class Plain implements StreamHandler, Relay {
   }
 
   /** The connector has the app on the line. Until the person is joined, the app's bytes wait within the window. */
-  onHead(): void {
+  onHead(_head: unknown, fin: boolean): void {
+    if (fin) this.#early.push({ piece: NOTHING, fin });
     const stream = this.#stream as Stream;
     this.#joined = true;
     this.#join().then(

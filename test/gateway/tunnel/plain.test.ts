@@ -5,6 +5,11 @@ import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { type Duplex, duplexPair } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
+import { Cluster } from '#connectors/cluster/cluster';
+import { FIN, FRAME } from '#connectors/wire/frame';
+import { openPrefix } from '#connectors/wire/open';
+import { IGNORE } from '#connectors/wire/stream';
+import { joined, Probe } from '#test/connectors/wire/sides';
 import { bed } from './bed.ts';
 
 async function tcpApp(t: TestContext, onSocket: (socket: Socket) => void): Promise<string> {
@@ -63,6 +68,31 @@ test('tcp: the app may speak first, and each side ends when it likes', async (t)
   const result = await relay.done;
   assert.deepEqual([result.outcome, result.bytesIn, result.bytesOut], ['completed', 10, 27]);
   assert.equal(tunnels.held, 0);
+});
+
+test('tcp: a direction may end in the frame that begins it', async (t) => {
+  const self = await bed(t, 'tcp://127.0.0.1:1', { connectors: 0 });
+  const { session } = await self.connect('one', (stream) => {
+    setImmediate(() => session.batch.frame(FRAME.HEAD | FIN, stream.id, Buffer.alloc(0)));
+    return IGNORE;
+  });
+  const [near, far] = person();
+  self.tunnels.connect('app', async () => far);
+  assert.equal(await text(near), '');
+
+  const url = await tcpApp(t, (socket) => socket.resume().on('end', () => socket.end('so be it')));
+  const cluster = new Cluster({ app: { url, headTimeout: 1 } });
+  t.after(() => cluster.close());
+  const { gateway } = await joined({}, undefined, cluster.serving.open);
+  const probe = new Probe();
+  const ended = Promise.withResolvers<void>();
+  probe.onData = (piece, fin) => {
+    probe.bytes += piece.length;
+    if (fin) ended.resolve();
+  };
+  gateway.session.open(openPrefix('tcp', 'app'), '', true, probe, 0);
+  await ended.promise;
+  assert.equal(probe.bytes, 8);
 });
 
 test('tcp: an app that ends first hears what the person still says', async (t) => {
