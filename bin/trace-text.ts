@@ -145,7 +145,8 @@ function remedyText(remedy: Remedy): string {
   switch (remedy.kind) {
     case 'step-up': {
       const strong = remedy.phishingResistant === true ? ' with a phishing-resistant factor' : '';
-      const fresh = remedy.maxAge === undefined ? '' : `, at most ${Math.round(remedy.maxAge / 1000)} s ago`;
+      const fresh =
+        (remedy.maxAge ?? 0) === 0 ? '' : `, at most ${Math.round((remedy.maxAge ?? 0) / 1000)} s ago`;
       return `sign in again${strong}${fresh}${remedy.acr === undefined ? '' : ` (acr ${remedy.acr})`}`;
     }
     case 'enrol-device':

@@ -144,6 +144,14 @@ suite('sallyport policy', { concurrency: 1 }, () => {
     assert.equal((await say('explain', file, '--request', '{ app: wiki }', '--at', 'noon')).code, 2);
   });
 
+  test('explain: a step-up that the gateway will ask for is no allow', async () => {
+    const step = write('step.yaml', OLD.replace('who: idp:staff }', 'who: idp:staff, stepUp: { mfa: 1h } }'));
+    const said = await say('explain', step, '--request', '{ app: wiki, groups: idp:staff, mfa: 9h }');
+    assert.equal(said.code, 1);
+    assert.match(said.out, /^DENY \(step-up-required: staff\)\n/);
+    assert.match(said.out, /\nWhat would help: sign in again\n$/);
+  });
+
   test('reach: an app, and somebody', async () => {
     assert.match((await say('reach', file, '--app', 'wiki')).out, /^wiki: idp:staff {2}\(rule staff\)\n$/);
     assert.equal((await say('reach', file, '--group', 'idp:staff')).code, 0);

@@ -123,7 +123,7 @@ function remedyText(remedy: Remedy): string {
       const strong = remedy.phishingResistant === true ? ' with a security key' : '';
       const level = remedy.acr === undefined ? '' : ` at level ${remedy.acr}`;
       const fresh =
-        remedy.maxAge === undefined ? '' : ` (a login no older than ${formatDuration(remedy.maxAge)})`;
+        (remedy.maxAge ?? 0) === 0 ? '' : ` (a login no older than ${formatDuration(remedy.maxAge ?? 0)})`;
       return `sign in again${strong}${level}${fresh}${next}`;
     }
     case 'enrol-device':
