@@ -37,6 +37,8 @@ function word(issue: Issue, base: Path, root: Schema, document: unknown): Wordin
       const found = valueAt(document, path);
       if (found === undefined) return [missing(path)];
       const values = issue.values.map(String);
+      if (typeof found === 'string' && issue.values.some((one) => one !== found && String(one) === found))
+        return [{ path, atKey: false, message: `expected ${found} without quotes, found a text` }];
       const message = `${shown(found)} is not possible here; expected ${listed(values)}`;
       return [{ path, atKey: false, message, suggestion: nearest(String(found), values) }];
     }

@@ -112,6 +112,12 @@ describe('a mistake is named with its place', () => {
       '  sessions: { idle: 2d, absolute: 1h }\napps:',
       /^gateway\.yaml:11:21: .*never take effect/,
     ],
+    [
+      'a version in quotes',
+      'version: 1',
+      'version: "1"',
+      /^gateway\.yaml:1:10: expected 1 without quotes, found a text$/,
+    ],
     ['another version', 'version: 1', 'version: 2', /^gateway\.yaml:1:10: /],
     [
       'a certificate without its key',
