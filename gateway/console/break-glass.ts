@@ -14,7 +14,7 @@ const shape: z.ZodType<Readonly<Record<string, number>>> = z.record(z.string(), 
 export type Seal = 'sealed' | 'open' | 'spent';
 
 /** What was opened cannot be told. */
-export class BreakGlassFileError extends Error {
+class BreakGlassFileError extends Error {
   readonly code = 'break-glass-file';
   constructor(path: string, cause: unknown) {
     super(
