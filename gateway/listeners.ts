@@ -70,7 +70,7 @@ export async function peopleServer(parts: PeopleParts, undo: Undo): Promise<Peop
   const handlers = handlersOf(flow, parts);
   if (config.tls !== undefined) {
     const files = new FileCertificate({
-      ...{ files: config.tls, log, now },
+      ...{ files: config.tls, hosts: sites.hosts, log, now },
       onExpiring: (expiring) => warn(recorder, log, expiring),
     });
     const { server, farewell } = peopleListener(files.current, config.limits, handlers);

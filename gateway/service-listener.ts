@@ -65,8 +65,8 @@ export async function serviceServer(
   const passing = new ServiceExchange({ ...parts, sites, services, delegations, proofs });
   const handlers = handlersOf(new ServiceFlow({ ...parts, sites, services, passing }), parts);
   if (config.tls !== undefined) {
-    // Of its end the listener for people tells.
-    const files = new FileCertificate({ files: config.tls, log, now, onExpiring: () => {} });
+    // Of its end and its names the listener for people tells.
+    const files = new FileCertificate({ files: config.tls, hosts: [], log, now, onExpiring: () => {} });
     const { server } = peopleListener(files.current, config.limits, handlers, SERVICE_CLIENTS);
     const timer = files.follow(server, SERVICE_TLS);
     undo.push(() => clearInterval(timer));

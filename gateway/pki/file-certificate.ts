@@ -30,6 +30,8 @@ export interface Expiring {
 
 export interface FileCertificateOptions {
   readonly files: { readonly certificate: string; readonly key: string };
+  /** Hosts that clients ask for. */
+  readonly hosts: readonly string[];
   readonly log: Log;
   readonly now: () => number;
   readonly onExpiring: (expiring: Expiring) => void;
@@ -46,6 +48,7 @@ export class FileCertificate {
     this.#options = options;
     this.#changed = this.#stamp();
     this.current = this.#read();
+    this.#compare();
   }
 
   /** Keeps `server` showing what is in the files. Stop it with clearInterval. */
@@ -66,6 +69,7 @@ export class FileCertificate {
         this.current = fresh;
         this.#warned = Number.POSITIVE_INFINITY;
         log.info({ certificate: files.certificate }, 'the certificate was renewed');
+        this.#compare();
       }
     } catch (error) {
       log.error({ err: error }, 'the changed certificate is not used; the one before it stays');
@@ -101,6 +105,16 @@ export class FileCertificate {
     this.#warned = days;
     this.#options.onExpiring({ notAfter, days });
     return days;
+  }
+
+  /** A host that is missing is no reason not to serve the others. */
+  #compare(): void {
+    const { files, hosts, log } = this.#options;
+    const certificate = new X509Certificate(this.current.cert);
+    const unnamed = hosts.filter((host) => certificate.checkHost(host, { subject: 'never' }) === undefined);
+    if (unnamed.length === 0) return;
+    const message = `the certificate does not name ${unnamed.join(', ')}: clients refuse it there`;
+    log.warn({ certificate: files.certificate }, message);
   }
 
   #stamp(): string {

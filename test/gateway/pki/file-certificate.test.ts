@@ -25,8 +25,8 @@ async function bed(t: TestContext) {
     files,
     state,
     authority,
-    async write(life: number): Promise<void> {
-      const { certificate, key } = await authority.issueServer(['localhost'], life);
+    async write(life: number, names = ['localhost']): Promise<void> {
+      const { certificate, key } = await authority.issueServer(names, life);
       written += 1;
       for (const [file, text] of [
         [files.certificate, certificate],
@@ -36,15 +36,35 @@ async function bed(t: TestContext) {
         utimesSync(file, written, written);
       }
     },
-    open: () =>
+    open: (hosts: readonly string[] = [], log = quiet) =>
       new FileCertificate({
         files,
-        log: quiet,
+        hosts,
+        log,
         now: () => state.now,
         onExpiring: (expiring) => state.warned.push(expiring),
       }),
   };
 }
+
+test('hosts that it does not name are told, each time it is taken up', async (t) => {
+  const { write, open } = await bed(t);
+  const told: string[] = [];
+  const log = { ...quiet, warn: (_: object, text: string) => void told.push(text) } as unknown as Log;
+  await write(DAY * 40, ['access.example.com', '*.apps.example.com']);
+  const hosts = ['access.example.com', 'wiki.apps.example.com', 'notes.example.com', 'a.b.apps.example.com'];
+  const certificate = open(hosts, log);
+  certificate.check();
+  assert.deepEqual(told, [
+    'the certificate does not name notes.example.com, a.b.apps.example.com: clients refuse it there',
+  ]);
+  await write(DAY * 40, ['access.example.com', '*.apps.example.com', 'notes.example.com']);
+  certificate.check();
+  assert.match(told[1] ?? '', /name a\.b\.apps\.example\.com:/);
+  await write(DAY * 40, hosts);
+  certificate.check();
+  assert.equal(told.length, 2);
+});
 
 test('is warned of 30 days, 7 days and a day before its end, once each', async (t) => {
   const { write, open, state } = await bed(t);
