@@ -124,7 +124,8 @@ test('a pipe in the place of either file is told of and not waited for', async (
     import { FileCertificate } from '#gateway/pki/file-certificate';
     const [certificate, key, replaced] = process.argv.slice(1);
     const log = { info() {}, warn() {}, error: ({ err }) => console.log(err.message) };
-    const one = new FileCertificate({ files: { certificate, key }, log, now: Date.now, onExpiring() {} });
+    const files = { certificate, key };
+    const one = new FileCertificate({ files, hosts: [], log, now: Date.now, onExpiring() {} });
     rmSync(replaced);
     execFileSync('mkfifo', ['-m', '600', replaced]);
     one.check();
