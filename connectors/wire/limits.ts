@@ -33,7 +33,7 @@ export const HINTS_BACKLOG: number = 256 * KiB;
 export interface Limits {
   /** Bytes the peer may send on a new stream before credit. */
   readonly window: number;
-  /** Largest window a fast stream grows to: what one slow reader can make this process hold, and as much again in TLS. */
+  /** Largest window a fast stream grows to: what one slow reader can make this process hold, and `IN_HAND` again in TLS. */
   readonly maxWindow: number;
   /** Streams the peer may have open at once. */
   readonly streams: number;
@@ -88,6 +88,9 @@ export const SLAB: number = 32 * KiB;
 export const FIRST_SLAB: number = KiB;
 /** Bytes collected in one turn of the event loop at which they are sent without waiting for its end. */
 export const FLUSH_AT: number = 128 * KiB;
+
+/** A slow reader's bytes that its socket or response is given at a time: it keeps them twice, as they came and encrypted. */
+export const IN_HAND: number = 256 * KiB;
 
 /** Largest WebSocket message: what one slab or one frame can be, and room for a later version. */
 export const MAX_MESSAGE_BYTES: number = 128 * KiB;

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { Writable } from 'node:stream';
 import { test } from 'node:test';
+import { IN_HAND } from '#connectors/wire/limits';
 import { Outlet } from '#connectors/wire/outlet';
 import type { Stream } from '#connectors/wire/stream';
 
@@ -106,6 +107,30 @@ test('a reader with room gets small pieces at once, and joined while one is unde
   assert.equal(consumed(), 40_003);
   outlet.write(Buffer.from('two'));
   assert.ok(reader.text.endsWith('xtwo'));
+});
+
+test('a reader that stops is given some of what waits, and the rest in order as it goes on', async () => {
+  const { reader, outlet, consumed } = joined(64 * 1024);
+  let said = '';
+  for (let index = 0; index < 64; index++) {
+    const piece = String.fromCharCode(97 + (index % 26)).repeat(16 * 1024);
+    said += piece;
+    outlet.write(Buffer.from(piece));
+  }
+  assert.equal(reader.writableLength, IN_HAND);
+  while (await reader.take()) assert.ok(reader.writableLength <= IN_HAND);
+  assert.equal(reader.text, said);
+  assert.equal(consumed(), said.length);
+});
+
+test('what waits behind also goes before the end', async () => {
+  const { reader, outlet } = joined(64 * 1024);
+  for (const letter of 'abc') outlet.write(Buffer.alloc(IN_HAND, letter));
+  outlet.write(Buffer.from('small'));
+  outlet.flush();
+  reader.end('end');
+  await reader.takeAll();
+  assert.equal(reader.text, `${['a', 'b', 'c'].map((letter) => letter.repeat(IN_HAND)).join('')}smallend`);
 });
 
 test('a reader that is gone is not written to', async () => {
