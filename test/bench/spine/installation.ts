@@ -12,8 +12,11 @@ import { HOST } from './documents.ts';
 import { startApp, startReverseProxy } from './nginx.ts';
 import { type ProductOptions, startProduct, type Undo } from './product.ts';
 
-/** The launcher's own, so that the plain proxy runs on the same heap as the gateway. */
-const HEAP_FLAGS = ['--initial-old-space-size=512', '--external-memory-accounted-in-global-limit'];
+/** The launcher's own, so that rivals in Node run on the same heap as the gateway. */
+export const HEAP_FLAGS: readonly string[] = [
+  '--initial-old-space-size=512',
+  '--external-memory-accounted-in-global-limit',
+];
 
 /** One way to the app. */
 export interface Target {
@@ -37,6 +40,8 @@ export interface SpineInstallation {
   readonly appPort: number;
   readonly sallyport: Installed;
   readonly nginx: Target;
+  /** Where the certificate that rivals show lies, as cert.pem and key.pem. */
+  readonly certificates: string;
   readonly undici: Target;
   /** What nginx shows. */
   readonly certificate: { readonly cert: string; readonly key: string };
@@ -102,6 +107,7 @@ export async function startSpine(
     nginx: { origin: `https://${HOST}:${nginx}`, pids: () => ({ proxy: withChildren(nginxPart.pid) }) },
     undici: { origin: `https://${HOST}:${undici}`, pids: () => ({ proxy: [undiciPart.pid] }) },
     certificate,
+    certificates: path('nginx'),
   };
 }
 

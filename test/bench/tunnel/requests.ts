@@ -1,5 +1,5 @@
 // The whole product (TLS, session, a policy of a thousand rules, record, assertion, tunnel) under load, beside nginx,
-// haproxy, a plain Node proxy, our own tunnel without policy and record, and OpenSSH, in turns of one run.
+// haproxy, a plain Node proxy, our own tunnel without policy and record, the least there can be, and OpenSSH, in turns.
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { findProgram } from '../../requires.ts';
@@ -14,7 +14,7 @@ import { type Measured, measure } from '../spine/measure.ts';
 import { BULK_BYTES } from '../spine/nginx.ts';
 import { type Undo, within } from '../spine/product.ts';
 import { cpu, inTurns, mid, ratio, rps } from '../spine/turns.ts';
-import { startBare, startForwarding, startHaproxy } from './rivals.ts';
+import { startBare, startForwarding, startHaproxy, startLeast } from './rivals.ts';
 
 const CONNECTIONS = 64;
 const ROUNDS = 4;
@@ -31,7 +31,7 @@ const DIALLERS = 4;
 
 type Progress = (line: string) => void;
 type Figures = Record<string, number>;
-type Name = 'sallyport' | 'workers' | 'nginx' | 'undici' | 'bare' | 'haproxy' | 'local' | 'remote';
+type Name = 'sallyport' | 'workers' | 'nginx' | 'undici' | 'bare' | 'least' | 'haproxy' | 'local' | 'remote';
 
 interface Bed {
   readonly installation: SpineInstallation;
@@ -50,7 +50,7 @@ export async function requests(progress: Progress, profile: string | undefined):
     const bed = await start(directory, undo, profile);
     progress('warming up');
     // Node compiles what runs often: until it has, it would be measured doing that.
-    for (const name of bed.present('sallyport', 'workers', 'bare', 'undici'))
+    for (const name of bed.present('sallyport', 'workers', 'bare', 'least', 'undici'))
       await bed.load('/', { connections: CONNECTIONS, seconds: WARMING_SECONDS })(name);
     return {
       ...(await small(bed, progress)),
@@ -63,8 +63,9 @@ export async function requests(progress: Progress, profile: string | undefined):
 
 async function start(directory: string, undo: Undo, profile: string | undefined): Promise<Bed> {
   const installation = await startSpine(directory, undo, profile);
-  const { appPort, certificate, sallyport, nginx, undici } = installation;
+  const { appPort, certificate, certificates, sallyport, nginx, undici } = installation;
   const bare = await startBare(undo, appPort);
+  const least = await startLeast(directory, undo, appPort, certificates);
   const has = (...programs: string[]): boolean => programs.every((one) => findProgram(one) !== undefined);
   const haproxy = has('haproxy') ? await startHaproxy(directory, undo, appPort, certificate) : undefined;
   const ssh = has('sshd', 'ssh', 'ssh-keygen') ? await startForwarding(directory, undo, appPort) : undefined;
@@ -79,6 +80,7 @@ async function start(directory: string, undo: Undo, profile: string | undefined)
     nginx,
     undici,
     bare,
+    least,
     haproxy,
     local: ssh?.local,
     remote: ssh?.remote,
@@ -98,7 +100,7 @@ async function small(bed: Bed, progress: Progress): Promise<Figures> {
   progress(`at saturation: ${ROUNDS} rounds of ${SECONDS} s each`);
   const recordsOf = (): number => installation.sallyport.records() + (workers?.records() ?? 0);
   const before = recordsOf();
-  const names = present('sallyport', 'workers', 'nginx', 'bare', 'undici', 'haproxy');
+  const names = present('sallyport', 'workers', 'nginx', 'bare', 'least', 'undici', 'haproxy');
   const full = await inTurns(names, ROUNDS, load('/', { connections: CONNECTIONS, seconds: SECONDS }));
   const recorded = recordsOf() - before;
   const asked = [...full.sallyport, ...(full.workers ?? [])].reduce((sum, one) => sum + one.requests, 0);
@@ -120,6 +122,7 @@ async function small(bed: Bed, progress: Progress): Promise<Figures> {
     ratio_nginx_tls_gateway_cpu: ratio(full.sallyport, full.nginx, cpu('gateway'), cpu('proxy')),
     ratio_own_bare_rps: ratio(full.sallyport, full.bare, rps),
     ratio_own_bare_gateway_cpu: ratio(full.sallyport, full.bare, cpu('gateway')),
+    ratio_least_tunnel_nginx_rps: ratio(full.least, full.nginx, rps),
     ratio_undici_proxy_rps: ratio(full.sallyport, full.undici, rps),
     ...(full.workers && {
       ratio_nginx_tls_rps_workers: ratio(full.workers, full.nginx, rps),
@@ -138,6 +141,9 @@ async function small(bed: Bed, progress: Progress): Promise<Figures> {
     gateway_cpu_us: mid(full.sallyport, cpu('gateway')),
     connector_cpu_us: mid(full.sallyport, cpu('connector')),
     own_bare_gateway_cpu_us: mid(full.bare, cpu('gateway')),
+    least_tunnel_gateway_cpu_us: mid(full.least, cpu('gateway')),
+    least_tunnel_connector_cpu_us: mid(full.least, cpu('connector')),
+    own_bare_connector_cpu_us: mid(full.bare, cpu('connector')),
     nginx_tls_cpu_us: mid(full.nginx, cpu('proxy')),
     added_p99_ms_half_load: mid(added(half.sallyport), p99),
     half_load_rps: mid(half.sallyport, rps),

@@ -1,5 +1,5 @@
-// What the tunnel is compared with, besides nginx and a plain Node proxy: our own tunnel without policy and record,
-// haproxy, and OpenSSH's forwarding either way.
+// What the tunnel is compared with, besides nginx and a plain Node proxy: our own tunnel without policy and record, the
+// least tunnel there can be in Node, haproxy, and OpenSSH's forwarding either way.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
@@ -9,7 +9,7 @@ import { freePorts } from '#test/story/ports';
 import { startConnector, startGateway } from '#test/story/tunnel/processes';
 import { withChildren } from '../spine/cpu.ts';
 import { HOST } from '../spine/documents.ts';
-import type { Target } from '../spine/installation.ts';
+import { HEAP_FLAGS, type Target } from '../spine/installation.ts';
 import { requestsOf } from '../spine/nginx.ts';
 import type { Undo } from '../spine/product.ts';
 
@@ -23,6 +23,29 @@ export async function startBare(undo: Undo, app: number): Promise<Target> {
   await up;
   const pids = { gateway: [gateway.child.pid as number], connector: [connector.child.pid as number] };
   return { origin: `https://${HOST}:${gateway.people}`, pids: () => pids };
+}
+
+/** A tunnel in Node that does nothing but carry; `certificates` is a folder with cert.pem and key.pem. */
+export async function startLeast(
+  directory: string,
+  undo: Undo,
+  app: number,
+  certificates: string,
+): Promise<Target> {
+  const [people = 0, connectors = 0] = await freePorts(2);
+  const start = async (role: string, ...args: string[]): Promise<Part> => {
+    const script = join(import.meta.dirname, 'least-process.ts');
+    const log = join(directory, `least-${role}.log`);
+    const argv = [...HEAP_FLAGS, script, role, ...args];
+    const part = new Part(`least-${role}`, process.execPath, argv, { cwd: directory, log });
+    undo.push(() => part.stop());
+    await part.said(/^ready$/m);
+    return part;
+  };
+  const gateway = await start('gateway', String(people), String(connectors), certificates);
+  const connector = await start('connector', String(connectors), String(app));
+  const pids = { gateway: [gateway.pid], connector: [connector.pid] };
+  return { origin: `https://${HOST}:${people}`, pids: () => pids };
 }
 
 /** TLS in front, kept-alive connections behind, two threads: as nginx is set. */
