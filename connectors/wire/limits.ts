@@ -92,6 +92,9 @@ export const FLUSH_AT: number = 128 * KiB;
 /** A slow reader's bytes that its socket or response is given at a time: it keeps them twice, as they came and encrypted. */
 export const IN_HAND: number = 256 * KiB;
 
+/** Of node's pool of buffers: with its own 64 KiB, a message that waits for a slow reader keeps three others in memory. */
+export const POOL: number = 8 * KiB;
+
 /** Largest WebSocket message: what one slab or one frame can be, and room for a later version. */
 export const MAX_MESSAGE_BYTES: number = 128 * KiB;
 

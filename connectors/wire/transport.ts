@@ -1,5 +1,8 @@
 // What carries a session's bytes: a WebSocket in production. It must keep their order and never copy or inspect them.
 import type WebSocket from 'ws';
+import { POOL } from './limits.ts';
+
+Buffer.poolSize = POOL;
 
 /** An ordered, reliable pipe of bytes whose cuts between `send` calls mean nothing. */
 export interface Transport {
