@@ -144,7 +144,7 @@ test('Chromium on a machine with a TPM passes, and no longer once the machine ha
       await machine.reboot();
       await agent.said(/log-mismatch[\s\S]*affirming/);
       await page.goto(drop);
-      assert.match(await browser.read('main'), /restarted since you signed in/);
+      assert.match(await browser.read('main'), /restarted, or was suspended, since you signed in/);
       await page.goto(`${portal}/sign-out`);
       await page.locator('main button').click();
       await page.goto(portal);
