@@ -145,8 +145,8 @@ function remedyText(remedy: Remedy): string {
   switch (remedy.kind) {
     case 'step-up': {
       const strong = remedy.phishingResistant === true ? ' with a phishing-resistant factor' : '';
-      const fresh =
-        (remedy.maxAge ?? 0) === 0 ? '' : `, at most ${Math.round((remedy.maxAge ?? 0) / 1000)} s ago`;
+      const { maxAge = 0 } = remedy;
+      const fresh = maxAge === 0 ? '' : `, at most ${Math.round(maxAge / 1000)} s ago`;
       return `sign in again${strong}${fresh}${remedy.acr === undefined ? '' : ` (acr ${remedy.acr})`}`;
     }
     case 'enrol-device':

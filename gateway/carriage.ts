@@ -197,9 +197,11 @@ export class Carriage {
 
 /** Whether a rule by which it was allowed wants the end of everything it allows recorded. */
 function asksForRecord({ ruling, also }: Allowed): boolean {
-  return [ruling, ...also.map((one) => one.ruling)].some(
-    ({ decision }) => decision.obligations?.record === true,
-  );
+  return isRecorded(ruling) || also.some((one) => isRecorded(one.ruling));
+}
+
+function isRecorded({ decision }: Ruled['ruling']): boolean {
+  return decision.obligations?.record === true;
 }
 
 function worthRecording(result: RelayResult, durationMs: number): boolean {

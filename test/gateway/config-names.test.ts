@@ -3,29 +3,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { gatewaySchema } from '#gateway/config';
-import { formatProblems, readDocument } from '#policy/document';
-
-const GOOD = `version: 1
-policy: ./policy.yaml
-portal: https://access.example.com:8443
-identity:
-  providers:
-    - id: corp
-      name: Example Corp
-      issuer: https://id.example.com
-      clientId: sallyport
-      clientSecret: { file: ./secret }
-apps:
-  - id: wiki
-    name: Wiki
-    host: wiki.example.com
-    connectors: [berlin-1]
-`;
-
-function problems(text: string): string[] {
-  const reading = readDocument(gatewaySchema, text, 'gateway.yaml');
-  return reading.ok ? [] : formatProblems(reading.problems).split('\n');
-}
+import { readDocument } from '#policy/document';
+import { GOOD, problems } from './config-document.ts';
 
 const mistakes: readonly (readonly [string, string, string, RegExp])[] = [
   [

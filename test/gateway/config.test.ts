@@ -5,33 +5,12 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { type GatewayConfig, gatewaySchema, resolvePaths } from '#gateway/config';
 import { formatProblems, jsonSchema, readDocument } from '#policy/document';
-
-const GOOD = `version: 1
-policy: ./policy.yaml
-portal: https://access.example.com:8443
-identity:
-  providers:
-    - id: corp
-      name: Example Corp
-      issuer: https://id.example.com
-      clientId: sallyport
-      clientSecret: { file: ./secret }
-apps:
-  - id: wiki
-    name: Wiki
-    host: wiki.example.com
-    connectors: [berlin-1]
-`;
+import { GOOD, problems } from './config-document.ts';
 
 function read(text: string): GatewayConfig {
   const reading = readDocument(gatewaySchema, text, 'gateway.yaml');
   assert.ok(reading.ok, reading.ok ? '' : formatProblems(reading.problems));
   return reading.value;
-}
-
-function problems(text: string): string[] {
-  const reading = readDocument(gatewaySchema, text, 'gateway.yaml');
-  return reading.ok ? [] : formatProblems(reading.problems).split('\n');
 }
 
 test('what is left out has a safe value', () => {

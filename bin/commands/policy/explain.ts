@@ -122,8 +122,8 @@ function remedyText(remedy: Remedy): string {
     case 'step-up': {
       const strong = remedy.phishingResistant === true ? ' with a security key' : '';
       const level = remedy.acr === undefined ? '' : ` at level ${remedy.acr}`;
-      const fresh =
-        (remedy.maxAge ?? 0) === 0 ? '' : ` (a login no older than ${formatDuration(remedy.maxAge ?? 0)})`;
+      const { maxAge = 0 } = remedy;
+      const fresh = maxAge === 0 ? '' : ` (a login no older than ${formatDuration(maxAge)})`;
       return `sign in again${strong}${level}${fresh}${next}`;
     }
     case 'enrol-device':
