@@ -38,10 +38,6 @@ function hasId(wanted: string): NonNullable<ConnectionOptions['checkServerIdenti
   };
 }
 
-function asBroken(error: NodeJS.ErrnoException): void {
-  if (error.code === 'ECONNRESET') error.code = 'UND_ERR_SOCKET';
-}
-
 export type Dialled = (error: Error | null, socket?: Socket) => void;
 
 export class App {
@@ -116,14 +112,19 @@ export class App {
     socket.setNoDelay(true);
     // An app's machine that is gone says nothing: a stream that only listens would never know.
     socket.setKeepAlive(true, 10_000, 3_000, 3);
-    // The pool takes a reset for the end of a body without length: only by its own code is it a failure to it.
-    if (this.#pool !== undefined) socket.on('error', asBroken);
+    // The pool takes a reset for the end of a body without length: only by its own code is it a failure to it. By that code
+    // a connection that never came about is dialled again at once and without end, so it keeps the system's.
+    let connected = false;
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      if (connected && this.#pool !== undefined && error.code === 'ECONNRESET') error.code = 'UND_ERR_SOCKET';
+    });
     const timeout = setTimeout(() => {
       socket.destroy(new Error(`no connection within ${CONNECT_TIMEOUT / 1000} s`));
     }, CONNECT_TIMEOUT);
     const settle = (error: Error | null): void => {
       clearTimeout(timeout);
       socket.off('error', settle);
+      connected = error === null;
       if (error === null) callback(null, socket);
       else callback(error);
     };

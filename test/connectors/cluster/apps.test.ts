@@ -243,3 +243,16 @@ test('a body without length that is reset is not one that ended', async (t) => {
   assert.match(await send(gateway, 'app', { path: '/whole' }), /^head 200.*fin$/);
   assert.match(await send(gateway, 'app', { path: '/half' }), /^head 200.*reset app-error/);
 });
+
+test('an app that breaks off the TLS handshake is dialled once, and said not to be reached', async (t) => {
+  for (const how of ['end', 'resetAndDestroy'] as const) {
+    let dialled = 0;
+    const url = await rawApp(t, (socket) => {
+      dialled += 1;
+      socket[how]();
+    });
+    const gateway = await serving(t, { app: { url: url.replace('http:', 'https:') } });
+    assert.match(await send(gateway, 'app'), /^reset app-unreachable/);
+    assert.equal(dialled, 1, how);
+  }
+});
