@@ -82,10 +82,7 @@ export class DirectExchange implements StreamHandler {
     }
     const request = this.#request;
     this.#app.keepUpgraded(socket);
-    this.#headTimer = setTimeout(() => {
-      this.#stream.reset('app-timeout', `no response head within ${this.#app.headTimeout / 1000} s`);
-      request.destroy();
-    }, this.#app.headTimeout);
+    this.#await(request);
     request.on('error', (error) => this.#fail(error, true));
     request.on('drain', () => {});
     request.on('information', ({ statusCode, rawHeaders }) =>
@@ -105,6 +102,23 @@ export class DirectExchange implements StreamHandler {
     }
   }
 
+  /** An app that takes what comes of a body is not late: its time begins anew with each piece, and counts from the end. */
+  #await(request: ClientRequest): void {
+    this.#headTimer = setTimeout(() => {
+      if (this.#outlet !== undefined && !request.writableEnded && !request.writableNeedDrain) {
+        this.#await(request);
+        return;
+      }
+      this.#stream.reset('app-timeout', `no response head within ${this.#app.headTimeout / 1000} s`);
+      request.destroy();
+    }, this.#app.headTimeout);
+  }
+
+  #answered(): void {
+    clearTimeout(this.#headTimer);
+    this.#headTimer = undefined;
+  }
+
   /** What came before the connection was there; within the stream's window. */
   #early: Buffer[] = [];
   #earlyEnd: string[] | undefined;
@@ -120,6 +134,7 @@ export class DirectExchange implements StreamHandler {
     if (pairs.length > 0) this.#request.addTrailers(pairs);
     this.#outlet.flush();
     this.#request.end();
+    this.#headTimer?.refresh();
   }
 
   onData(piece: Buffer, fin: boolean): void {
@@ -131,6 +146,7 @@ export class DirectExchange implements StreamHandler {
     if (piece.length > 0) {
       if (this.#outlet === undefined) this.#early.push(piece);
       else this.#outlet.write(piece);
+      this.#headTimer?.refresh();
     }
     if (fin) this.#endRequest([]);
   }
@@ -148,7 +164,7 @@ export class DirectExchange implements StreamHandler {
   }
 
   #respond(response: IncomingMessage): void {
-    clearTimeout(this.#headTimer);
+    this.#answered();
     this.#response = response;
     const stream = this.#stream;
     this.#carry(() =>
@@ -169,7 +185,7 @@ export class DirectExchange implements StreamHandler {
   }
 
   #switch(response: IncomingMessage, socket: Socket, first: Buffer): void {
-    clearTimeout(this.#headTimer);
+    this.#answered();
     if (!this.#upgrade || response.statusCode !== 101) {
       this.#abort('app-error', `status ${response.statusCode} with an upgrade nobody asked for`);
       socket.destroy();
@@ -186,13 +202,13 @@ export class DirectExchange implements StreamHandler {
   }
 
   #abort(code: ResetCode, detail: string): void {
-    clearTimeout(this.#headTimer);
+    this.#answered();
     this.#stream.reset(code, detail);
     this.#request?.destroy();
   }
 
   onReset(): void {
-    clearTimeout(this.#headTimer);
+    this.#answered();
     this.#request?.destroy();
   }
 

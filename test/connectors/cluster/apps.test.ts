@@ -7,6 +7,7 @@ import { type AddressInfo, createServer as createTcpServer, type Socket } from '
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { AppTarget } from '#connectors/cluster/app';
 import { Cluster } from '#connectors/cluster/cluster';
 import { encodeRequest } from '#connectors/wire/head';
@@ -254,5 +255,36 @@ test('an app that breaks off the TLS handshake is dialled once, and said not to 
     const gateway = await serving(t, { app: { url: url.replace('http:', 'https:') } });
     assert.match(await send(gateway, 'app'), /^reset app-unreachable/);
     assert.equal(dialled, 1, how);
+  }
+});
+
+test('the time for an answer begins when the app has all of the request', async (t) => {
+  const url = await rawApp(t, (socket, head) => {
+    let seen = head;
+    const answer = (): void => {
+      if (seen.includes('the end')) socket.end('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n');
+    };
+    socket.on('data', (data: Buffer) => {
+      seen += data.toString('latin1');
+      answer();
+    });
+  });
+  const { session } = await serving(t, { app: { url, headTimeout: 400 } });
+  const upload = async (end: string, ...headers: string[]): Promise<string> => {
+    const probe = new Probe();
+    const head = encodeRequest('PUT', '/', ['Host', 'a', ...headers]);
+    const stream = session.open(openPrefix('http', 'app'), head, false, probe, 0);
+    probe.stream = stream;
+    for (let i = 0; i < 10; i += 1) {
+      await sleep(100);
+      stream.write(Buffer.from('x'));
+    }
+    stream.end(Buffer.from(end));
+    while (!probe.events.some((event) => /fin|reset/.test(event))) await settle(1);
+    return probe.events.join(', ');
+  };
+  for (const headers of [[], ['Trailer', 'X-Sum']]) {
+    assert.match(await upload('the end', ...headers), /^head 200, fin/);
+    assert.match(await upload('no answer', ...headers), /^reset app-timeout/);
   }
 });
