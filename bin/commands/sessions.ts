@@ -1,4 +1,5 @@
 // `sallyport sessions`: who is signed in, on all gateways that share their state.
+import { harmless } from '#siem/ecs/document';
 import { AdminError, callAdmin } from '../admin-client.ts';
 import { EXIT } from '../exit.ts';
 import { readGatewayConfig } from '../read-gateway-config.ts';
@@ -60,5 +61,7 @@ export async function run(argv: readonly string[]): Promise<number> {
 
 function asText({ id, person, email, provider, createdAt, lastSeenAt, clientAddress }: Shown): string {
   const at = (time: number): string => new Date(time).toISOString().slice(0, 19);
-  return `${id}  ${email ?? person}  ${provider}  since ${at(createdAt)}Z  seen ${at(lastSeenAt)}Z  from ${clientAddress}`;
+  // A provider may let people choose what it calls them: that is not to reach a terminal as orders.
+  const who = harmless(email ?? person, '\ufffd');
+  return `${id}  ${who}  ${provider}  since ${at(createdAt)}Z  seen ${at(lastSeenAt)}Z  from ${clientAddress}`;
 }

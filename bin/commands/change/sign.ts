@@ -4,6 +4,7 @@ import { CHANGE_NAMESPACE, type Change, writeBundle } from '#gateway/change/bund
 import { ChangeRefusal } from '#gateway/change/reasons';
 import { readSshSignature } from '#gateway/change/sshsig';
 import { writeWhole } from '#gateway/state/private-files';
+import { harmless } from '#siem/ecs/document';
 import { EXIT } from '../../exit.ts';
 import { sshSign } from '../../ssh-keygen.ts';
 import { readOptions } from '../../usage.ts';
@@ -39,11 +40,15 @@ function checkContents({ bundle, statement }: Change): void {
   }
 }
 
+/** For whoever is about to sign: what somebody else wrote must not be able to write over it, or to look like more lines. */
 export function summary({ id, statement }: Change): string {
   const { sequence, gateway, repository, branch, commit, author, subject } = statement;
-  const files = Object.entries(statement.files).map(([name, { path }]) => `  ${name}: ${path}\n`);
-  return (
-    `change ${sequence} for ${gateway}, ${id.slice(0, 12)}\n` +
-    `  ${repository}, ${branch}\n  commit ${commit}\n  ${author}: ${subject}\n${files.join('')}`
-  );
+  const lines = [
+    `change ${sequence} for ${gateway}, ${id.slice(0, 12)}`,
+    `  ${repository}, ${branch}`,
+    `  commit ${commit}`,
+    `  ${author}: ${subject}`,
+    ...Object.entries(statement.files).map(([name, { path }]) => `  ${name}: ${path}`),
+  ];
+  return lines.map((line) => `${harmless(line, '\ufffd')}\n`).join('');
 }

@@ -6,6 +6,7 @@ import { formatProblems } from '#policy/document';
 import { type Reading, readPolicy } from '#policy/read';
 import { type RecordedDecision, readDecision } from '#policy/recorded';
 import { DURATION, parseDuration } from '#policy/time/duration';
+import { harmless } from '#siem/ecs/document';
 import { readOutbox } from '#siem/outbox/read';
 import { describeError } from '#siem/system-error';
 import { whyAbsent } from '../../why-absent.ts';
@@ -73,8 +74,9 @@ export function printJson(value: unknown): void {
   process.stdout.write(`${JSON.stringify(value)}\n`);
 }
 
+/** What is in records was chosen by whoever asked: it must not reach the terminal as orders. */
 export function printLines(lines: readonly string[]): void {
-  process.stdout.write(lines.map((line) => `${line}\n`).join(''));
+  process.stdout.write(lines.map((line) => `${harmless(line, '\ufffd')}\n`).join(''));
 }
 
 export function wrongUsage(command: string, message: string): void {
