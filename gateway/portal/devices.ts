@@ -113,7 +113,12 @@ export function devicesApp(parts: DeviceParts): Hono<Env> {
     if (session.bond === undefined) {
       const bond = { device, key, until: session.expiresAt, ...(boot === undefined ? {} : { boot }) };
       await desk.bound('terminal', { ...session, bond }, client);
-      if (!(await sessions.doors.bind(token, CLI_DOOR, session, bond))) return false;
+      if (!(await sessions.doors.bind(token, CLI_DOOR, session, bond))) {
+        // The record says that this device was bound: another one that has the same token came first. Unless it was signed out.
+        if ((await sessions.find(token, CLI_DOOR)) !== undefined)
+          await desk.refused('terminal', 'other-device', { device, session, client });
+        return false;
+      }
     }
     // Attesting once by hand does not take the agent away.
     const before = await store.get('deviceAgent', device);
