@@ -203,10 +203,11 @@ export class Verifier implements DeviceVerifier {
   async forget(device: string): Promise<ListedDevice> {
     const { store } = this.#options;
     const listed = await this.#existing(device);
-    // The record last: until it is gone the TPM stays enrolled, and with it revoked.
-    await store.remove('deviceName', listed.name);
+    // Until the record is gone the TPM stays enrolled, revoked, and under its name: nobody else may come to be called so.
     await store.remove('devicePosture', device);
     await store.remove('device', device);
+    // Breaking off from here on leaves a name that is free all the same.
+    await store.remove('deviceName', listed.name);
     await store.remove('deviceRevocation', device);
     return listed;
   }

@@ -85,6 +85,29 @@ describe('a device', () => {
     assert.equal(again.state, 'approved');
   });
 
+  test('keeps its name until it is forgotten, wherever that breaks off', async () => {
+    for (const step of [1, 2, 3, 4]) {
+      const name = `broken-off-${step}`;
+      const { device } = await lab.enrol(new SoftwareTpm(), { name });
+      const { remove } = lab.store;
+      let steps = 0;
+      lab.store.remove = async (...record) => {
+        steps += 1;
+        if (steps === step) throw new Error('the state is away');
+        return remove.apply(lab.store, record);
+      };
+      await assert.rejects(lab.verifier.forget(device), /the state is away/);
+      lab.store.remove = remove;
+      if ((await lab.verifier.find(device)) !== undefined) {
+        await assert.rejects(lab.enrol(new SoftwareTpm(), { name }), refusal('name-taken'), `step ${step}`);
+        await lab.verifier.forget(device);
+      }
+      await lab.enrol(new SoftwareTpm(), { name });
+      const called = (await lab.verifier.list()).filter((one) => one.name === name);
+      assert.equal(called.length, 1, 'two devices have one name');
+    }
+  });
+
   test('is bound to its TPM: another under the same name is refused, whenever it comes', async () => {
     const first = new SoftwareTpm();
     const second = new SoftwareTpm();
