@@ -60,6 +60,8 @@ export function deviceVerifier(
 ): {
   readonly verifier: Verifier;
   readonly keyProofs: KeyProofs;
+  /** Certificates of TPM makers' CAs that end by a time. */
+  readonly makersEndingBy: (time: number) => readonly Buffer[];
   readonly standings: Standings;
   readonly connectorStandings: ConnectorStandings;
 } {
@@ -76,6 +78,7 @@ export function deviceVerifier(
   return {
     verifier,
     keyProofs: new KeyProofs(enrolling),
+    makersEndingBy: (time) => files.current.endingBy(time),
     standings: new Standings((device) => verifier.posture(device), around.now),
     connectorStandings: new ConnectorStandings({
       posture: (one) => verifier.connectorPosture(one),

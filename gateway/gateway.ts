@@ -115,8 +115,8 @@ async function wire(given: GatewayConfig, around: Surroundings, undo: (() => unk
     undo,
   );
   const known = deviceVerifier(config, store, { log, now, recorder }, undo);
-  const { verifier, keyProofs, standings, connectorStandings } = known;
-  const keeping = { config, issuer, store, recorder, keyProofs, log, now };
+  const { verifier, keyProofs, makersEndingBy, standings, connectorStandings } = known;
+  const keeping = { config, issuer, store, recorder, keyProofs, makersEndingBy, log, now };
   const { desk, office, revocations: struck } = await openOffice(keeping, undo);
   const told = tunnelEvents(recorder, log, now);
   const tunnels = new Tunnels({ ...here, ...told, revoked: (serial) => struck.has(serial) });

@@ -105,6 +105,7 @@ export interface OfficeParts extends Around {
   readonly store: Store;
   readonly recorder: Recorder;
   readonly keyProofs: KeyProofs;
+  readonly makersEndingBy: (time: number) => readonly Buffer[];
 }
 
 /** What admins do with the authorities, and what of their certificates was revoked, until `undo` is done. */

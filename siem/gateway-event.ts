@@ -91,10 +91,10 @@ export interface DrillEnded {
   readonly by: Actor;
 }
 
-/** A certificate of the gateway will end soon. Sent 30 days, 7 days and a day before. */
+/** A certificate of the gateway, or of a TPM maker that it trusts, will end soon. Sent 30 days, 7 days and a day before. */
 export interface CertificateExpiring {
   readonly kind: 'certificate-expiring';
-  /** `people`: the one that browsers see. */
+  /** `people`: the one that browsers see; of an authority its id; of a TPM maker's CA its name. */
   readonly certificate: string;
   /** Epoch milliseconds. */
   readonly notAfter: number;

@@ -93,10 +93,10 @@ export class Endorsements {
     const root = chain.at(-1) as Issuer;
     return {
       certificate: fingerprintOf(der),
-      chain: chain.map(({ fingerprint }, index) => ({
+      chain: chain.map(({ certificate, fingerprint }, index) => ({
         issuer: fingerprint,
         serial: (chain[index - 1]?.certificate ?? leaf).serial,
-        ...(this.#byFingerprint.has(fingerprint) ? {} : { supplied: true }),
+        ...(this.#byFingerprint.has(fingerprint) ? {} : { supplied: true, notAfter: certificate.notAfter }),
       })),
       root: root.fingerprint,
       ...tpm,
@@ -105,7 +105,7 @@ export class Endorsements {
   }
 
   /**
-   * That what was once accepted still would be: its root and issuers are configured, and none has revoked a link.
+   * That what was once accepted still would be: its root and issuers are configured, none has ended or revoked a link.
    * Signatures were checked at enrolment and do not change. Cheap enough for every quote. Throws AttestationRefusal.
    */
   recheck(endorsement: Endorsement, now: number): void {
@@ -113,11 +113,28 @@ export class Endorsements {
       throw new AttestationRefusal('ek-chain-untrusted');
     }
     if (endorsement.notAfter < now) throw new AttestationRefusal('ek-certificate-expired');
-    for (const { issuer, serial, supplied } of endorsement.chain) {
+    for (const { issuer, serial, supplied, notAfter = Number.POSITIVE_INFINITY } of endorsement.chain) {
       const configured = this.#byFingerprint.get(issuer);
+      if (configured === undefined && supplied !== true) throw new AttestationRefusal('ek-chain-untrusted');
+      const end = configured === undefined ? notAfter : this.#renewed(configured).certificate.notAfter;
+      if (end < now) throw new AttestationRefusal('ek-certificate-expired');
       if (configured !== undefined) checkRevocation(configured, serial, now);
-      else if (supplied !== true) throw new AttestationRefusal('ek-chain-untrusted');
     }
+  }
+
+  /** DER certificates of the configured CAs that end by `time`, but for those that have been renewed. */
+  endingBy(time: number): readonly Buffer[] {
+    return [...this.#byFingerprint.values()]
+      .filter((one) => one.certificate.notAfter <= time && this.#renewed(one) === one)
+      .map(({ certificate }) => certificate.der);
+  }
+
+  /** The one that lasts longest of a CA's certificates, which have one name and one key; of a root's only roots. */
+  #renewed(issuer: Issuer): Issuer {
+    const { subject, spki } = issuer.certificate;
+    return (this.#issuers.get(subject.toString('hex')) ?? [])
+      .filter((other) => other.certificate.spki.equals(spki) && (other.root || !issuer.root))
+      .reduce((a, b) => (b.certificate.notAfter > a.certificate.notAfter ? b : a), issuer);
   }
 
   /** The issuers up to a root. With several candidates the last one's refusal is reported. */

@@ -53,6 +53,8 @@ export interface EndorsementLink {
   readonly serial: string;
   /** The issuer came with the TPM and is configured nowhere. */
   readonly supplied?: true;
+  /** Of an issuer that came with the TPM, epoch milliseconds; earlier versions did not say. */
+  readonly notAfter?: number;
 }
 
 /** What an EK certificate vouches for. Fingerprints are SHA-256 of DER in hex. */

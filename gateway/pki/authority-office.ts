@@ -3,7 +3,7 @@ import { X509Certificate } from 'node:crypto';
 import type { Log } from '#siem/log';
 import type { Actor, CertificateRef } from '#siem/parties';
 import type { Recorder } from '#siem/recorder';
-import { type ExpiringCa, expiring } from './ca-expiry.ts';
+import { type ExpiringCa, expiring, expiringMakers } from './ca-expiry.ts';
 import type { CertificateRevocations } from './certificate-revocations.ts';
 import type { EnrolmentDesk, HeldCertificate } from './enrolment.ts';
 import type { Issuer } from './issuer.ts';
@@ -16,6 +16,8 @@ export interface AuthorityOfficeParts {
   readonly issuer: Issuer;
   /** By their ids; revocation is of the first. */
   readonly authorities: readonly string[];
+  /** DER certificates of the TPM makers' CAs that end by a time, epoch milliseconds. */
+  readonly makersEndingBy: (time: number) => readonly Buffer[];
   readonly desk: EnrolmentDesk;
   readonly revocations: CertificateRevocations;
   readonly recorder: Recorder;
@@ -66,7 +68,7 @@ export class AuthorityOffice {
 
   /** What will end soon, in words. */
   get warnings(): readonly string[] {
-    return this.#parts.authorities.flatMap((id) => this.#expiring(id).map(({ message }) => message));
+    return this.#ending().map(({ message }) => message);
   }
 
   /** Undefined for an id that is none. */
@@ -122,9 +124,7 @@ export class AuthorityOffice {
   /** Tells of what ends within 30, 7 and 1 days, each once. */
   async warn(): Promise<void> {
     const { recorder, log } = this.#parts;
-    for (const { certificate, notAfter, days, message } of this.#parts.authorities.flatMap((id) =>
-      this.#expiring(id),
-    )) {
+    for (const { certificate, notAfter, days, message } of this.#ending()) {
       const key = `${certificate} ${notAfter}`;
       if (days >= (this.#warned.get(key) ?? Number.POSITIVE_INFINITY)) continue;
       this.#warned.set(key, days);
@@ -133,6 +133,11 @@ export class AuthorityOffice {
         .record({ kind: 'certificate-expiring', certificate, notAfter, days })
         .catch((error: unknown) => log.error({ err: error }, 'a warning was not recorded'));
     }
+  }
+
+  #ending(): readonly ExpiringCa[] {
+    const { authorities, makersEndingBy, now } = this.#parts;
+    return [...authorities.flatMap((id) => this.#expiring(id)), ...expiringMakers(makersEndingBy, now())];
   }
 
   #expiring(id: string): readonly ExpiringCa[] {

@@ -1,4 +1,5 @@
-// When the certificates of an authority are warned of: 30 days, 7 days and a day before they end.
+// When the certificates of authorities are warned of, our own and those of TPM makers: 30 days, 7 days and a day before
+// they end.
 import { X509Certificate } from 'node:crypto';
 import type { Standing } from './issuer-service.ts';
 
@@ -6,7 +7,7 @@ const DAY = 86_400_000;
 const WARNINGS: readonly number[] = [30, 7, 1];
 
 export interface ExpiringCa {
-  /** `connector-ca root`, `connector-ca intermediate`. */
+  /** `connector-ca root`, `connector-ca intermediate`, or a TPM maker’s by its name. */
   readonly certificate: string;
   /** Epoch milliseconds. */
   readonly notAfter: number;
@@ -33,7 +34,28 @@ export function expiring(
   ].filter((one) => one !== undefined);
 }
 
-function within(certificate: string, text: string, advice: string, now: number): ExpiringCa | undefined {
+/** What of the TPM makers' CAs ends soon, whose certificates that end by a time `endingBy` gives. `now`: epoch milliseconds. */
+export function expiringMakers(
+  endingBy: (time: number) => readonly Buffer[],
+  now: number,
+): readonly ExpiringCa[] {
+  const advice =
+    'from then on no machine whose TPM it vouches for is attested: add what its maker renewed it by, beside it';
+  return endingBy(now + Math.max(...WARNINGS) * DAY)
+    .map((der) => {
+      const { subject, fingerprint256 } = new X509Certificate(der);
+      const name = subject?.replaceAll('\n', ', ') || fingerprint256;
+      return within(`TPM maker's CA ${name}`, der, advice, now);
+    })
+    .filter((one) => one !== undefined);
+}
+
+function within(
+  certificate: string,
+  text: string | Buffer,
+  advice: string,
+  now: number,
+): ExpiringCa | undefined {
   const notAfter = Date.parse(new X509Certificate(text).validTo);
   const days = WARNINGS.findLast((one) => notAfter - now <= one * DAY);
   if (days === undefined) return undefined;

@@ -11,7 +11,7 @@ import type {
 } from '../gateway-event.ts';
 import { isoTime } from './document.ts';
 import type { Entries, Mapping } from './mapping.ts';
-import { actorFields } from './parts.ts';
+import { actorFields, clip } from './parts.ts';
 
 function gatewayStarted(event: GatewayStarted): Mapping {
   const repaired =
@@ -119,8 +119,8 @@ function certificateExpiring({ certificate, notAfter, days }: CertificateExpirin
     type: ['info'],
     outcome: 'success',
     code: `within-${days}-days`,
-    message: `The certificate for ${certificate} ends within ${days} ${days === 1 ? 'day' : 'days'}`,
-    own: { certificate: { use: certificate, not_after: isoTime(notAfter) } },
+    message: clip(`The certificate for ${certificate} ends within ${days} ${days === 1 ? 'day' : 'days'}`),
+    own: { certificate: { use: clip(certificate), not_after: isoTime(notAfter) } },
   };
 }
 
@@ -193,7 +193,8 @@ export const healthEntries: Entries<
     map: drillEnded,
   },
   'certificate-expiring': {
-    about: 'A certificate of the gateway will end soon; sent 30 days, 7 days and a day before.',
+    about:
+      'A certificate of the gateway, or of a TPM maker that it trusts, will end soon; sent 30 days, 7 days and a day before.',
     dataset: 'sallyport.health',
     map: certificateExpiring,
   },

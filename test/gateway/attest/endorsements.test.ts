@@ -140,6 +140,49 @@ describe('endorsement chains', () => {
     refuses(() => others.recheck(accepted, NOW + 2 * YEAR), 'ek-certificate-expired');
   });
 
+  test('end with any of their certificates, also after enrolment', () => {
+    const other = new EndorsementCa('Middle', root);
+    const spki = (ca: EndorsementCa): Buffer => ca.keys.publicKey.export({ format: 'der', type: 'spki' });
+    const extensions = [basicConstraints(true), keyUsage(0x06)];
+    const renewed = (of: EndorsementCa, by: EndorsementCa): Buffer =>
+      by.issue({ subject: of.common, spki: spki(of), extensions, notAfter: NOW + 9 * YEAR });
+    const der = issuer.endorse(tpm.ek.publicKey, { notAfter: NOW + 9 * YEAR });
+    const accepted = new Endorsements(sources).check(der, ek, NOW);
+    const later = NOW + 2 * YEAR;
+    const roots = [root.certificate, renewed(root, root)];
+    const middles = [middle.certificate, renewed(middle, root)];
+    const issuers = [issuer.certificate, renewed(issuer, middle)];
+    const all = { roots, intermediates: [...middles, ...issuers] };
+    // As they are beside those that renew them the machine stays; with any of them left out it does not.
+    new Endorsements(all).recheck(accepted, later);
+    new Endorsements(all).check(der, ek, later);
+    for (const ended of [
+      sources,
+      { ...all, roots: [root.certificate] },
+      { ...all, roots: [root.certificate], intermediates: [...all.intermediates, renewed(root, root)] },
+      { ...all, intermediates: [middle.certificate, ...issuers] },
+      { ...all, intermediates: [middle.certificate, renewed(other, root), ...issuers] },
+      { ...all, intermediates: [...middles, issuer.certificate] },
+    ])
+      refuses(() => new Endorsements(ended).recheck(accepted, later), 'ek-certificate-expired');
+    // What came with the TPM ends, too.
+    const own = { roots };
+    const supplied = [issuer.certificate, renewed(middle, root)];
+    const brought = new Endorsements(own).check(der, ek, NOW, supplied);
+    refuses(() => new Endorsements(own).recheck(brought, later), 'ek-certificate-expired');
+  });
+
+  test('are told of before they end, but for what was renewed', () => {
+    const renewal = root.issue({
+      ...{ subject: 'Root', spki: root.keys.publicKey.export({ format: 'der', type: 'spki' }) },
+      ...{ extensions: [basicConstraints(true), keyUsage(0x06)], notAfter: NOW + 9 * YEAR },
+    });
+    const endorsements = new Endorsements({ ...sources, roots: [root.certificate, renewal] });
+    assert.deepEqual(endorsements.endingBy(NOW + YEAR - 1000), []);
+    assert.deepEqual(endorsements.endingBy(NOW + YEAR), sources.intermediates);
+    assert.deepEqual(endorsements.endingBy(NOW + 9 * YEAR), [renewal, ...sources.intermediates]);
+  });
+
   test('may have an issuer who renewed its certificate', () => {
     const weak = new EndorsementCa('Issuer', middle, [basicConstraints(false)]);
     const both = { ...sources, intermediates: [weak.certificate, ...sources.intermediates] };

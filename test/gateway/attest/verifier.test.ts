@@ -92,8 +92,7 @@ describe('a device', () => {
       const { remove } = lab.store;
       let steps = 0;
       lab.store.remove = async (...record) => {
-        steps += 1;
-        if (steps === step) throw new Error('the state is away');
+        if (++steps === step) throw new Error('the state is away');
         return remove.apply(lab.store, record);
       };
       await assert.rejects(lab.verifier.forget(device), /the state is away/);

@@ -1,12 +1,13 @@
 // Roots and intermediates are warned of 30 days, 7 days and a day before they end, and what renews itself only when it did
 // not.
 import assert from 'node:assert/strict';
+import { X509Certificate } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { openAuthority } from '#gateway/pki/authority';
-import { expiring } from '#gateway/pki/ca-expiry';
+import { expiring, expiringMakers } from '#gateway/pki/ca-expiry';
 
 const DAY = 86_400_000;
 const START = Date.parse('2026-03-04T10:00:00Z');
@@ -30,4 +31,23 @@ test('what ends soon is told in steps, and what to do', async () => {
   assert.match(offline?.message ?? '', /sallyport ca intermediate csr/);
   // At the moment of its renewal there is nothing to warn of.
   assert.deepEqual(expiring('one', { certificate, intermediates, rootOnline: true }, START + 60 * DAY), []);
+});
+
+test('a TPM maker’s is told by its name, and what becomes of whose TPM it vouches for', async () => {
+  const { certificate } = await openAuthority(join(place, 'maker'), 'Maker', () => START);
+  const { raw, validTo } = new X509Certificate(certificate);
+  const end = Date.parse(validTo);
+  const asked: number[] = [];
+  const endingBy = (time: number): readonly Buffer[] => {
+    asked.push(time);
+    return [raw];
+  };
+  const [one] = expiringMakers(endingBy, end - 7 * DAY);
+  assert.deepEqual(asked, [end + 23 * DAY], 'who ends later is not looked at');
+  assert.deepEqual([one?.days, one?.notAfter], [7, end]);
+  assert.match(
+    one?.message ?? '',
+    /^the certificate TPM maker's CA .*CN=Maker root ends on .*: from then on no machine/,
+  );
+  assert.equal(expiringMakers(endingBy, end + DAY)[0]?.days, 1, 'also once it has ended');
 });
