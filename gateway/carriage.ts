@@ -147,20 +147,28 @@ export class Carriage {
     upgrade: boolean,
   ): ForwardHead {
     const { subject, login, bond } = session;
+    const { method, path, query } = clean;
     // `front` checked that the name in it is ours, and `sites` the port.
-    const url = `https://${(request.headers.host ?? '').toLowerCase()}${clean.path}`;
+    const url = `https://${(request.headers.host ?? '').toLowerCase()}${path}`;
     const context = {
-      ...{ session: session.id, subject, app: app.id, policy: ruling.policy },
+      session: session.id,
+      subject,
+      app: app.id,
+      policy: ruling.policy,
       login: subject.kind === 'user' ? login : undefined,
-      ...{ device: input.device, deviceKey: bond?.key, deviceBoot: bond?.boot },
-      ...{ risk: input.risk, wishes: app.assertion },
-      ...{ address: input.network.address, acting },
-      request: { method: clean.method, url, decision: id, trace: trace.id },
+      device: input.device,
+      deviceKey: bond?.key,
+      deviceBoot: bond?.boot,
+      risk: input.risk,
+      wishes: app.assertion,
+      address: input.network.address,
+      acting,
+      request: { method, url, decision: id, trace: trace.id },
     };
     const from = { address: client.address, decisionId: id, traceparent: trace.parent };
     return {
-      method: clean.method,
-      path: clean.path + clean.query,
+      method,
+      path: path + query,
       headers: forwardHeaders(request, from, upgrade),
       bound: (certificate) => {
         const assertion = this.#parts.signer.assertion({ ...context, certificate });

@@ -222,8 +222,11 @@ export class Flow {
       return answers.denied(exchange, clean, last.session, last.ruling, last.id, app, last.reasons);
     }
     exchange.admitted?.();
-    const both = last === own ? { also: [] } : { also: [own], only: common(own.only, last.only) };
-    return carriage.carry(exchange, { ...last, ...both, app, clean, trace, client, acting });
+    const { session: bearer, input, ruling, id } = last;
+    const only = last === own ? own.only : common(own.only, last.only);
+    const also = last === own ? [] : [own];
+    const allowed = { session: bearer, input, ruling, id, only, also, app, clean, trace, client, acting };
+    return carriage.carry(exchange, allowed);
   }
 
   /** Decides and records one party of what was asked. */

@@ -23,15 +23,15 @@ const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const PATH = /^(?:\/[\x21-\x7e\x80-\xff]*|\*)$/;
 const STATUS = /^[1-9]\d\d$/;
 
-/** Joins the fields, and makes sure that as many will be found again. */
-function join(first: string, second: string, headers: readonly string[]): string {
-  if (headers.length % 2 !== 0) throw new HeadError('a header name has no value');
-  const text = headers.length === 0 ? `${first}\n${second}` : `${first}\n${second}\n${headers.join('\n')}`;
+/** Joins the fields, in pairs, and makes sure that as many will be found again. */
+function join(fields: readonly string[]): string {
+  if (fields.length % 2 !== 0) throw new HeadError('a header name has no value');
+  const text = fields.join('\n');
   if (text.length > MAX_HEAD) throw new HeadError(`the head has ${text.length} bytes, above ${MAX_HEAD}`);
   if (CONTROL.test(text)) throw new HeadError('a field holds a control character, or one outside latin-1');
-  let fields = 1;
-  for (let at = text.indexOf('\n'); at !== -1; at = text.indexOf('\n', at + 1)) fields += 1;
-  if (fields !== headers.length + 2) throw new HeadError('a field holds a line feed');
+  let found = 1;
+  for (let at = text.indexOf('\n'); at !== -1; at = text.indexOf('\n', at + 1)) found += 1;
+  if (found !== fields.length) throw new HeadError('a field holds a line feed');
   return text;
 }
 
@@ -48,9 +48,14 @@ function checkNames(fields: readonly string[], from: number): void {
   }
 }
 
-/** @throws {HeadError} when a field could split the message, or the head is too large. */
-export function encodeRequest(method: string, path: string, headers: readonly string[]): string {
-  return join(method, path, headers);
+/** `more`: headers behind the others. @throws {HeadError} when a field could split the message, or the head is too large. */
+export function encodeRequest(
+  method: string,
+  path: string,
+  headers: readonly string[],
+  more: readonly string[] = [],
+): string {
+  return join([method, path, ...headers, ...more]);
 }
 
 /** @throws {HeadError} */
@@ -65,7 +70,7 @@ export function decodeRequest(payload: Buffer, at: number): RequestHead {
 
 /** @throws {HeadError} */
 export function encodeResponse(status: number, reason: string, headers: readonly string[]): string {
-  return join(String(status), reason, headers);
+  return join([String(status), reason, ...headers]);
 }
 
 /** @throws {HeadError} */
@@ -79,9 +84,8 @@ export function decodeResponse(payload: Buffer): ResponseHead {
 
 /** Trailers: at least one pair. @throws {HeadError} */
 export function encodeTrailers(trailers: readonly string[]): string {
-  const [name, value, ...rest] = trailers;
-  if (name === undefined || value === undefined) throw new HeadError('no trailers to encode');
-  return join(name, value, rest);
+  if (trailers.length === 0) throw new HeadError('no trailers to encode');
+  return join(trailers);
 }
 
 /** @throws {HeadError} */

@@ -69,8 +69,7 @@ export class Tunnel {
 
   /** What is sent of a request on this tunnel. @throws {HeadError} */
   head(app: string, { method, path, headers, bound }: ForwardHead): string {
-    const own = bound?.(this.certificate(app)) ?? [];
-    return encodeRequest(method, path, own.length === 0 ? headers : [...headers, ...own]);
+    return encodeRequest(method, path, headers, bound?.(this.certificate(app)));
   }
 
   /** The gateway holds as many unread bytes as it may. */
