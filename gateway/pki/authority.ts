@@ -2,6 +2,7 @@
 // signs only what its methods shape.
 import type { KeyObject, X509Certificate as NodeCertificate } from 'node:crypto';
 import { isIP } from 'node:net';
+import { join } from 'node:path';
 import { pem } from '#connectors/wire/der-writer';
 import type { KeyOrigin } from '#policy/input';
 import {
@@ -74,6 +75,8 @@ export class CertificateAuthority implements Authority {
   ): Promise<CertificateAuthority> {
     const directory = new AuthorityDirectory(path, name, { ...options, now });
     const authority = new CertificateAuthority(directory, now, options);
+    await directory.prepareRoot();
+    requireInForce(directory, now());
     await directory.complete();
     authority.reload();
     await authority.upkeep();
@@ -116,7 +119,7 @@ export class CertificateAuthority implements Authority {
     if (intermediate?.keyFile === undefined) {
       throw new AuthorityError(
         'intermediate-missing',
-        `${directory.path} has no intermediate that can issue: run \`sallyport ca intermediate csr\``,
+        `${directory.path} has no intermediate that can issue: run \`sallyport ca intermediate csr\` (is this machine’s clock right?)`,
       );
     }
     this.#issuing = { intermediate, signer: directory.openKey(intermediate.keyFile) };
@@ -135,7 +138,9 @@ export class CertificateAuthority implements Authority {
   async upkeep(): Promise<boolean> {
     const { directory } = this;
     const { parsed } = this.issuing;
-    const due = this.#now() >= parsed.notAfter - INTERMEDIATE_LIFE / 3;
+    // None lives longer than the root: another one would end no later.
+    const last = parsed.notAfter >= directory.root.parsed.notAfter;
+    const due = !last && this.#now() >= parsed.notAfter - INTERMEDIATE_LIFE / 3;
     const narrowed = this.#options.constraints;
     const misfit = narrowed !== undefined && parsed.nameConstraints?.equals(constraintsOf(narrowed)) !== true;
     const renew = directory.rootOnline && (due || misfit);
@@ -254,6 +259,17 @@ export class CertificateAuthority implements Authority {
 
 function lastOf(uri: string): string {
   return uri.slice(uri.lastIndexOf('/') + 1);
+}
+
+/** Below a root out of its time nothing is good to anybody, and what is made by a wrong clock stays. Throws AuthorityError. */
+function requireInForce({ path, root }: AuthorityDirectory, now: number): void {
+  const { notBefore, notAfter } = root.parsed;
+  if (notBefore <= now && now < notAfter) return;
+  const [from, to, clock] = [notBefore, notAfter, now].map((time) => new Date(time).toISOString());
+  throw new AuthorityError(
+    'root-unfit',
+    `${join(path, 'ca.pem')} is good from ${from} to ${to}, and this machine’s clock says ${clock}: set the clock; if it is right, begin with another root (docs/pki.md)`,
+  );
 }
 
 /** Opens the authority kept in `directory`, making it on first use. `name` is its common name. */

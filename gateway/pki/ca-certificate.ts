@@ -7,6 +7,7 @@ import { type Certificate, parseCertificate } from '#gateway/attest/certificate'
 export type AuthorityFailure =
   | 'root-missing'
   | 'root-offline'
+  | 'root-unfit'
   | 'intermediate-missing'
   | 'intermediate-unfit'
   /** Of SSH certificates: the next one signs soon anyway. */

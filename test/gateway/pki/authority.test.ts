@@ -1,7 +1,7 @@
 // What an authority does at the edges of its times, and whom it tells when it changes.
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
-import { existsSync, mkdtempSync, renameSync, rmSync, utimesSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, renameSync, rmSync, utimesSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
@@ -121,6 +121,37 @@ describe('a change', () => {
     const younger = authority.issuing.id;
     utimesSync(older, Date.now() / 1000 + 60, Date.now() / 1000 + 60);
     assert.equal((await open()).issuing.id, younger);
+  });
+});
+
+describe('a root out of its time', () => {
+  test('opens nothing, is left as it is, and the message asks for the clock', async () => {
+    for (const off of [-20 * 365 * DAY, 11 * 365 * DAY]) {
+      const { directory, clock, open } = fresh();
+      await open();
+      const files = readdirSync(directory);
+      clock.time = START + off;
+      await assert.rejects(open(), {
+        code: 'root-unfit',
+        message: new RegExp(
+          `/ca\\.pem is good from 2026-03-04T\\S+ to 2036-03-01T\\S+, and this machine’s clock says ${new Date(clock.time).toISOString()}: set the clock`,
+        ),
+      });
+      assert.deepEqual(readdirSync(directory), files);
+      clock.time = START;
+      await open();
+    }
+  });
+
+  test('that ends within a month is not a reason for an intermediate each hour', async () => {
+    const { clock, open } = fresh();
+    const authority = await open();
+    const { notAfter } = authority.directory.root.parsed;
+    clock.time = notAfter - 20 * DAY;
+    await authority.upkeep();
+    assert.equal(authority.issuing.parsed.notAfter, notAfter);
+    clock.time += HOUR;
+    assert.equal(await authority.upkeep(), false);
   });
 });
 
