@@ -1,4 +1,5 @@
 // Why a record could not be kept. Whoever gets one of these must deny: nothing is allowed without its record.
+import { describeSystemError } from '../system-error.ts';
 
 /**
  * `quota`: the outbox is full of records that sinks still need · `no-space`: the disk is full · `io`: the disk
@@ -30,5 +31,6 @@ export function outboxErrorOf(cause: unknown): OutboxError {
   if (system === 'ENOSPC' || system === 'EDQUOT') {
     return new OutboxError('no-space', 'the disk of the outbox is full', { cause });
   }
-  return new OutboxError('io', `the outbox cannot be written: ${system ?? 'unknown error'}`, { cause });
+  const why = describeSystemError(cause) ?? system ?? 'unknown error';
+  return new OutboxError('io', `the outbox cannot be written: ${why}`, { cause });
 }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
-import { chmodSync, globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
@@ -10,6 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Issuer } from '#gateway/pki/issuer';
 import type { IssuerSettings } from '#gateway/pki/issuer-service';
 import { createLog } from '#siem/log';
+import { describeSystemError } from '#siem/system-error';
 import { requestFor } from './signing-request.ts';
 import { RULES, token, wish } from './wishes.ts';
 
@@ -64,6 +65,17 @@ describe('the process', () => {
       assert.doesNotMatch(seen, new RegExp(sealed.slice(0, 20).replaceAll(/[+/]/g, '\\$&')));
     }
     assert.doesNotMatch(seen, /PRIVATE/);
+  });
+
+  test('tells what the system refuses as the system does, with its place', async () => {
+    const file = join(place, 'a-file');
+    writeFileSync(file, '');
+    const issuer = new Issuer(settings(join(file, 'ca')), log);
+    after(() => issuer.stop());
+    await assert.rejects(issuer.open(Date.now), (error) => {
+      assert.equal(describeSystemError(error), `${join(file, 'ca')}: a part of this path is no directory`);
+      return true;
+    });
   });
 
   test('changes the intermediate while certificates are asked for, and none fails', async () => {

@@ -1,6 +1,14 @@
 // What the outbox promises: answered means written, numbered without gaps, repaired after a crash, bounded.
 import assert from 'node:assert/strict';
-import { appendFileSync, chmodSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  chmodSync,
+  mkdirSync,
+  readFileSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import type { EcsDocument } from '#siem/ecs/document';
@@ -29,6 +37,15 @@ function upTo(count: number): number[] {
 function coded(code: string): (error: unknown) => boolean {
   return (error) => error instanceof OutboxError && error.code === code;
 }
+
+test('what the system refuses at the start is told with its place', (t) => {
+  const directory = directoryFor(t);
+  mkdirSync(segmentPath(directory, 1));
+  assert.throws(() => openOutbox(t, directory), {
+    code: 'io',
+    message: `the outbox cannot be written: ${segmentPath(directory, 1)}: it is a directory`,
+  });
+});
 
 describe('append', () => {
   test('answers when the record can be read from the file', async (t) => {
