@@ -111,11 +111,13 @@ export class OpenExchanges {
   async review(reason: ReviewReason): Promise<void> {
     const since = this.#now();
     const open = [...this.#open];
+    const under: Promise<void>[] = [];
     for (let from = 0; from < open.length; from += REVIEW_BATCH) {
       if (from > 0) await new Promise((resolve) => setImmediate(resolve));
-      // Side by side: one whose facts are long in coming must not keep the others open.
-      await Promise.all(open.slice(from, from + REVIEW_BATCH).map((one) => this.#again(one, reason, since)));
+      // None is waited for before the next: one whose facts are long in coming must not keep the others open.
+      for (const one of open.slice(from, from + REVIEW_BATCH)) under.push(this.#again(one, reason, since));
     }
+    await Promise.all(under);
   }
 
   async #again(exchange: OpenExchange, reason: ReviewReason, since: number): Promise<void> {
