@@ -180,6 +180,7 @@ async function wire(given: GatewayConfig, around: Surroundings, undo: (() => unk
   // The way of a request.
   const revoke = new Revoke({
     ...{ revocations, sessions, open, desk, tunnels, recorder, now },
+    machine: (key) => connectorStandings.machine(key),
     longestSession: config.identity.sessions.absolute,
   });
   await revoke.listen();

@@ -14,6 +14,8 @@ export interface RevokeParts {
   readonly open: OpenExchanges;
   readonly desk: EnrolmentDesk;
   readonly tunnels: Pick<TunnelRelays, 'disconnect'>;
+  /** The device that a connector's machine is, by the key of its certificate, where a rule asked for it. */
+  readonly machine: (key: string) => string | undefined;
   readonly recorder: Recorder;
   /** Milliseconds that the longest session can still last. */
   readonly longestSession: number;
@@ -125,7 +127,14 @@ export class Revoke {
 
   #concerns({ kind, id }: RevocationTarget): (exchange: OpenExchange) => boolean {
     if (kind === 'session') return ({ session }) => session.id === id;
-    if (kind === 'device') return ({ input }) => input.device?.id === id || input.connector?.device === id;
+    if (kind === 'device')
+      return (exchange) => exchange.input.device?.id === id || this.#through(exchange, id);
     return ({ session }) => session.subject.id === id;
+  }
+
+  /** Of an app whose connector counts: what carries it may be another one than it was decided with. */
+  #through({ input, carrier }: OpenExchange, device: string): boolean {
+    const key = input.connector === undefined ? undefined : carrier?.key;
+    return key !== undefined && this.#parts.machine(key) === device;
   }
 }

@@ -49,6 +49,11 @@ export class ConnectorStandings {
     return { name, device, ...posture };
   }
 
+  /** The device that was last found to be the machine behind a certificate's key. */
+  machine(key: string): string | undefined {
+    return this.#last.get(key)?.device;
+  }
+
   #missed(connector: CarryingConnector): void {
     const last = this.#last.get(connector.key);
     if (last === undefined) return;

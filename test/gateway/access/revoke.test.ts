@@ -10,6 +10,7 @@ import { Sessions } from '#gateway/identity/sessions';
 import type { EnrolmentDesk } from '#gateway/pki/enrolment';
 import { openEmbeddedStore } from '#gateway/state/embedded';
 import type { Store } from '#gateway/state/store';
+import type { TunnelPeer } from '#gateway/tunnel/relay';
 import type { AccessRequest } from '#policy/input';
 import type { SallyportEvent } from '#siem/event';
 import type { Recorder } from '#siem/recorder';
@@ -23,10 +24,14 @@ const subject = (sub: string): LiveSession['subject'] => ({
   roles: [],
 });
 
+/** The machines behind connectors, by the keys of their certificates. */
+const MACHINES: Readonly<Record<string, string>> = { 'key-1': 'machine-1', 'key-2': 'machine-2' };
+
 async function bed(t: TestContext) {
   const store = openEmbeddedStore(directoryFor(t), Date.now);
   const events: SallyportEvent[] = [];
   const closed: string[] = [];
+  const reasons = new Set<string>();
   const open: OpenExchanges = new OpenExchanges(
     {} as Rulings,
     async () => true,
@@ -42,6 +47,7 @@ async function bed(t: TestContext) {
     open,
     desk: {} as EnrolmentDesk,
     tunnels: { disconnect: () => 0 },
+    machine: (key) => MACHINES[key],
     recorder: { record: async (event: SallyportEvent) => void events.push(event) } as unknown as Recorder,
     longestSession: 36_000_000,
     now: Date.now,
@@ -56,15 +62,25 @@ async function bed(t: TestContext) {
     revocations,
     events,
     closed,
-    /** `machines`: those known at both ends of the streams. */
-    async person(sub: string, streams: number, machines: Machines = {}): Promise<LiveSession> {
+    reasons,
+    /** `machines`: those that the streams were decided with; `carrier`: whose tunnel carries them. */
+    async person(
+      sub: string,
+      streams: number,
+      machines: Machines = {},
+      carrier?: Pick<TunnelPeer, 'connector' | 'key'>,
+    ): Promise<LiveSession> {
       const session = await sessions.start(
         subject(sub),
         { provider: 'corp', at: Date.now(), amr: [] },
         '192.0.2.1',
       );
       for (let i = 0; i < streams; i++) {
-        open.add({ session, input: machines, close: () => void closed.push(sub) } as unknown as OpenExchange);
+        const close = (reason: string): void => {
+          closed.push(sub);
+          reasons.add(reason);
+        };
+        open.add({ session, input: machines, carrier, close } as unknown as OpenExchange);
       }
       return session;
     },
@@ -95,16 +111,21 @@ test('revoking a device closes what it has open, and leaves the sessions of its 
 });
 
 test('revoking the machine of a connector closes what goes through it, and lets nothing through any more', async (t) => {
-  const { revoke, revocations, person, closed } = await bed(t);
+  const { revoke, revocations, person, closed, reasons } = await bed(t);
   const connector = { name: 'rack-1', device: 'machine-1' };
-  const session = await person('ben', 2, { connector });
-  await person('ben', 1, { connector: { name: 'rack-2', device: 'machine-2' } });
+  const session = await person('ben', 2, { connector }, { connector: 'rack-1', key: 'key-1' });
+  // Decided with both, and told of with the first: what carries it is what counts.
+  await person('ada', 1, { connector }, { connector: 'rack-2', key: 'key-2' });
+  await person('cleo', 1, { connector: { name: 'rack-2' } }, { connector: 'rack-1', key: 'key-1' });
+  // Of an app that asks nothing of its connector.
+  await person('dan', 1, {}, { connector: 'rack-1', key: 'key-1' });
   const asks = (device: string): boolean =>
     revocations.covers(session, { connector: { ...connector, device } } as AccessRequest);
   assert.equal(asks('machine-1'), false);
   const revoked = await revoke.revoke({ kind: 'device', id: 'machine-1' }, ADMIN, 'stolen');
-  assert.deepEqual(revoked, { sessions: 0, streams: 2, tunnels: 0 });
-  assert.equal(closed.length, 2);
+  assert.deepEqual(closed.toSorted(), ['ben', 'ben', 'cleo']);
+  assert.deepEqual(reasons, new Set(['revoked']));
+  assert.deepEqual(revoked, { sessions: 0, streams: 3, tunnels: 0 });
   assert.deepEqual(['machine-1', 'machine-2'].map(asks), [true, false]);
 });
 
