@@ -65,7 +65,8 @@ export class Revoke {
       const session = await sessions.kept(id);
       const since = now();
       // Ended even if it is not there: a try that was not acknowledged may have removed it, and told nobody.
-      if (!(await sessions.end(id, 'revoked')) || session === undefined) return undefined;
+      const ended = await sessions.end(id, 'revoked', () => revocations.tell(target));
+      if (!ended || session === undefined) return undefined;
       await this.#record(session, by, reason, since, streams);
       return { sessions: 1, streams, tunnels: 0 };
     }

@@ -122,10 +122,14 @@ export class Sessions {
     return session !== undefined && this.#now() < session.expiresAt && !this.#revoked(session);
   }
 
-  /** Ends a session on every host and every gateway at once. True if it was live; of several callers one gets true. */
-  async end(id: string, why: SessionEnd): Promise<boolean> {
+  /**
+   * Ends a session on every host and every gateway at once. True if it was live; of several callers one gets true.
+   * `first`: tells more of it than that it ended, before anybody hears that.
+   */
+  async end(id: string, why: SessionEnd, first?: () => Promise<void>): Promise<boolean> {
     const taken = await this.#store.take('session', id);
     this.#leases.endSession(id);
+    await first?.();
     // It is gone for good, maybe in a try that nobody acknowledged and nobody was told of. A gateway that does not hear
     // of it now finds out when its lease ends.
     await this.#store.publish(ENDED, id).catch(() => undefined);

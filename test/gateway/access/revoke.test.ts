@@ -101,6 +101,19 @@ test('revoking a person closes all that is theirs and says how much, also for ea
   assert.equal(counts.size, 2);
 });
 
+test('revoking a session closes what it has open as revoked, and nothing else', async (t) => {
+  const { revoke, person, events, closed, reasons } = await bed(t);
+  const laptop = await person('ben', 2);
+  await person('ben', 1);
+  const revoked = await revoke.revoke({ kind: 'session', id: laptop.id }, ADMIN, 'stolen');
+  assert.deepEqual(revoked, { sessions: 1, streams: 2, tunnels: 0 });
+  assert.deepEqual([closed, reasons], [['ben', 'ben'], new Set(['revoked'])]);
+  const told = events.map(
+    (event) => event.kind === 'session-revoked' && [event.session, event.streamsClosed],
+  );
+  assert.deepEqual(told, [[laptop.id, 2]]);
+});
+
 test('revoking a device closes what it has open, and leaves the sessions of its person', async (t) => {
   const { revoke, person, closed } = await bed(t);
   await person('ben', 2, { device: { id: 'laptop-1' } });
