@@ -16,8 +16,8 @@ KIND and ID:
   session ID     One sign-in, by the id that \`sallyport sessions\` and events show
   person WHO     All sessions a person has now, by verified address or by id (<issuer>#<sub>);
                  they may sign in again if their provider lets them
-  device ID      Everything that is asked for from one device
-  service ID     Everything that one service asks for
+  device WHICH   Everything that is asked for from one device, by its name or id
+  service ID     Everything that one service asks for, by the id that events show
   connector NAME All certificates, tunnels and unused tokens of a connector; a new token admits it again
 
 Options:

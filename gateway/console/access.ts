@@ -3,6 +3,7 @@ import { Hono } from 'hono';
 import { z } from 'zod';
 import { REVOCABLE } from '#gateway/access/revocations';
 import type { Revoke, Revoked } from '#gateway/access/revoke';
+import type { DeviceDesk } from '#gateway/attest/desk';
 import type { LiveSession } from '#gateway/identity/live-session';
 import type { Sessions } from '#gateway/identity/sessions';
 import { CONNECTOR_NAME, CONNECTOR_NAME_WORDS } from '#gateway/pki/enrolment';
@@ -11,10 +12,17 @@ import { type AdminEnv, actorOf } from './door.ts';
 import { DrillError, type Drills } from './drill.ts';
 import { DRILLS } from './rehearsal.ts';
 
+type Kind = (typeof REVOCABLE)[number];
+
+/** As decisions know them: `spiffe://…`, or the name of an issuer and what it says. `service:` is a word of policies. */
+const SERVICE_ID = /^(?!service:)[^:]+:./;
+const DEVICE_ID = /^[0-9a-f]{32}$/;
+
 export interface AccessParts {
   readonly sessions: Sessions;
   readonly revoke: Revoke;
   readonly drills: Drills;
+  readonly devices: Pick<DeviceDesk, 'list'>;
 }
 
 const drillBody = z.strictObject({
@@ -32,7 +40,7 @@ const revocationBody = z.strictObject({
   reason: z.string().min(1).max(500).optional(),
 });
 
-export function accessApp({ sessions, revoke, drills }: AccessParts): Hono<AdminEnv> {
+export function accessApp({ sessions, revoke, drills, devices }: AccessParts): Hono<AdminEnv> {
   const app = new Hono<AdminEnv>();
   app.get('/sessions', async (c) => {
     const who = c.req.query('person');
@@ -46,7 +54,7 @@ export function accessApp({ sessions, revoke, drills }: AccessParts): Hono<Admin
     if (!body.success) return c.json(badRequest(body.error), 400);
     const { kind, id, reason } = body.data;
     const by = actorOf(c);
-    const ids = kind === 'person' ? await revoke.people(id) : [id];
+    const ids = await meant(kind, id);
     const done: Revoked[] = [];
     for (const one of ids) {
       const revoked = await revoke.revoke({ kind, id: one }, by, reason);
@@ -68,6 +76,16 @@ export function accessApp({ sessions, revoke, drills }: AccessParts): Hono<Admin
     }
   });
   return app;
+
+  /** The ids that a word of an admin's stands for; none where it can be nobody's, lest a mistyped one is told as revoked. */
+  async function meant(kind: Kind, id: string): Promise<readonly string[]> {
+    if (kind === 'person') return revoke.people(id);
+    if (kind === 'service') return SERVICE_ID.test(id) ? [id] : [];
+    if (kind !== 'device') return [id];
+    const known = (await devices.list()).find(({ device, name }) => device === id || name === id);
+    // One that was forgotten may still be refused.
+    return known !== undefined || DEVICE_ID.test(id) ? [known?.device ?? id] : [];
+  }
 }
 
 function shown({ id, subject, login, createdAt, lastSeenAt, expiresAt, clientAddress }: LiveSession): object {
@@ -77,7 +95,9 @@ function shown({ id, subject, login, createdAt, lastSeenAt, expiresAt, clientAdd
   };
 }
 
-function unknown(kind: (typeof REVOCABLE)[number], id: string): string {
+function unknown(kind: Kind, id: string): string {
+  if (kind === 'service')
+    return `there is no service ${id}; name it as events do: spiffe://<trust domain>/<path>, or <issuer>:<subject>`;
   if (kind === 'person')
     return `nobody who is signed in has the id or address ${id}; somebody who is not is revoked by id, <issuer>#<sub>`;
   return `there is no ${kind} ${id}`;

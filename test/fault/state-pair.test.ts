@@ -41,7 +41,7 @@ test('what is revoked through one gateway is closed at the other', {
   assert.equal((await one.command('revoke', 'session', ada.id)).code, 1);
   assert.equal((await one.command('revoke', 'person', 'nobody@example.com')).code, 1);
 
-  const device = await one.command('revoke', 'device', 'laptop-1');
+  const device = await one.command('revoke', 'device', 'a'.repeat(32));
   assert.equal(device.code, 0, device.output);
   const connector = await one.command('revoke', 'connector', 'rack-1');
   assert.equal(connector.code, 0, connector.output);
