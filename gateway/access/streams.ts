@@ -37,26 +37,30 @@ export type ReviewReason = Extract<StreamEnd, 'policy-changed' | 'posture-change
 
 /** What is known now of the machines at both ends: the one behind the session's door, and the connector's. */
 export type Machines = Pick<AccessRequest, 'device' | 'connector'>;
-type MachinesOf = (exchange: OpenExchange) => Promise<Machines>;
+type MachinesOf<T> = (exchange: OpenExchange) => Promise<T>;
 
 export class OpenExchanges {
   readonly #rulings: Rulings;
   readonly #alive: (session: LiveSession) => Promise<boolean>;
-  readonly #machines: MachinesOf;
+  /** Undefined where that cannot be found out. */
+  readonly #machines: MachinesOf<Machines | undefined>;
   readonly #now: () => number;
   readonly #open = new Set<OpenExchange>();
   #timer: NodeJS.Timeout | undefined;
 
-  /** `alive`: whether a session still is; a failure to find out closes what it has open. One of `machines` counts as unknown. */
+  /**
+   * `alive`: whether a session still is; a failure to find out closes what it has open. One of `machines` counts as unknown,
+   * and closes what is not allowed without them.
+   */
   constructor(
     rulings: Rulings,
     alive: (session: LiveSession) => Promise<boolean>,
     now: () => number,
-    machines: MachinesOf,
+    machines: MachinesOf<Machines>,
   ) {
     this.#rulings = rulings;
     this.#alive = alive;
-    this.#machines = (exchange) => machines(exchange).catch(() => ({}));
+    this.#machines = (exchange) => machines(exchange).catch(() => undefined);
     this.#now = now;
   }
 
@@ -123,10 +127,12 @@ export class OpenExchanges {
   async #again(exchange: OpenExchange, reason: ReviewReason, since: number): Promise<void> {
     const { session } = exchange;
     const { device: _, connector: __, ...opened } = exchange.input;
-    const input = { ...opened, ...(await this.#machines(exchange)), at: this.#now() };
+    const machines = await this.#machines(exchange);
+    const input = { ...opened, ...machines, at: this.#now() };
     const ruling = this.#rulings.judge(session, input);
     if (ruling.decision.verdict !== 'allow') {
-      this.#close(exchange, this.#causeOf(ruling, input, reason), since);
+      const found = machines !== undefined || ruling.decision.reason === 'revoked';
+      this.#close(exchange, found ? this.#causeOf(ruling, input, reason) : 'not-decided', since);
       return;
     }
     const ended = await this.#alive(session).then(

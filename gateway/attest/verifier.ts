@@ -50,7 +50,7 @@ export class Verifier implements DeviceVerifier {
   readonly #enrolment: Enrolment;
   readonly #references: ReferenceValues;
   readonly #attesters = new Map<string, Attester>();
-  /** Devices with a result that the store did not take, and when: until another is kept nothing counts of them. */
+  /** Devices, and connectors' keys, with a bad result that the store did not take, or was not asked for yet, and when. */
   readonly #unkept = new Map<string, number>();
 
   constructor(options: VerifierOptions) {
@@ -119,7 +119,7 @@ export class Verifier implements DeviceVerifier {
         now: now(),
         life: this.#options.resultLife,
       });
-      await this.#keep(posture, last);
+      await this.#keep(posture, last, via?.key.toString('hex'));
       if (via !== undefined) {
         const bond = { device, akName: record.binding.akName };
         await store.put('connectorBond', via.key.toString('hex'), bond, via.notAfter);
@@ -132,14 +132,17 @@ export class Verifier implements DeviceVerifier {
   }
 
   /** What could not be kept takes what it would have replaced with it, unless all was well. */
-  async #keep(posture: DevicePosture, last: DevicePosture | undefined): Promise<void> {
+  async #keep(posture: DevicePosture, last: DevicePosture | undefined, via = ''): Promise<void> {
     const { store, now } = this.#options;
-    const { device, status } = posture.appraisal;
+    const { device, status, issuedAt } = posture.appraisal;
     const told = last?.told === true && last.appraisal.expiresAt > now() && sameReasons(posture, last);
+    const bad = status === 'affirming' ? [] : [device, via];
     try {
       await store.put('devicePosture', device, told ? { ...posture, told } : posture);
+      // Until it is read: the store may go away now.
+      for (const one of bad) this.#unkept.set(one, issuedAt - 1);
     } catch (error) {
-      if (status !== 'affirming') this.#unkept.set(device, now());
+      for (const one of bad) this.#unkept.set(one, now());
       throw error;
     }
   }
@@ -152,23 +155,29 @@ export class Verifier implements DeviceVerifier {
 
   async posture(device: string): Promise<Appraisal | undefined> {
     const { store, now } = this.#options;
-    const [posture, revocation, record] = await Promise.all([
-      store.get('devicePosture', device),
-      store.get('deviceRevocation', device),
-      store.get('device', device),
-    ]);
+    const unkept = this.#unkept.get(device);
+    const known = await this.#orNothing(
+      device,
+      Promise.all([
+        store.get('devicePosture', device),
+        store.get('deviceRevocation', device),
+        store.get('device', device),
+      ]),
+    );
+    const [posture, revocation, record] = known ?? [];
     if (posture === undefined || record?.approvedAt === undefined || revocation !== undefined)
       return undefined;
     const { expiresAt, issuedAt } = posture.appraisal;
-    const unkept = this.#unkept.get(device);
     if (unkept !== undefined && issuedAt <= unkept) return undefined;
+    if (unkept === this.#unkept.get(device)) this.#unkept.delete(device);
     return expiresAt > now() ? posture.appraisal : undefined;
   }
 
   async connectorPosture({ name, key }: ConnectorKey): Promise<Appraisal | undefined> {
     const { store } = this.#options;
-    const bond = await store.get('connectorBond', key);
+    const bond = await this.#orNothing(key, store.get('connectorBond', key));
     if (bond === undefined) return undefined;
+    this.#unkept.delete(key);
     // A TPM that was enrolled anew since says nothing over this certificate until it attests over it again.
     const record = await store.get('device', bond.device);
     const same = bond.akName === undefined || bond.akName === record?.binding.akName;
@@ -253,6 +262,11 @@ export class Verifier implements DeviceVerifier {
     const approved = record.approvedAt === undefined ? 'pending' : 'approved';
     const state = revocation === undefined ? approved : 'revoked';
     return { ...record, device, state, ...(posture === undefined ? {} : { posture }) };
+  }
+
+  /** While the store is away whoever asks may go by what it said before; unless that counts no more. */
+  #orNothing<T>(known: string, found: Promise<T>): Promise<T | undefined> {
+    return this.#unkept.has(known) ? found.catch(() => undefined) : found;
   }
 
   #attesterOf({ binding }: Pick<DeviceRecord, 'binding'>): Attester {

@@ -205,6 +205,27 @@ describe('what is open', () => {
     assert.deepEqual(closed, ['not-decided']);
   });
 
+  test('is closed as undecided where it hangs on a machine of which nothing can be found out', async () => {
+    for (const [rule, reasons] of [
+      [', when: { device: { attested: true } }', ['not-decided']],
+      ['', []],
+    ] as const) {
+      const current = policy(rule);
+      const open = new OpenExchanges(
+        new Rulings(() => current),
+        async () => true,
+        () => AT,
+        async () => Promise.reject(new Error('store down')),
+      );
+      const who = session();
+      const closed: string[] = [];
+      const device = { id: 'd', attested: true };
+      open.add({ session: who, input: { ...input(who), device }, close: (reason) => closed.push(reason) });
+      await open.review('no-longer-allowed');
+      assert.deepEqual(closed, reasons);
+    }
+  });
+
   test('is closed although what must be known of others is long in coming', async () => {
     const closed: string[] = [];
     const never = new Promise<Machines>(() => {});

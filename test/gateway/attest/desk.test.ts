@@ -8,7 +8,7 @@ import { Strangers } from '#gateway/inspect/strangers';
 import type { DeviceEvent } from '#siem/device-event';
 import { bootEvents, writeLog } from './boot-log.ts';
 import { EXPORTER, Laboratory } from './laboratory.ts';
-import type { SoftwareTpm } from './software-tpm.ts';
+import { SoftwareTpm } from './software-tpm.ts';
 
 const CLIENT = { address: '192.0.2.1' };
 const OTHER_KERNEL = writeLog(bootEvents({ kernel: 'vmlinuz-6.13' }));
@@ -102,6 +102,45 @@ describe('the desk for devices', () => {
     lab.time += 1;
     const kept: Appraisal = await attest(deskOf(lab.another()), device, tpm);
     assert.deepEqual(await lab.verifier.posture(device), kept, 'what another gateway kept does not count');
+  });
+
+  test('lets nothing count of a device that was bad just before the store went away', async () => {
+    const via = { name: 'rack-1', key: Buffer.alloc(32, 1), notAfter: lab.time + 3_600_000 };
+    const connector = { name: via.name, key: via.key.toString('hex') };
+    for (const takes of [true, false]) {
+      const tpm = new SoftwareTpm();
+      const { device } = await lab.enrol(tpm, { connector: via.name });
+      const prove = (boot?: typeof OTHER_KERNEL): Promise<Appraisal> => {
+        lab.time += 1_000;
+        const changed = { connector: via, ...(boot === undefined ? {} : { boot }) };
+        return lab.attest(device, tpm, changed, { connector: via });
+      };
+      await prove();
+      await lab.approveBaseline(device);
+      await prove();
+      assert.equal((await lab.verifier.connectorPosture(connector))?.device, device);
+      const { put, get } = lab.store;
+      lab.store.put = (kind, ...rest) =>
+        !takes && kind === 'devicePosture'
+          ? Promise.reject(new Error('no room'))
+          : put.call(lab.store, kind, ...rest);
+      await prove(OTHER_KERNEL).catch(() => undefined);
+      lab.store.get = () => Promise.reject(new Error('away'));
+      assert.deepEqual(
+        [await lab.verifier.posture(device), await lab.verifier.connectorPosture(connector)],
+        [undefined, undefined],
+      );
+      await assert.rejects(lab.another().posture(device), /away/);
+      lab.store.get = get;
+      const status = async () => (await lab.verifier.connectorPosture(connector))?.status;
+      assert.equal(await status(), takes ? 'contraindicated' : undefined);
+      lab.store.put = put;
+      await prove();
+      assert.equal(await status(), 'affirming');
+      lab.store.get = () => Promise.reject(new Error('away'));
+      await assert.rejects(lab.verifier.posture(device), /away/);
+      lab.store.get = get;
+    }
   });
 
   test('lets a TPM that was announced enrol only where that was recorded', async () => {

@@ -87,6 +87,34 @@ test('a store that fails is not taken for a device that is well', async () => {
   await assert.rejects(standings.of({ id: 's', bond: BOND } as LiveSession, '192.0.2.1'), /down/);
 });
 
+test('while the store is away the last result counts for 25 s, unless something changed', async () => {
+  let [time, asked, away] = [0, 0, false];
+  const standings = new Standings(
+    async () => {
+      asked += 1;
+      if (away) throw new Error('down');
+      return { ...POSTURE, expiresAt: NOW + 1_000 };
+    },
+    () => NOW,
+    () => time,
+  );
+  const facts = async (at: number): Promise<unknown> => {
+    time = at;
+    return (await standings.of({ id: 's', bond: BOND } as LiveSession, '192.0.2.1')).facts;
+  };
+  assert.deepEqual(await facts(0), FACTS);
+  away = true;
+  // However often it is asked meanwhile: it counts from when the store said it.
+  for (let at = 600; at < 25_000; at += 600) assert.deepEqual(await facts(at), FACTS);
+  assert.equal(asked, 42);
+  await assert.rejects(facts(25_200), /down/);
+  away = false;
+  assert.deepEqual(await facts(26_000), FACTS);
+  away = true;
+  standings.changed();
+  await assert.rejects(facts(26_100), /down/);
+});
+
 test('a result is asked for twice a second, and at once after a change', async () => {
   let asked = 0;
   let time = 0;
