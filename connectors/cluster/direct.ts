@@ -92,8 +92,8 @@ export class DirectExchange implements StreamHandler {
     request.on('upgrade', (response, upgraded, first) => this.#switch(response, upgraded as Socket, first));
     if (body) {
       this.#outlet = new Outlet(request, this.#stream);
-      // An app may answer before the body comes.
-      request.flushHeaders();
+      // An app may answer before the body comes. Not node's `flushHeaders`: it writes what is beyond ASCII in UTF-8.
+      request.write('', 'latin1');
       for (const piece of this.#early) this.#outlet.write(piece);
       this.#early = [];
       if (this.#earlyEnd !== undefined) this.#endRequest(this.#earlyEnd);

@@ -125,7 +125,9 @@ export class Answer {
     this.#held = false;
     this.#socket = null;
     if (this.ended || this.#res.destroyed) return;
-    if (this.bytesOut === 0) this.#res.flushHeaders();
+    // Not by node's `flushHeaders`, which writes what is beyond ASCII in UTF-8, as nobody said it. A head without a body goes
+    // with its end.
+    if (this.bytesOut === 0 && !this.#bodyless) this.#res.write('', 'latin1');
     socket?.uncork();
   }
 }

@@ -34,6 +34,35 @@ test('method, path and end-to-end fields arrive byte for byte', async (t) => {
   assert.deepEqual([headSent, status, bytesIn, bytesOut], [true, 201, 0, 5]);
 });
 
+test('what is beyond ASCII in a field arrives as the bytes that were sent, whenever the body comes', async (t) => {
+  const said = Buffer.from('grüße €').toString('latin1');
+  const seen: (string | undefined)[] = [];
+  const { port } = await bed(t, (req, res) => {
+    seen.push(req.rawHeaders[req.rawHeaders.indexOf('X-Said') + 1]);
+    res.writeHead(Number(req.headers['x-status']), ['X-Said', said]);
+    // The head alone, as bytes.
+    res.write('', 'latin1');
+    setTimeout(() => res.end(res.statusCode === 200 ? 'body' : undefined), 30);
+  });
+  for (const [method, status] of [
+    ['GET', '200'],
+    ['HEAD', '200'],
+    ['GET', '204'],
+    ['POST', '200'],
+  ]) {
+    const headers = { 'X-Said': said, 'X-Status': status };
+    const req = httpRequest({ host: '127.0.0.1', port, agent: false, method, headers });
+    if (method === 'POST') {
+      req.write('', 'latin1');
+      setTimeout(() => req.end('late'), 60);
+    } else req.end();
+    const [res] = (await once(req, 'response')) as [IncomingMessage];
+    await text(res);
+    assert.equal(res.rawHeaders[res.rawHeaders.indexOf('X-Said') + 1], said, `${method} ${status}`);
+  }
+  assert.deepEqual(seen, [said, said, said, said]);
+});
+
 test('10 MB each way keep their hash', async (t) => {
   const { port } = await bed(t, async (req, res) => {
     const chunks: Buffer[] = [];
