@@ -12,6 +12,8 @@ export interface ResponseFraming {
 }
 
 const DIGITS = /^\d{1,15}$/;
+/** What the connector has taken off the body, or nothing at all: any other coding is still on it. */
+const DECODED = /^(?:chunked|identity)$/i;
 
 /** Adds the names that one `Connection` nominates to `names`, lower case; undefined while none was. */
 function nominated(value: string, names: Set<string> | undefined): Set<string> | undefined {
@@ -38,6 +40,7 @@ export function frameResponse(
   const kept: string[] = [];
   let length = -1;
   let events = false;
+  let coded = false;
   let trailer: string | undefined;
   let hops: Set<string> | undefined;
   for (let i = 0; i < headers.length; i += 2) {
@@ -50,7 +53,12 @@ export function frameResponse(
       case 'keep-alive':
       case 'proxy-connection':
       case 'te':
+        continue;
       case 'transfer-encoding':
+        // The client asked for none, and would take what is encoded for the body.
+        if (!bodyless && (coded || !DECODED.test(value)))
+          return { headers: [], length, events, problem: 'Transfer-Encoding' };
+        coded = true;
         continue;
       case 'upgrade':
         // What the app asks for with 426 is its answer, and upgrades are carried end to end.

@@ -104,6 +104,27 @@ test('an answer that is not HTTP is a 502', async (t) => {
   assert.equal(results[0]?.failure, 'app-error');
 });
 
+test('an answer in a coding that nobody asked for is a 502: its bytes would pass for the body', async (t) => {
+  const ok = 'HTTP/1.1 200 OK\r\nConnection: close\r\n';
+  const { port, results } = await bed(t, {
+    attach: (server) => {
+      server.removeAllListeners('connection');
+      server.on('connection', (socket) =>
+        socket.once('data', (data: Buffer) => {
+          const coding = decodeURIComponent(/ \/(\S*)/.exec(data.toString())?.[1] ?? '');
+          const fields = coding.split('&').map((value) => `Transfer-Encoding: ${value}\r\n`);
+          socket.end(`${ok}${fields.join('')}\r\n4\r\nbody\r\n0\r\n\r\n`);
+        }),
+      );
+    },
+  });
+  for (const coding of ['gzip', 'gzip, chunked', 'chunked, gzip', 'chunked, chunked', 'chunked&chunked', 'x'])
+    assert.equal((await ask(port, { path: `/${encodeURIComponent(coding)}` })).status, 502, coding);
+  assert.deepEqual([...new Set(results.map(({ failure }) => failure))], ['app-error']);
+  assert.equal((await ask(port, { path: '/Chunked' })).body, 'body');
+  assert.equal((await ask(port, { path: '/gzip', method: 'HEAD' })).status, 200);
+});
+
 test('redirects are passed on, never followed', async (t) => {
   let requests = 0;
   const { port } = await bed(t, (_req, res) => {
