@@ -165,6 +165,11 @@ export class DirectExchange implements StreamHandler {
 
   #respond(response: IncomingMessage): void {
     this.#answered();
+    // The connection speaks HTTP on: nobody may be told that it does not.
+    if (response.statusCode === 101) {
+      this.#abort('app-error', '101 without Connection: Upgrade');
+      return;
+    }
     this.#response = response;
     const stream = this.#stream;
     this.#carry(() =>

@@ -81,6 +81,8 @@ export function frameResponse(
   }
   // node refuses to announce trailers where it cannot send any.
   if (trailer !== undefined && trailers && length === -1 && !bodyless) kept.push('Trailer', trailer);
+  // By the book it is nominated there, too (RFC 9110 section 7.8).
+  if (status === 426) hops?.delete('upgrade');
   return { headers: hops === undefined ? kept : without(kept, hops), length: bodyless ? -1 : length, events };
 }
 
