@@ -36,6 +36,11 @@ export class LoginError extends Error {
 const TIMEOUT = 5;
 /** A failed discovery is not repeated before this, in milliseconds. */
 const DISCOVERY_PAUSE = 2_000;
+/** Milliseconds after which a provider's metadata is read anew, and after which it is when keys are looked for. */
+const METADATA_AGE = 5 * 60_000;
+const METADATA_AGE_FOR_KEYS = 30_000;
+/** While newer metadata is not to be had, what is known stays, and is asked for anew after so many milliseconds. */
+const REREAD_PAUSE = 30_000;
 /**
  * Seconds, more than any sign-in lasts. Whoever is asked for a greatest age says when the person signed in (OpenID Connect
  * Core 3.1.2.1), which many do not by themselves.
@@ -57,7 +62,8 @@ export class Provider {
   readonly #now: () => number;
   readonly #fetch: oidc.CustomFetch;
   readonly #keys: ProviderKeys;
-  #discovered: Promise<oidc.Configuration> | undefined;
+  #known: { readonly configuration: oidc.Configuration; readonly at: number } | undefined;
+  #reading: Promise<oidc.Configuration> | undefined;
   #failedAt = Number.NEGATIVE_INFINITY;
   #cutOff = false;
 
@@ -160,7 +166,7 @@ export class Provider {
   }
 
   async #loadKeys(): Promise<JSONWebKeySet> {
-    const uri = (await this.#configuration()).serverMetadata().jwks_uri;
+    const uri = (await this.#configuration(METADATA_AGE_FOR_KEYS)).serverMetadata().jwks_uri;
     if (uri === undefined) throw new LoginError('token-invalid', 403, 'The provider publishes no keys.');
     const headers = { accept: 'application/json' };
     const reply = await this.#fetch(uri, { method: 'GET', headers, body: undefined, redirect: 'manual' });
@@ -168,20 +174,35 @@ export class Provider {
     return (await reply.json()) as JSONWebKeySet;
   }
 
-  async #configuration(): Promise<oidc.Configuration> {
+  /** What the provider says of itself, read at most `age` milliseconds ago, or as it was while it cannot be read. */
+  async #configuration(age = METADATA_AGE): Promise<oidc.Configuration> {
     if (this.#cutOff) throw unreachable(this.config.name, undefined);
-    if (this.#discovered === undefined) {
-      if (this.#now() - this.#failedAt < DISCOVERY_PAUSE) throw unreachable(this.config.name, undefined);
-      this.#discovered = discover(this.config, this.#fetch);
-      this.#discovered.catch(() => {
-        this.#discovered = undefined;
-        this.#failedAt = this.#now();
-      });
+    const known = this.#known;
+    if (known !== undefined && this.#now() - known.at < age) return known.configuration;
+    const pause = known === undefined ? DISCOVERY_PAUSE : REREAD_PAUSE;
+    let cause: unknown;
+    if (this.#reading !== undefined || this.#now() - this.#failedAt >= pause) {
+      try {
+        this.#reading ??= this.#discover();
+        return await this.#reading;
+      } catch (error) {
+        cause = error;
+      }
     }
+    if (known === undefined) throw unreachable(this.config.name, cause);
+    return known.configuration;
+  }
+
+  async #discover(): Promise<oidc.Configuration> {
     try {
-      return await this.#discovered;
-    } catch (cause) {
-      throw unreachable(this.config.name, cause);
+      const configuration = await discover(this.config, this.#fetch);
+      this.#known = { configuration, at: this.#now() };
+      return configuration;
+    } catch (error) {
+      this.#failedAt = this.#now();
+      throw error;
+    } finally {
+      this.#reading = undefined;
     }
   }
 }

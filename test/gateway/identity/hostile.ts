@@ -113,7 +113,8 @@ export class HostileProvider {
     this.asked.push(path);
     let body = '';
     for await (const chunk of request) body += String(chunk);
-    const route = ROUTES[path];
+    // A provider whose addresses have moved serves them there.
+    const route = ROUTES[path.replace(/^\/moved/, '')];
     if (route === undefined) return void json(response, 404, {});
     const misdeed = this.misdeeds[route];
     if (misdeed !== undefined && (await misdeed(response, request, body)) !== undefined) return;
