@@ -235,8 +235,11 @@ export class Flow {
     const { request, app, clean, trace, acting } = asked;
     const device = await standings.of(session, network.address);
     const facts = accessRequest(session, app, clean, network, device.facts, now());
-    const { ruling: ruled, input, only } = await ways.rule(session, facts);
-    const ruling = ruled.decision.obligations?.rate === undefined ? ruled : await rates.keep(ruled, input);
+    const first = await ways.rule(session, facts);
+    const { ruling, input, only } =
+      first.ruling.decision.obligations?.rate === undefined
+        ? first
+        : await rates.kept(first, (spent) => ways.without(spent, session, facts));
     const id = recorder.newId();
     const { verdict, reason } = ruling.decision;
     const deniedWith = reason === 'error' ? undefined : asked.deniedWith;

@@ -30,9 +30,9 @@ class CompiledPolicy implements Policy {
     return { subject, selectors: this.compiled.directory.selectorsOf(subject), policy: this };
   }
 
-  decide(request: AccessRequest, subject: PreparedSubject): Decision {
+  decide(request: AccessRequest, subject: PreparedSubject, spent?: ReadonlySet<string>): Decision {
     try {
-      return this.#decide(request, subject);
+      return this.#decide(request, subject, spent);
     } catch {
       return ERROR;
     }
@@ -46,11 +46,11 @@ class CompiledPolicy implements Policy {
     return this.compiled.byApp.get(app)?.asksConnector === true;
   }
 
-  #decide(request: AccessRequest, prepared: PreparedSubject): Decision {
+  #decide(request: AccessRequest, prepared: PreparedSubject, spent?: ReadonlySet<string>): Decision {
     const rules = this.compiled.byApp.get(request.target.app);
     if (rules === undefined) return NO_RULE_FOR_APP;
     const facts = this.#load(request, this.#selectors(request, prepared));
-    const decision = decideFor(rules, facts);
+    const decision = decideFor(rules, facts, spent);
     return rules.shadow.length === 0 ? decision : this.#shadow.of(decision, rules, facts);
   }
 

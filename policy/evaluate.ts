@@ -97,13 +97,14 @@ export const ERROR: Decision = Object.freeze({ verdict: 'deny', reason: 'error' 
 /**
  * A deny wins over any allow, and without an allow the answer is deny. An allow counts only if the request lacks nothing that
  * it asks, so that a rule which asks for a step-up takes nothing away from one that does not. Shadow rules are not asked here.
+ * `spent`: ids of allow rules that count no more, as their rates are used up.
  */
-export function decideFor(rules: AppRules, facts: Facts): Decision {
+export function decideFor(rules: AppRules, facts: Facts, spent?: ReadonlySet<string>): Decision {
   const deny = firstMatch(rules.deny, facts);
   if (deny !== undefined) return deny.decision;
   let lacking: Rule | undefined;
   for (const rule of rules.allow) {
-    if (!matches(rule, facts)) continue;
+    if (spent?.has(rule.id) === true || !matches(rule, facts)) continue;
     if (unfulfilled(rule.decision.obligations, facts.request) === undefined) return rule.decision;
     if (lacking === undefined || compareAsking(rule.burden, lacking.burden) < 0) lacking = rule;
   }

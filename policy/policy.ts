@@ -19,8 +19,11 @@ export interface Policy {
   /** Compiled rules and their index, for explanations, analyses and tools. */
   readonly compiled: Compiled;
   prepare(subject: Subject): PreparedSubject;
-  /** Never throws; without a matching allow rule, and on any error, the verdict is deny. */
-  decide(request: AccessRequest, subject: PreparedSubject): Decision;
+  /**
+   * Never throws; without a matching allow rule, and on any error, the verdict is deny. `spent`: ids of allow rules that
+   * count no more, as their rates are used up.
+   */
+  decide(request: AccessRequest, subject: PreparedSubject, spent?: ReadonlySet<string>): Decision;
   /** Why `request` is decided as it is. Costs many decisions: ask on deny, or when somebody wants to know. */
   explain(request: AccessRequest): Explanation;
   /** Whether decisions about the app depend on the connector that a request goes through. */

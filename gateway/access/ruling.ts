@@ -61,12 +61,12 @@ export class Rulings {
     return judged.decision.verdict === 'allow' ? judged : this.reasoned(judged, input);
   }
 
-  /** Decides one request without the price of explaining a denial. Never throws. */
-  judge(session: LiveSession, input: AccessRequest): Ruling {
+  /** Decides one request without the price of explaining a denial; `spent` as for a policy. Never throws. */
+  judge(session: LiveSession, input: AccessRequest, spent?: ReadonlySet<string>): Ruling {
     try {
       const policy = this.#policy();
       if (this.#revoked(session, input)) return { decision: REVOKED, policy: policy.hash };
-      return { decision: policy.decide(input, this.#subject(policy, session)), policy: policy.hash };
+      return { decision: policy.decide(input, this.#subject(policy, session), spent), policy: policy.hash };
     } catch {
       return { decision: ERROR, policy: '' };
     }

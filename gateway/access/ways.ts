@@ -32,11 +32,18 @@ export class Ways {
       : { ruling: this.#rulings.rule(session, asked), input: asked };
   }
 
-  async #byConnector(session: LiveSession, asked: AccessRequest): Promise<Way> {
+  /** The same where the rates of some rules are used up; `spent`: their ids. A denial is not explained. */
+  without(spent: ReadonlySet<string>, session: LiveSession, asked: AccessRequest): Way | Promise<Way> {
+    return this.#rulings.asksConnector(asked.target.app)
+      ? this.#byConnector(session, asked, spent)
+      : { ruling: this.#rulings.judge(session, asked, spent), input: asked };
+  }
+
+  async #byConnector(session: LiveSession, asked: AccessRequest, spent?: ReadonlySet<string>): Promise<Way> {
     const ways = await Promise.all(
       this.#tunnels.serving(asked.target.app).map(async (candidate) => {
         const input: AccessRequest = { ...asked, connector: await this.#connectors.of(candidate) };
-        return { key: candidate.key, input, ruling: this.#rulings.judge(session, input) };
+        return { key: candidate.key, input, ruling: this.#rulings.judge(session, input, spent) };
       }),
     );
     const allowed = ways.filter(({ ruling }) => ruling.decision.verdict === 'allow');
@@ -47,6 +54,7 @@ export class Ways {
       const alike = allowed.filter(({ ruling }) => ruling.decision.rule?.id === rule?.id);
       return { ruling: first.ruling, input: first.input, only: new Set(alike.map(({ key }) => key)) };
     }
+    if (spent !== undefined) return { ruling: this.#rulings.judge(session, asked, spent), input: asked };
     // What is said of a denial is best said of a connector of which something is known.
     const told = ways.find(({ input }) => input.connector?.device !== undefined) ?? ways[0];
     // Without any: what is allowed of an unknown connector is allowed of each, another gateway's as well.

@@ -2,6 +2,7 @@
 // together. A count that cannot be had is a deny. Only what passes is counted: otherwise whoever shares a count, by an
 // address or an app, could keep all others out by asking on.
 import type { Ruling } from '#gateway/access/ruling';
+import type { Way } from '#gateway/access/ways';
 import { networkOf } from '#gateway/edge/address';
 import { hashSecret } from '#gateway/identity/cookies';
 import type { Store } from '#gateway/state/store';
@@ -21,6 +22,29 @@ export class Rates {
     this.#now = now;
   }
 
+  /**
+   * The first way that a rule opens whose rate is kept, or else the refusal that is over soonest: each rule is a grant of
+   * its own, and one whose rate is used up takes nothing away from another. `without`: the way by other rules than those.
+   */
+  async kept(first: Way, without: (spent: ReadonlySet<string>) => Way | Promise<Way>): Promise<Way> {
+    const spent = new Map<string, Rate>();
+    let refused: Way | undefined;
+    for (let way = first; ; way = await without(new Set(spent.keys()))) {
+      const { verdict, rule: { id } = { id: '' }, obligations } = way.ruling.decision;
+      // A rule that comes again although it is spent gets nobody any further.
+      if (refused !== undefined && (verdict !== 'allow' || spent.has(id))) return refused;
+      const rate = obligations?.rate;
+      if (rate === undefined) return way;
+      const within = [...spent.values()].some((other) => isWithin(rate, other));
+      spent.set(id, rate);
+      if (within) continue;
+      const ruling = await this.keep(way.ruling, way.input);
+      if (ruling.decision.reason !== 'rate-limited') return { ...way, ruling };
+      if (refused === undefined || (ruling.retryAfter ?? 0) < (refused.ruling.retryAfter ?? 0))
+        refused = { ...way, ruling };
+    }
+  }
+
   /** The ruling itself while its rate is kept, or the refusal that it becomes. Never throws. */
   async keep(ruling: Ruling, input: AccessRequest): Promise<Ruling> {
     const { decision, policy } = ruling;
@@ -34,6 +58,12 @@ export class Rates {
       return { decision: ERROR, policy, explanation };
     }
   }
+}
+
+/** Whether whoever keeps to `rate` keeps to `other`, too: it gives nothing more once that one is used up. */
+function isWithin(rate: Rate, other: Rate): boolean {
+  const [one, two] = [rate, other].map(({ by = ['user'] }) => by.toSorted().join());
+  return one === two && rate.requests <= other.requests && rate.per >= other.per;
 }
 
 /** What is counted together. Hashed, so that a store says nothing of who asked for what, and keys have one length. */

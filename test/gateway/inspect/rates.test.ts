@@ -1,11 +1,14 @@
 // Rates that policy sets: who is counted with whom, when one more passes, and that a count that fails is a deny.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { Ruling } from '#gateway/access/ruling';
+import { type Ruling, Rulings } from '#gateway/access/ruling';
+import { Ways } from '#gateway/access/ways';
+import type { LiveSession } from '#gateway/identity/live-session';
 import { Rates } from '#gateway/inspect/rates';
 import { Counts } from '#gateway/state/counts';
 import type { Obligations, RateKey } from '#policy/decision';
 import type { AccessRequest } from '#policy/input';
+import { loadPolicy } from '#policy/load';
 
 let time = 1_000_000;
 
@@ -126,4 +129,60 @@ test('a deny, and an allow without a rate, are not counted', async () => {
   assert.equal(await kept.keep(deny, asked()), deny);
   const plain = allowed(undefined);
   assert.equal(await kept.keep(plain, asked()), plain);
+});
+
+describe('of several rules with a rate', () => {
+  /** Asks as one person or another, at an app with these rules; whose rule let it through, or when to come again. */
+  function askedOf(rules: string): (user?: string) => Promise<string> {
+    const loaded = loadPolicy(`version: 1\napps: [wiki]\nrules:\n${rules}`, 'policy.yaml');
+    assert.ok(loaded.ok, JSON.stringify(loaded));
+    const ways = new Ways(new Rulings(() => loaded.policy), { serving: () => [] }, {} as never);
+    const kept = rates();
+    return async (user = 'ada') => {
+      const input = asked({ user });
+      const session = { id: user, subject: input.subject } as unknown as LiveSession;
+      const first = await ways.rule(session, input);
+      const { ruling } = await kept.kept(first, (spent) => ways.without(spent, session, input));
+      const { decision, retryAfter } = ruling;
+      assert.equal(decision.verdict === 'allow', ruling.explanation === undefined);
+      return decision.verdict === 'allow' ? (decision.rule?.id ?? '') : `${decision.reason} ${retryAfter}`;
+    };
+  }
+  const line = (id: string, limit: string, by: string): string =>
+    `  - { id: ${id}, allow: wiki, who: everyone, rate: { limit: ${limit}, by: [${by}] } }\n`;
+
+  test('one that others have used up takes nothing away from who is counted alone', async () => {
+    const own = line('own', '2/1m', 'user');
+    const alone = askedOf(own);
+    assert.deepEqual(
+      [await alone('ben'), await alone('ben'), await alone('ben')],
+      ['own', 'own', 'rate-limited 60'],
+    );
+    const both = askedOf(own + line('all', '3/1m', 'app'));
+    for (let i = 0; i < 3; i += 1) assert.equal(await both('ada'), 'all');
+    assert.deepEqual([await both('ben'), await both('ben')], ['own', 'own']);
+    assert.equal(await both('ben'), 'rate-limited 60');
+    assert.equal(await both('ada'), 'own');
+  });
+
+  test('of the same count one that gives no more than another gives nothing beside it', async () => {
+    const both = askedOf(line('few', '2/1m', 'user, app') + line('many', '3/1m', 'app, user'));
+    for (let i = 0; i < 3; i += 1) assert.equal(await both(), 'many');
+    assert.equal(await both(), 'rate-limited 60');
+  });
+
+  test('a burst that one allows stays allowed beside one that is faster on the whole', async () => {
+    const both = askedOf(line('steady', '1/1m', 'user') + line('burst', '3/1h', 'user'));
+    assert.deepEqual(
+      [await both(), await both(), await both(), await both()],
+      ['steady', 'burst', 'burst', 'burst'],
+    );
+    assert.equal(await both(), 'rate-limited 60', 'the one that is over soonest');
+  });
+
+  test('what such a rule asks beside its rate is asked of whoever comes by it', async () => {
+    const reading = line('reading', '5/1h', 'app').replace('rate:', 'readOnly: true, rate:');
+    const both = askedOf(line('one', '1/1m', 'user') + reading);
+    assert.deepEqual([await both(), await both()], ['one', 'reading']);
+  });
 });
