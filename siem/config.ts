@@ -1,4 +1,5 @@
 // What a configuration says about shipping events. Credentials are named by file and never written in it.
+import { normalize } from 'node:path';
 import { z } from 'zod';
 import type { SaslMechanism } from './sinks/kafka.ts';
 
@@ -186,10 +187,24 @@ const namespace = z
   .string()
   .regex(/^[a-z0-9][a-z0-9_.]{0,99}$/, { error: 'expected lower-case letters, digits, "_" and ".", no "-"' });
 
+/** Whether sinks of both paths would write to one file: a file that is rotated moves to `path.1` and so on. */
+function share(one: SinkConfig, other: SinkConfig): boolean {
+  if (one.type !== 'files' || other.type !== 'files') return false;
+  const [path, another] = [normalize(one.path), normalize(other.path)];
+  const age = another.startsWith(`${path}.`) ? another.slice(path.length + 1) : undefined;
+  return path === another || (age !== undefined && /^[1-9]\d*$/.test(age) && Number(age) <= one.keep);
+}
+
 /** For `siem:` in the gateway's configuration. */
 export const siemSchema: z.ZodType<SiemConfig> = z
   .strictObject({ namespace: namespace.default('default'), sinks: z.array(sinkSchema).max(16).default([]) })
   .superRefine(({ sinks }, context) => {
+    for (const [index, sink] of sinks.entries()) {
+      const other = sinks.slice(0, index).find((before) => share(before, sink) || share(sink, before));
+      if (other === undefined) continue;
+      const message = `the sink ${other.name} writes there, or moves its older files there: a file has one writer`;
+      context.addIssue({ code: 'custom', path: ['sinks', index, 'path'], message });
+    }
     for (const [index, { name }] of sinks.entries()) {
       if (sinks.findIndex((other) => other.name === name) === index) continue;
       context.addIssue({

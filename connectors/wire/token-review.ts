@@ -55,6 +55,16 @@ export function encodeQuestion({ token, audiences }: ReviewQuestion): Buffer {
   return Buffer.from(JSON.stringify({ ...KIND, spec: { token, audiences } }));
 }
 
+/** Whether a question can be asked about these audiences with whatever token. */
+export function canAskAbout(audiences: readonly string[]): boolean {
+  const longest = encodeQuestion({ token: 'x'.repeat(MAX_TOKEN), audiences });
+  return (
+    audiences.length <= MAX_AUDIENCES &&
+    audiences.every(({ length }) => length <= MAX_VALUE) &&
+    longest.length <= MAX_QUESTION
+  );
+}
+
 /** @throws {ReviewError} */
 export function decodeQuestion(bytes: Buffer): ReviewQuestion {
   const { spec } = reviewIn(bytes);

@@ -1,6 +1,6 @@
 // What the configuration says of services: where they are listened to, and whose word on them counts.
 import { z } from 'zod';
-import { CLUSTER } from '#connectors/wire/token-review';
+import { CLUSTER, canAskAbout } from '#connectors/wire/token-review';
 import { address, duration, file, hostname, id, issuer, type ListenAddress } from '#gateway/config-values';
 import { CONNECTOR_NAME } from '#gateway/pki/enrolment';
 
@@ -114,6 +114,12 @@ export const servicesSchema: z.ZodType<ServicesConfig> = z
       'review',
       context,
     );
+    for (const [index, { review, audiences }] of issuers.entries()) {
+      if (review === undefined || canAskAbout(audiences)) continue;
+      const message =
+        'with `review` expected at most 16 audiences, each of at most 1024 characters and less than 8 KiB in all';
+      context.addIssue({ code: 'custom', path: ['issuers', index, 'audiences'], message });
+    }
   })
   .describe('The listener for services. Left out: there is none.');
 

@@ -71,3 +71,21 @@ test('gateways reach each other by any of the names, however it is written', () 
     assert.deepEqual(problems(GOOD.replace('version: 1', `version: 1\n${connectors}`)), []);
   }
 });
+
+test('a file has one sink that writes to it, and keeps its older files', () => {
+  const of = (...sinks: readonly string[]): string =>
+    problems(
+      `${GOOD}siem:\n  sinks:\n${sinks.map((one, index) => `    - { name: s${index}, type: files, ${one} }\n`).join('')}`,
+    ).join('\n');
+  assert.equal(of('path: ./a', 'path: ./b', 'path: ./a.6', 'path: ./a.1.gz', 'path: ./a.01'), '');
+  assert.match(
+    of('path: ./a', 'path: ./a'),
+    /^gateway\.yaml:19:\d+: the sink s0 writes there, .* one writer$/,
+  );
+  for (const other of ['path: a', 'path: ./x/../a', 'path: ./a.5', 'path: ./a.1'])
+    assert.match(of('path: ./a', other), /one writer/, other);
+  assert.match(
+    of('path: ./a.7', 'path: ./b', 'path: ./a, keep: 7'),
+    /^gateway\.yaml:20.* the sink s0 .* one writer$/,
+  );
+});

@@ -221,6 +221,25 @@ describe('the review of tokens', () => {
     });
   }
 
+  test('of more audiences than can be asked about is refused; without a review they are fine', () => {
+    const one = issuer('prod', '{ cluster: prod, connectors: [a] }');
+    const of = (audiences: readonly string[], reviewed = true): string => {
+      const text = one.replace('[x]', JSON.stringify(audiences));
+      const kept = reviewed ? text : text.replace(/, review: \{.*?\}/, '');
+      return problems(`${GOOD}services:\n  issuers:\n${kept}`).join('\n');
+    };
+    const many = (count: number, length = 1): string[] => Array(count).fill('x'.repeat(length));
+    for (const [good, bad] of [
+      [many(16), many(17)],
+      [many(1, 1024), many(1, 1025)],
+      [many(7, 1024), many(8, 1024)],
+    ] as const) {
+      assert.equal(of(good), '');
+      assert.match(of(bad), /with `review` expected at most 16 audiences/);
+      assert.equal(of(bad, false), '');
+    }
+  });
+
   test('has ids of its own, which no app may have', () => {
     const taken = GOOD.replace('id: wiki', 'id: sallyport.token-review.prod');
     assert.match(problems(taken).join('\n'), /begin with sallyport\. are the gateway’s own/);
