@@ -83,8 +83,8 @@ async function useOn(useToken: () => Promise<Hop>): Promise<void> {
   const until = Date.now() + AGAIN_LIMIT;
   while (Date.now() < until) {
     const { status, body } = await useToken();
-    // What is under way when access is taken away is cut off with 503.
-    if (status !== 200 && status !== 503) {
+    // What is under way when access is taken away is cut off, and says so; the next is refused for its own reason.
+    if (status !== 200 && body['error'] !== 'access-ended') {
       process.stdout.write(`the token is refused: ${status} ${body['code']}\n`);
       return;
     }
