@@ -11,8 +11,8 @@ function crash(error: unknown): never {
 }
 
 /** A command that the file system or the network did not let do its work is not a fault of ours. */
-function failed(error: unknown): never {
-  const refused = describeSystemError(error);
+function failed(error: unknown, place?: string): never {
+  const refused = describeSystemError(error, place);
   if (refused === undefined) crash(error);
   process.stderr.write(`sallyport: ${refused}\n`);
   process.exit(EXIT.no);
@@ -22,10 +22,11 @@ function failed(error: unknown): never {
 process.on('uncaughtException', crash);
 process.on('unhandledRejection', crash);
 // `sallyport help | head -1` closes our output early; that is the reader's right, not a fault.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+function unsaid(error: NodeJS.ErrnoException): never {
   if (error.code === 'EPIPE') process.exit(EXIT.ok);
-  crash(error);
-});
+  failed(error, 'the output');
+}
+process.stdout.on('error', unsaid);
 
 // Node ends with 0 when nothing is left that could happen, also in the middle of a command: that is not done.
 process.once('beforeExit', () => {
@@ -36,4 +37,11 @@ process.once('beforeExit', () => {
 dispatch(process.argv.slice(2), {
   out: (text) => void process.stdout.write(text),
   error: (text) => void process.stderr.write(text),
-}).then((code) => process.exit(code), failed);
+}).then(
+  // What was written may not have arrived yet, on a full disk say: then the command did not succeed.
+  (code) => {
+    if (process.stdout.writableEnded) process.exit(code);
+    process.stdout.write('', (error) => (error ? unsaid(error) : process.exit(code)));
+  },
+  (error: unknown) => failed(error),
+);

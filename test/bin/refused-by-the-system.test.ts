@@ -128,3 +128,13 @@ test('an unknown option is told in one sentence', () => {
     "sallyport policy check: Unknown option '--config'\nTry: sallyport policy check --help\n",
   );
 });
+
+test('a full disk behind the output', { skip: process.platform !== 'linux' }, () => {
+  const main = join(import.meta.dirname, '../../bin/main.ts');
+  const { status, stderr } = spawnSync(
+    'sh',
+    ['-c', 'exec "$0" "$1" schema gateway > /dev/full', process.execPath, main],
+    { encoding: 'utf8' },
+  );
+  assert.deepEqual([status, stderr], [1, 'sallyport: the output: there is no space left on the device\n']);
+});
