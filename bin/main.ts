@@ -40,6 +40,8 @@ dispatch(process.argv.slice(2), {
 }).then(
   // What was written may not have arrived yet, on a full disk say: then the command did not succeed.
   (code) => {
+    // Nor where its reader is slow, who may never come: then a signal ends us, whatever the command did with those.
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.removeAllListeners(signal);
     if (process.stdout.writableEnded) process.exit(code);
     process.stdout.write('', (error) => (error ? unsaid(error) : process.exit(code)));
   },

@@ -1,4 +1,6 @@
 // `sallyport proxy-command`: standard input and output as a connection to a TCP app, for OpenSSH's ProxyCommand.
+import { closeSync, openSync } from 'node:fs';
+import { devNull } from 'node:os';
 import { connectTo } from '#connectors/device/connect';
 import { EXIT } from '../exit.ts';
 import { explainRefusal, signedIn } from '../signed-in.ts';
@@ -27,6 +29,7 @@ export async function run(argv: readonly string[]): Promise<number> {
     const pipe = await connectTo(app, person.credentials, person.agent, person.device);
     process.stdin.pipe(pipe);
     pipe.pipe(process.stdout);
+    pipe.once('end', closeOutput);
     let broken: Error | undefined;
     pipe.on('error', (error) => {
       broken = error;
@@ -38,4 +41,13 @@ export async function run(argv: readonly string[]): Promise<number> {
   } catch (error) {
     return explainRefusal('proxy-command', error);
   }
+}
+
+/** An app that ends is heard to end, also while we still speak: ssh waits for that. The runtime never closes its output. */
+function closeOutput(): void {
+  process.stdout.write('', () => {
+    closeSync(process.stdout.fd);
+    // The lowest number that is free, so that what is opened next does not become our output.
+    openSync(devNull, 'w');
+  });
 }
