@@ -145,6 +145,17 @@ describe('a terminal', { skip }, () => {
     assert.equal(code, 7);
   });
 
+  test('ssh hears that sshd has gone', { timeout: 120_000 }, async () => {
+    const { code, output } = await ssh(
+      ada,
+      'ssh',
+      `${userInfo().username}@shell.prod`,
+      'kill -9 $PPID; sleep 60',
+    );
+    assert.match(output, /closed by remote host/);
+    assert.equal(code, 255);
+  });
+
   test('tells who is not allowed no more about an app than about one that is not there', async () => {
     const words: string[] = [];
     for (const app of ['echo', 'secret', 'nowhere']) {
