@@ -39,6 +39,8 @@ function join(near: Socket, far: Duplex): void {
   near.on('error', () => far.destroy());
   // A reset, not an end: what came so far must not pass for the whole.
   far.on('error', () => near.resetAndDestroy());
+  // Nobody hears any more what is still said here. Once what came has gone out, that is told as TCP does.
+  far.once('close', () => near.resume().destroySoon());
   near.once('close', () => {
     if (!far.writableFinished || !far.readableEnded) far.destroy();
   });

@@ -42,13 +42,17 @@ export class WebSocketPipe extends Duplex {
     this.#beat = setInterval(() => this.#keepAlive(), beat).unref();
     ws.on('message', (message: Buffer, binary: boolean) => {
       this.#silent = 0;
+      if (this.destroyed) return;
       if (binary) this.#data(message);
       else this.#credit(message.toString('latin1'));
     });
     ws.once('close', () => {
+      clearInterval(this.#beat);
       // Without the empty message the connection broke: what was read so far must not pass for the whole.
       if (!this.#ended) this.destroy(new Error('the connection broke'));
-      else if (!this.writableFinished) this.destroy();
+      // Nobody takes what is written here any more; but what came is whole, and for whoever reads it.
+      else if (this.readableEnded) this.destroy();
+      else this.once('end', () => this.destroy());
     });
     ws.on('error', (error) => this.destroy(error));
     this.once('end', () => this.#closeIfDone());
@@ -113,7 +117,7 @@ export class WebSocketPipe extends Duplex {
   #send(): void {
     const chunk = this.#waiting;
     const room = PIPE_WINDOW - (this.#sent - this.#taken);
-    if (chunk === undefined || room === 0) return;
+    if (chunk === undefined || room === 0 || this.#ws.readyState !== this.#ws.OPEN) return;
     const part = chunk.subarray(0, room);
     this.#sent += part.length;
     if (part.length < chunk.length) {
@@ -124,17 +128,23 @@ export class WebSocketPipe extends Duplex {
     const done = this.#written;
     this.#waiting = undefined;
     this.#written = undefined;
-    this.#ws.send(part, { binary: true }, done);
+    this.#ws.send(part, { binary: true }, (error) => {
+      // What that means is for the close to say, which always comes.
+      if (!error) done?.();
+    });
   }
 
   override _final(done: (error?: Error | null) => void): void {
-    if (this.#ws.readyState !== this.#ws.OPEN) done();
-    else this.#ws.send(Buffer.alloc(0), { binary: true }, done);
+    if (this.#ws.readyState !== this.#ws.OPEN) return;
+    this.#ws.send(Buffer.alloc(0), { binary: true }, (error) => {
+      if (!error) done();
+    });
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
     clearInterval(this.#beat);
-    if (error === null && this.readableEnded && this.writableFinished) this.#ws.close(1000);
+    // What was said in full is on its way: an orderly close comes behind it.
+    if (error === null && this.writableFinished) this.#ws.close(1000);
     else this.#ws.terminate();
     done(error);
   }

@@ -10,6 +10,8 @@ export type SpliceEnd = 'completed' | 'socket' | 'stream';
 
 /** Milliseconds that a side which goes on talking to nobody is listened to. */
 const LINGER = 5_000;
+/** Milliseconds in which something of what waits for a side must go out to it, where nothing else will come. */
+const STUCK = 120_000;
 
 export class Splice implements StreamHandler {
   /** Bytes read from the socket, and written to it. */
@@ -44,8 +46,10 @@ export class Splice implements StreamHandler {
       stream.end();
     });
     socket.on('close', () => {
-      // An app that ended first and then did not want what still came has said all the same what it had to say.
-      if (broken === '' ? stream.closed || ended : ended && !stream.opener) {
+      // An app that ended first and then did not want what still came has said all the same what it had to say. Of what
+      // was said to this side, nothing may be left.
+      const whole = stream.closed ? socket.writableFinished : ended;
+      if (broken === '' ? whole : ended && !stream.opener) {
         // It said all it had to say: what of that still waits for credit goes out, and only then is the peer told
         // that nobody listens any more. A reset now would cut it off.
         stream.stop();
@@ -94,17 +98,28 @@ export class Splice implements StreamHandler {
   }
 
   /**
-   * The other side has sent everything and closed. Its last bytes may still be on their way out of our socket:
-   * destroying that with unread input would make TCP throw them away, so what still comes in is read and dropped.
+   * The other side has sent everything and closed. Its last bytes may still be on their way out of our socket, for as
+   * long as a slow line takes: it ends only with them. Destroying it with unread input would make TCP throw them away,
+   * so what still comes in is read and dropped.
    */
   #linger(): void {
-    this.#finish('completed', '');
     const socket = this.#socket;
-    this.#end();
     socket.removeAllListeners('data');
     socket.resume();
-    const timer = setTimeout(() => socket.destroy(), LINGER);
+    let left = Number.NaN;
+    let timer = setInterval(() => {
+      if (socket.writableLength === left) socket.destroy();
+      left = socket.writableLength;
+    }, STUCK);
+    const out = (): void => {
+      clearInterval(timer);
+      this.#finish('completed', '');
+      timer = setTimeout(() => socket.destroy(), LINGER);
+    };
+    if (socket.writableFinished) out();
+    else socket.once('finish', out);
     socket.once('close', () => clearTimeout(timer));
+    this.#end();
   }
 
   #end(): void {

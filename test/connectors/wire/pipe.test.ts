@@ -58,6 +58,34 @@ test('pipe: a connection that breaks is an error, never an end', async (t) => {
   assert.equal(ended, false);
 });
 
+test('pipe: what was said in full is read in full, also after a close that nothing more is written to', {
+  timeout: 60_000,
+}, async (t) => {
+  const [raw, ws] = await sockets(t);
+  const pipe = new WebSocketPipe(ws, 20);
+  pipe.write(Buffer.alloc(2 * PIPE_WINDOW));
+  const sent = Buffer.alloc(PIPE_WINDOW - 1, 'x');
+  raw.send(sent);
+  raw.send(Buffer.alloc(0), { binary: true });
+  raw.close(1000);
+  await once(ws, 'close');
+  // Longer than a silence that is noticed.
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  assert.equal((await readAll(pipe)).length, sent.length);
+  assert.equal(pipe.destroyed, true);
+});
+
+test('pipe: an end that was closed after its last word still gets that word across', {
+  timeout: 60_000,
+}, async (t) => {
+  const [near, far] = (await sockets(t)).map((ws) => new WebSocketPipe(ws)) as [WebSocketPipe, WebSocketPipe];
+  far.write('nobody reads this');
+  near.end(Buffer.alloc(PIPE_WINDOW));
+  await once(near, 'finish');
+  near.destroy();
+  assert.equal((await readAll(far)).length, PIPE_WINDOW);
+});
+
 test('pipe: a reader that stops holds the writer back', async (t) => {
   const [near, far] = (await sockets(t)).map((ws) => new WebSocketPipe(ws)) as [WebSocketPipe, WebSocketPipe];
   const chunk = Buffer.alloc(64 * 1024);
