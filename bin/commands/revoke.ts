@@ -16,7 +16,7 @@ KIND and ID:
   session ID     One sign-in, by the id that \`sallyport sessions\` and events show
   person WHO     All sessions a person has now, by verified address or by id (<issuer>#<sub>);
                  they may sign in again if their provider lets them
-  device WHICH   Everything that is asked for from one device, by its name or id
+  device WHICH   Everything that is asked for from one device, by its name or id; for good
   service ID     Everything that one service asks for, by the id that events show
   connector NAME All certificates, tunnels and unused tokens of a connector; a new token admits it again
 

@@ -73,9 +73,11 @@ export class Revoke {
     if (kind === 'connector') {
       if (!(await desk.revoke(id))) return undefined;
       const tunnels = this.#parts.tunnels.disconnect(id, 'revoked');
+      // What another connector took over goes through that one by now.
+      const streams = sum(open.bySession(({ carrier }) => carrier?.connector === id));
       await revocations.tell(target);
-      await recorder.record({ kind: 'access-revoked', target, by, reason, sessions: 0, streams: 0 });
-      return { sessions: 0, streams: 0, tunnels };
+      await recorder.record({ kind: 'access-revoked', target, by, reason, sessions: 0, streams });
+      return { sessions: 0, streams, tunnels };
     }
     // Counted before: this gateway closes them as soon as the revocation is told, like every other one.
     const closes = open.bySession(this.#concerns(target));
@@ -88,7 +90,7 @@ export class Revoke {
       if (!(await sessions.end(session.id, 'revoked'))) continue;
       await this.#record(session, by, reason, since, closes.get(session.id) ?? 0);
     }
-    const streams = closes.values().reduce((sum, count) => sum + count, 0);
+    const streams = sum(closes);
     const [subject] = theirs.map((session) => session.subject);
     const counts = { sessions: theirs.length, streams };
     await recorder.record({ kind: 'access-revoked', target, subject, by, reason, ...counts });
@@ -138,4 +140,8 @@ export class Revoke {
     const key = input.connector === undefined ? undefined : carrier?.key;
     return key !== undefined && this.#parts.machine(key) === device;
   }
+}
+
+function sum(counts: ReadonlyMap<string, number>): number {
+  return counts.values().reduce((total, count) => total + count, 0);
 }

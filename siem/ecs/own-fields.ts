@@ -23,7 +23,7 @@ function list(name: string, type: OwnField['type'], meaning: string, example: st
 const accessFields: readonly OwnField[] = [
   field('app.id', 'keyword', 'The app, as the policy names it.', 'grafana.prod'),
   field('decision.id', 'keyword', 'Event id of the decision that allowed this stream.', '0199c3d2-…'),
-  field('stream.enforce_ms', 'long', 'Milliseconds from no longer allowed to both sides closed.', '12'),
+  field('stream.enforce_ms', 'long', 'Milliseconds from found no longer allowed to both sides closed.', '12'),
   field('decision.verdict', 'keyword', '`allow` or `deny`.', 'deny'),
   field('decision.policy_hash', 'keyword', 'SHA-256 of the policy document that decided.', '9f86d081…'),
   list('decision.would_allow', 'keyword', 'Shadow rules that would have allowed.', 'oncall-grafana'),

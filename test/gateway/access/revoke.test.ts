@@ -45,8 +45,8 @@ async function bed(t: TestContext) {
     revocations,
     sessions,
     open,
-    desk: {} as EnrolmentDesk,
-    tunnels: { disconnect: () => 0 },
+    desk: { revoke: async (id: string) => id.startsWith('rack-') } as unknown as EnrolmentDesk,
+    tunnels: { disconnect: () => 2 },
     machine: (key) => MACHINES[key],
     recorder: { record: async (event: SallyportEvent) => void events.push(event) } as unknown as Recorder,
     longestSession: 36_000_000,
@@ -140,6 +140,20 @@ test('revoking the machine of a connector closes what goes through it, and lets 
   assert.deepEqual(reasons, new Set(['revoked']));
   assert.deepEqual(revoked, { sessions: 0, streams: 3, tunnels: 0 });
   assert.deepEqual(['machine-1', 'machine-2'].map(asks), [true, false]);
+});
+
+test('revoking a connector says how much went through it, which ends with its tunnels', async (t) => {
+  const { revoke, person, events } = await bed(t);
+  await person('ben', 2, {}, { connector: 'rack-1', key: 'key-1' });
+  await person('ada', 1, {}, { connector: 'rack-2', key: 'key-2' });
+  await person('cleo', 1);
+  const revoked = await revoke.revoke({ kind: 'connector', id: 'rack-1' }, ADMIN, 'stolen');
+  assert.deepEqual(revoked, { sessions: 0, streams: 2, tunnels: 2 });
+  assert.deepEqual(
+    events.map((event) => event.kind === 'access-revoked' && [event.target.id, event.streams]),
+    [['rack-1', 2]],
+  );
+  assert.equal(await revoke.revoke({ kind: 'connector', id: 'nobody' }, ADMIN), undefined);
 });
 
 test('a look at the store that began before a revocation does not bring the one before it back', async (t) => {
