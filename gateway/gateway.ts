@@ -8,6 +8,7 @@ import { Revoke } from './access/revoke.ts';
 import { Rulings } from './access/ruling.ts';
 import { OpenExchanges } from './access/streams.ts';
 import { Ways } from './access/ways.ts';
+import type { Addresses } from './addresses.ts';
 import { ailmentsOf } from './ailments.ts';
 import { Carriage } from './carriage.ts';
 import type { ConfigurationFile } from './change/changes.ts';
@@ -66,11 +67,7 @@ export interface Surroundings {
 /** A gateway that serves. */
 export interface Gateway {
   /** Where it listens, after port 0 was resolved. */
-  readonly addresses: {
-    readonly people: AddressInfo;
-    readonly connectors: AddressInfo;
-    readonly health: AddressInfo;
-  };
+  readonly addresses: Addresses;
   /** PEM of the development CA people's browsers must trust; undefined with certificates of one's own. */
   readonly developmentCa: string | undefined;
   reloadPolicy(): Promise<readonly string[]>;
@@ -268,6 +265,7 @@ async function wire(given: GatewayConfig, around: Surroundings, undo: (() => unk
     people: await listen(people.server, config.listen.people, undo, reusePort),
     connectors: await listen(connectors, config.listen.connectors, undo, reusePort),
     health: await listen(health, config.listen.health, undo),
+    services: services?.address() as AddressInfo | undefined,
   };
   const door = seat === undefined ? addresses.connectors : await sideDoor(connectors, seat.relay, undo);
   const peers = peersOf(

@@ -36,14 +36,14 @@ const GRACE = 30_000;
 
 export const help: string = `Usage: sallyport gateway --config FILE [--workers N] [--check] [--json]
 
-Runs a gateway in the foreground: people's listener, connectors' listener, health and metrics on loopback.
+Runs a gateway in the foreground: listeners for people, connectors and services, health and metrics on loopback.
 
 Options:
   --config FILE  The gateway's configuration (see docs/gateway.md)
   --workers N    Processes that share the listeners, instead of the configuration's \`workers.count\`; more than one
                  need a state in Redis. One that dies is started again
   --check        Only check the configuration, the files it names, and the policy, then exit
-  --json         Print where it listens as one line of JSON
+  --json         Print {"ready", "people", "connectors", "health", "services"} (ports) as one line of JSON
 
 Signals: SIGHUP loads the policy anew; SIGTERM and SIGINT let open requests finish for up to 30 s, then stop.
 Its own log goes to stderr as ECS JSON; decisions go to <state>/outbox.
@@ -186,8 +186,9 @@ function tell(config: GatewayConfig, serving: Serving, json: boolean): void {
 type Serving = Pick<Gateway & Supervisor, 'addresses' | 'developmentCa'>;
 
 function readyLine({ addresses }: Serving): Record<string, unknown> {
-  const { people, connectors, health } = addresses;
-  return { ready: true, people: people.port, connectors: connectors.port, health: health.port };
+  const { people, connectors, health, services } = addresses;
+  const passing = services === undefined ? {} : { services: services.port };
+  return { ready: true, people: people.port, connectors: connectors.port, health: health.port, ...passing };
 }
 
 function readyText(config: GatewayConfig, { addresses, developmentCa }: Serving): string {
@@ -196,9 +197,10 @@ function readyText(config: GatewayConfig, { addresses, developmentCa }: Serving)
     developmentCa === undefined
       ? ''
       : `development CA   ${config.state}/development-ca/ca.pem (trust it only for trying out)\n`;
+  const services = addresses.services === undefined ? '' : `services         ${at(addresses.services)}\n`;
   return (
     `portal           ${config.portal}\npeople           ${at(addresses.people)}\n` +
-    `connectors       ${at(addresses.connectors)}\nhealth, metrics  ${at(addresses.health)}\n${ca}`
+    `connectors       ${at(addresses.connectors)}\n${services}health, metrics  ${at(addresses.health)}\n${ca}`
   );
 }
 

@@ -4,6 +4,7 @@ import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
+import type { Addresses } from '#gateway/addresses';
 import type { ConfigurationFile } from '#gateway/change/changes';
 import type { GatewayConfig } from '#gateway/config';
 import type { ListenAddress } from '#gateway/config-values';
@@ -36,11 +37,7 @@ export interface SupervisorOptions {
 }
 
 export interface Supervisor {
-  readonly addresses: {
-    readonly people: AddressInfo;
-    readonly connectors: AddressInfo;
-    readonly health: AddressInfo;
-  };
+  readonly addresses: Addresses;
   readonly developmentCa: string | undefined;
   /** Every worker loads the policy anew. */
   reload(): void;
@@ -53,7 +50,7 @@ export async function supervise(options: SupervisorOptions): Promise<Supervisor>
   const { count, configuration, log, launch } = options;
   mkdirSync(options.config.state, { recursive: true, mode: 0o700 });
   requirePrivate(options.config.state);
-  const { config, people, connectors } = await claim(options.config, count);
+  const { config, ...claimed } = await claim(options.config, count);
   const configHash = configurationHash(options.config);
   let seed = ticketSeed();
   const workers = Array.from({ length: count }, (_, index) => {
@@ -86,7 +83,7 @@ export async function supervise(options: SupervisorOptions): Promise<Supervisor>
     const leftovers = shipLeftovers(config, inUse, options);
     undo.push(() => leftovers.stop());
     return {
-      addresses: { people, connectors, health },
+      addresses: { ...claimed, health },
       developmentCa: (await workers[0]?.first)?.developmentCa,
       reload: () => {
         for (const worker of workers) worker.signal('SIGHUP');
@@ -114,6 +111,7 @@ interface Claimed {
   readonly config: GatewayConfig;
   readonly people: AddressInfo;
   readonly connectors: AddressInfo;
+  readonly services: AddressInfo | undefined;
 }
 
 /**
@@ -124,7 +122,7 @@ async function claim(config: GatewayConfig, count: number): Promise<Claimed> {
   const { listen: at, services, workers } = config;
   const people = await vacant(at.people);
   const connectors = await vacant(at.connectors);
-  if (services !== undefined) await vacant(services.listen);
+  const own = services && (await vacant(services.listen));
   for (let index = 0; index < count; index += 1)
     await vacant({ host: at.connectors.host, port: workers.relay + index });
   const resolved = {
@@ -132,7 +130,8 @@ async function claim(config: GatewayConfig, count: number): Promise<Claimed> {
     people: { host: at.people.host, port: people.port },
     connectors: { host: at.connectors.host, port: connectors.port },
   };
-  return { config: { ...config, listen: resolved }, people, connectors };
+  const passing = services && { ...services, listen: { host: services.listen.host, port: own?.port ?? 0 } };
+  return { config: { ...config, listen: resolved, services: passing }, people, connectors, services: own };
 }
 
 /** Throws Node's EADDRINUSE or EACCES if it cannot be listened to. */
