@@ -64,7 +64,9 @@ export function deviceAdmin(desk: DeviceDesk, connectorNames: ReadonlySet<string
       ...(connector === undefined ? {} : { connector }),
       ...(model === undefined ? {} : { model }),
     };
-    return c.json({ name, ...(await desk.grant(grant, life, actorOf(c), ekName)) }, 201);
+    const { token, expiresAt } = await desk.grant(grant, life, actorOf(c), ekName);
+    // The TPM that is named needs none, and none would let it in.
+    return c.json({ name, ...(ekName === undefined ? { token } : {}), expiresAt }, 201);
   });
 
   app.get('/devices', async (c) => c.json({ devices: (await desk.list()).map(shown) }));

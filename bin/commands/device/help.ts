@@ -85,7 +85,7 @@ Options:
   --life DURATION  How long the token can be used: 90s, 15m, 2h, up to 168h (default 1h)
   --ek-name HEX    Announce the TPM with this endorsement key instead: it enrols once without a token
   --out FILE       Write the token to FILE, mode 0600, instead of printing it
-  --json           Print {"token", "name", "expiresAt"} (expiresAt: epoch milliseconds)
+  --json           Print {"name", "token", "expiresAt"} (expiresAt: epoch milliseconds; no token with --ek-name)
 
 ${ADMIN_EXIT}
 

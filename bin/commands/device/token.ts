@@ -45,6 +45,12 @@ export async function run(argv: readonly string[]): Promise<number> {
     );
     return EXIT.usage;
   }
+  if (out !== undefined && ekName !== undefined) {
+    process.stderr.write(
+      'sallyport device token: the TPM that --ek-name names enrols without a token: leave out --out.\n',
+    );
+    return EXIT.usage;
+  }
   if (out !== undefined) requirePlaceFor(out);
   const life = Number(match[1]) * (UNITS[match[2] ?? ''] ?? 0);
   const body = { name, owner, connector, model, approved, life, ekName };
