@@ -14,6 +14,8 @@ export interface Command {
   readonly name: string;
   /** One line for the overview, without a full stop. */
   readonly summary: string;
+  /** Its words behind the first are for another program, whose `-h` they may hold. */
+  readonly handsOn?: true;
   load(): Promise<CommandModule>;
 }
 
@@ -42,6 +44,7 @@ export const commands: readonly Command[] = [
   {
     name: 'ssh',
     summary: 'Run ssh to a TCP app, with a certificate where it takes one',
+    handsOn: true,
     load: () => import('./commands/ssh.ts'),
   },
   {

@@ -102,7 +102,7 @@ export async function dispatch(
   const command = commands.find((one) => one.name === name);
   if (command === undefined) return unknown('command', name, namesOf(commands), output);
   const loaded = await command.load();
-  if (asksForHelp(rest)) {
+  if (asksForHelp(command.handsOn ? rest.slice(0, 1) : rest)) {
     output.out(explain(loaded, rest[0]));
     return EXIT.ok;
   }

@@ -96,6 +96,16 @@ test('--help behind -- belongs to the program named there', async () => {
   assert.deepEqual(runs, [['--', 'wiki', '--help']]);
 });
 
+test('-h of what ssh runs is for that', async () => {
+  const { table, runs } = fixture();
+  const ssh = (commands.find(({ name }) => name === 'ssh') ?? {}) as Command;
+  const [policy] = table as [Command];
+  const stand = [{ ...ssh, load: policy.load }];
+  assert.equal((await say(['ssh', 'shell.prod', 'df', '-h'], stand)).code, 5);
+  assert.deepEqual(runs, [['shell.prod', 'df', '-h']]);
+  assert.match((await say(['ssh', '--help'], stand)).out, /^help of/);
+});
+
 const MISTAKES: readonly (readonly [readonly string[], RegExp])[] = [
   [['polcy'], /^sallyport: no command "polcy"\. Did you mean policy\?\n$/],
   [['pol'], /Did you mean policy\?/],
