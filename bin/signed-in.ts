@@ -22,20 +22,25 @@ export interface SignedIn {
 /** The credentials kept on this computer, or undefined after it was said what is missing. */
 export function signedIn(command: string): SignedIn | undefined {
   try {
-    const credentials = readCredentials(credentialsFile(process.env), Date.now());
-    const file = deviceFile(credentialsFile(process.env));
-    const device = existsSync(file) ? { device: readDevice(file) } : {};
-    return { credentials, ...device, agent: portalAgent(credentials.ca) };
+    return readSignedIn();
   } catch (error) {
-    if (!(error instanceof CredentialsError || error instanceof KeyStoreError)) throw error;
-    process.stderr.write(`sallyport ${command}: ${error.message}\n`);
+    explainRefusal(command, error);
     return undefined;
   }
 }
 
+/** The credentials as they are now. Throws CredentialsError, KeyStoreError. */
+export function readSignedIn(): SignedIn {
+  const credentials = readCredentials(credentialsFile(process.env), Date.now());
+  const file = deviceFile(credentialsFile(process.env));
+  const device = existsSync(file) ? { device: readDevice(file) } : {};
+  return { credentials, ...device, agent: portalAgent(credentials.ca) };
+}
+
 /** One line on stderr for a connection that was not made; the exit code that goes with it. */
 export function explainRefusal(command: string, error: unknown): number {
-  if (error instanceof TpmError) {
+  const ours = [TpmError, CredentialsError, KeyStoreError].some((kind) => error instanceof kind);
+  if (ours && error instanceof Error) {
     process.stderr.write(`sallyport ${command}: ${error.message}\n`);
     return EXIT.no;
   }

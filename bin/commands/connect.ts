@@ -3,7 +3,7 @@ import { connectTo } from '#connectors/device/connect';
 import { forward } from '#connectors/device/forward';
 import { describeError } from '#siem/system-error';
 import { EXIT } from '../exit.ts';
-import { explainRefusal, signedIn } from '../signed-in.ts';
+import { explainRefusal, readSignedIn, signedIn } from '../signed-in.ts';
 import { readOptions } from '../usage.ts';
 
 export const help: string = `Usage: sallyport connect APP [--listen ADDRESS:PORT] [--json]
@@ -38,21 +38,24 @@ export async function run(argv: readonly string[]): Promise<number> {
     );
     return EXIT.usage;
   }
-  const person = signedIn('connect');
-  if (person === undefined) return EXIT.no;
-  const { credentials, agent, device } = person;
+  if (signedIn('connect') === undefined) return EXIT.no;
   try {
-    const connect = () => connectTo(app, credentials, agent, device);
+    const connect = async () => {
+      // As it is now: whoever has signed in again since goes on with that.
+      const { credentials, agent, device } = readSignedIn();
+      return connectTo(app, credentials, agent, device);
+    };
     const onRefused = (error: Error): void => void explainRefusal('connect', error);
     const { address, server } = await forward({ ...listen, connect, onRefused });
     const stopped = new Promise<void>((resolve) => {
       for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
     });
     const at = { app, address: address.address, port: address.port };
+    const host = address.family === 'IPv6' ? `[${at.address}]` : at.address;
     process.stdout.write(
       parsed.values.json
         ? `${JSON.stringify(at)}\n`
-        : `${app} is at ${at.address}:${at.port}. Ctrl-C ends it.\n`,
+        : `${app} is at ${host}:${at.port}. Ctrl-C ends it.\n`,
     );
     await stopped;
     server.close();

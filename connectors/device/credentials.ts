@@ -1,7 +1,8 @@
 // What `sallyport login` leaves on a person's computer: one gateway, one token, readable by them alone.
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { homedir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { randomUUID } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { homedir, userInfo } from 'node:os';
+import { dirname, isAbsolute, join } from 'node:path';
 import { looseness } from '#connectors/wire/private-file';
 
 export interface Credentials {
@@ -26,14 +27,23 @@ export class CredentialsError extends Error {
 
 /** `$XDG_CONFIG_HOME/sallyport/credentials.json`, or below ~/.config. */
 export function credentialsFile(env: NodeJS.ProcessEnv): string {
-  const base = env['XDG_CONFIG_HOME'] ?? join(homedir(), '.config');
+  const named = env['XDG_CONFIG_HOME'] ?? '';
+  // An empty or a relative one is none (XDG Base Directory Specification): a token belongs in no working directory.
+  const base = isAbsolute(named) ? named : join(homedir() || userInfo().homedir, '.config');
   return join(base, 'sallyport', 'credentials.json');
 }
 
 export function writeCredentials(file: string, credentials: Credentials): void {
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-  rmSync(file, { force: true });
-  writeFileSync(file, `${JSON.stringify(credentials, null, 2)}\n`, { mode: 0o600, flag: 'wx' });
+  // In one step: others read it meanwhile, and two may sign in at once.
+  const next = `${file}.${randomUUID()}`;
+  try {
+    writeFileSync(next, `${JSON.stringify(credentials, null, 2)}\n`, { mode: 0o600, flag: 'wx' });
+    renameSync(next, file);
+  } catch (error) {
+    rmSync(next, { force: true });
+    throw error;
+  }
 }
 
 /** Throws CredentialsError. */

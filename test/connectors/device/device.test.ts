@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { chmodSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
+import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { after, afterEach, describe, test } from 'node:test';
@@ -31,6 +31,16 @@ describe('credentials', () => {
     writeCredentials(file, { ...credentials, ca: 'PEM' });
     assert.deepEqual(readCredentials(file, 1000), { ...credentials, ca: 'PEM' });
     assert.equal(statSync(file).mode & 0o777, 0o600);
+  });
+
+  test('are never in a working directory: an XDG_CONFIG_HOME that is empty or relative is none', () => {
+    for (const named of ['', 'config', './here']) {
+      assert.equal(
+        credentialsFile({ XDG_CONFIG_HOME: named }),
+        join(homedir(), '.config/sallyport/credentials.json'),
+      );
+    }
+    assert.equal(credentialsFile({ XDG_CONFIG_HOME: '/x' }), '/x/sallyport/credentials.json');
   });
 
   test('that others can read, that ran out, are incomplete or absent are refused with what to do', () => {

@@ -189,6 +189,9 @@ describe('a terminal', { skip }, () => {
     );
     await exchange(at, Buffer.from('x')).catch(() => undefined);
     await command.said(/sign-in has ended/);
+    // What the words ask for is enough: the port is still there, and leads to the app again.
+    assert.equal((await (await ada.login()).ended).code, 0);
+    assert.equal((await exchange(at, Buffer.from('again'))).toString(), 'again');
     await until('the end is recorded', async () =>
       installation
         .events()
