@@ -8,7 +8,7 @@ import { SshFormatError } from '#gateway/change/ssh-reader';
 import { readSshCertificate, type SshCertificate } from '#gateway/pki/ssh/certificate';
 import { writeWhole } from '#gateway/state/private-files';
 import type { SignedIn } from './signed-in.ts';
-import { makeSshKey } from './ssh-keygen.ts';
+import { makeSshKey, publicKeyOf } from './ssh-keygen.ts';
 
 /** A certificate that ends within this time is not used for a new connection, in milliseconds. */
 const SOON = 60_000;
@@ -54,7 +54,9 @@ export async function obtain(
     if (files.key !== sshFiles(app).key)
       throw new SshCertificateError(`${files.publicKey} is not there: name your SSH key, or leave --key out`);
     mkdirSync(dirname(files.key), { recursive: true, mode: 0o700 });
-    makeSshKey(files.key, `sallyport-${app}`);
+    if (!existsSync(files.key)) makeSshKey(files.key, `sallyport-${app}`);
+    // Several may be at it, as when many an ssh is started at once, or one may have been cut off here.
+    writeWhole(files.publicKey, publicKeyOf(files.key), 0o644);
   }
   const line = readFileSync(files.publicKey, 'utf8').trim();
   const certificate = await askCertificate({ app, key: line }, credentials, agent, device);

@@ -53,9 +53,7 @@ export async function run(argv: readonly string[]): Promise<number> {
     const at = { app, address: address.address, port: address.port };
     const host = address.family === 'IPv6' ? `[${at.address}]` : at.address;
     process.stdout.write(
-      parsed.values.json
-        ? `${JSON.stringify(at)}\n`
-        : `${app} is at ${host}:${at.port}. Ctrl-C ends it.\n`,
+      parsed.values.json ? `${JSON.stringify(at)}\n` : `${app} is at ${host}:${at.port}. Ctrl-C ends it.\n`,
     );
     await stopped;
     server.close();

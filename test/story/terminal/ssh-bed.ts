@@ -25,12 +25,13 @@ function appsFor(account: string): string {
     app('shell.away', `, ssh: { principals: [${account}], sources: [192.0.2.0/24, "2001:db8::/32"] }`),
     app('shell.secret', `, ssh: { principals: [${account}] }`),
     app('shell.nobody', ', ssh: { principals: ["{user}"], domain: elsewhere.example }'),
+    app('shell.first', `, ssh: { principals: [${account}] }`),
     app('plain', ''),
   ].join('');
 }
 
 /** Those that engineers may reach. */
-const SSH_APPS = ['shell.prod', 'shell.wrong', 'shell.away', 'shell.nobody', 'plain'];
+const SSH_APPS = ['shell.prod', 'shell.wrong', 'shell.away', 'shell.nobody', 'shell.first', 'plain'];
 /** Those of them whose rule does not limit the session. */
 const ORDINARY = SSH_APPS.filter((id) => id !== 'shell.wrong');
 

@@ -2,8 +2,8 @@
 // sshd must refuse it refuses; and what it logs leads to our record.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { globSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { globSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { request } from 'undici';
 import { ownPassphrase } from '#gateway/pki/authority-directory';
@@ -210,5 +210,22 @@ test('SSH certificates', { skip: requires(...NEEDS) }, async (t) => {
     assert.equal((await ask({ app: 'shell.prod', key: ours }, 'A'.repeat(43))).status, 401);
     assert.equal(issued().length, before);
     t.diagnostic(`${refused} hostile keys and requests refused, nothing issued`);
+  });
+
+  await step('many that begin at once make one key, and one that was cut off is gone on with', async () => {
+    const many = async (): Promise<void> => {
+      const all = await Promise.all(Array.from({ length: 6 }, () => run(ada, 'ssh-cert', 'shell.first')));
+      for (const { code, output } of all) assert.equal(code, 0, output);
+    };
+    await many();
+    const key = keyOf('shell.first');
+    const made = readFileSync(key, 'utf8');
+    rmSync(`${key}.pub`);
+    await many();
+    assert.equal(readFileSync(key, 'utf8'), made);
+    assert.deepEqual(
+      readdirSync(dirname(key)).filter((name) => name.startsWith('shell.first')),
+      ['shell.first', 'shell.first-cert.pub', 'shell.first.pub'],
+    );
   });
 });
