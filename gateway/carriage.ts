@@ -159,6 +159,7 @@ export class Carriage {
       device: input.device,
       deviceKey: bond?.key,
       deviceBoot: bond?.boot,
+      deviceUntil: bond?.until,
       risk: input.risk,
       wishes: app.assertion,
       address: input.network.address,

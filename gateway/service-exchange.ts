@@ -225,9 +225,12 @@ export class ServiceExchange {
     }
     const network = this.#parts.connections.network(address);
     if (device === undefined) return { person: session, network, txn };
-    const { id, ...proved } = device;
+    const { id, until = Number.POSITIVE_INFINITY, ...proved } = device;
     return {
-      person: { ...session, bond: { ...proved, device: id, until: session.expiresAt } },
+      person: {
+        ...session,
+        bond: { ...proved, device: id, until: Math.min(session.expiresAt, until * 1000) },
+      },
       network,
       txn,
     };

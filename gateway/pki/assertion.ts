@@ -60,6 +60,8 @@ export interface AssertionContext {
   readonly deviceKey?: string | undefined;
   /** The boot of the device in which that was. */
   readonly deviceBoot?: string | undefined;
+  /** Until when it counts, epoch milliseconds. */
+  readonly deviceUntil?: number | undefined;
   readonly risk?: number | undefined;
   /** Where the subject's own connection comes from. */
   readonly address: string;
@@ -164,8 +166,9 @@ function claimsOf(context: AssertionContext, edge: string): object {
 
 /** Whatever may change while a session lives: what was said before it changed is not said again. */
 function stateOf(context: AssertionContext): string {
-  const { policy, device, deviceKey, deviceBoot, risk, subject, login, address, acting } = context;
-  const facts = [device, deviceKey, deviceBoot, risk, acting];
+  const { policy, device, deviceKey, deviceBoot, deviceUntil, risk } = context;
+  const { subject, login, address, acting } = context;
+  const facts = [device, deviceKey, deviceBoot, deviceUntil, risk, acting];
   const known = facts.some((fact) => fact !== undefined) ? JSON.stringify(facts) : '';
   return `${policy} ${login?.at ?? subject.id} ${address} ${known}`;
 }
@@ -180,9 +183,10 @@ function decisionOf({ policy, request }: AssertionContext): object {
 
 function deviceClaims(
   { id, ...posture }: NonNullable<AccessRequest['device']>,
-  { deviceKey: key, deviceBoot: boot }: AssertionContext,
+  { deviceKey: key, deviceBoot: boot, deviceUntil }: AssertionContext,
 ): object {
   const { quotedAt, ...facts } = posture;
   const at = quotedAt === undefined ? {} : { quotedAt: Math.floor(quotedAt / 1000) };
-  return { id, key, boot, posture: { ...facts, ...at } };
+  const until = deviceUntil === undefined ? undefined : Math.floor(deviceUntil / 1000);
+  return { id, key, boot, until, posture: { ...facts, ...at } };
 }

@@ -56,8 +56,13 @@ export interface Passed {
   readonly scope?: readonly string[] | undefined;
   /** Where the person's own connection came from. */
   readonly address: string;
-  /** The device that was known of the person: its id, the thumbprint of its key, and the boot in which it was shown. */
-  readonly device?: { readonly id: string; readonly key: string; readonly boot?: string } | undefined;
+  /**
+   * The device that was known of the person: its id, the thumbprint of its key, the boot in which it was shown, and until
+   * when that counts, in seconds since the epoch.
+   */
+  readonly device?:
+    | { readonly id: string; readonly key: string; readonly boot?: string; readonly until?: number }
+    | undefined;
 }
 
 /** What an assertion says to the service that exchanges it. */
@@ -168,13 +173,19 @@ function passed(payload: JWTPayload): Passed {
   if (scope !== undefined && typeof scope !== 'string') throw claims('scope');
   const { address } = (network ?? {}) as { readonly address?: unknown };
   if (typeof address !== 'string') throw claims('network');
-  const { id, key, boot } = (device ?? {}) as { id?: string; key?: string; boot?: string };
+  const { id, key, boot, until } = (device ?? {}) as Partial<NonNullable<Passed['device']>>;
   return {
     ...{ sub, sid, txn, act: act as Actor, address },
     ...(scope === undefined ? {} : { scope: scope.split(' ') }),
     ...(id === undefined || key === undefined
       ? {}
-      : { device: { id, key, ...(boot === undefined ? {} : { boot }) } }),
+      : {
+          device: {
+            ...{ id, key },
+            ...(boot === undefined ? {} : { boot }),
+            ...(until === undefined ? {} : { until }),
+          },
+        }),
   };
 }
 

@@ -75,6 +75,8 @@ export interface AssertionClaims extends JWTPayload {
     readonly key?: string;
     /** Another one after each restart. */
     readonly boot?: string;
+    /** Until when the subject has shown to be on it, seconds since the epoch. */
+    readonly until?: number;
     readonly posture: Readonly<Record<string, unknown>>;
   };
   /** Where the subject's own connection comes from. */

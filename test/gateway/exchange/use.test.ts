@@ -38,6 +38,20 @@ describe('a token that is used', () => {
     assert.deepEqual(await shown(), { device: 'laptop-7', key: 'thumb' });
   });
 
+  test('brings the device for as long as the person’s own browser shows it, and no longer than their session', async () => {
+    const device = { id: 'laptop-7', attested: true };
+    const shown = async (deviceUntil: number | undefined): Promise<number | undefined> => {
+      const subject_token = bed.assertion({ device, deviceKey: 'thumb', deviceUntil });
+      return (await bed.use(await bed.token({ subject_token })))?.person.bond?.until;
+    };
+    const end = (await bed.use(token))?.person.expiresAt ?? 0;
+    const soon = Math.floor(end / 1000) * 1000 - 60_000;
+    assert.deepEqual(
+      [await shown(soon), await shown(soon + 3_600_000), await shown(undefined)],
+      [soon, end, end],
+    );
+  });
+
   const cases: readonly [what: string, code: string, use: () => Promise<unknown>, set?: () => void][] = [
     ['at another app', 'delegation-audience', () => bed.use(token, { app: 'other' })],
     ['for another method', 'delegation-scope', () => bed.use(token, { method: 'POST' })],

@@ -67,12 +67,16 @@ describe('what an assertion says', () => {
   test('the device, its posture and the risk, where they are known', async () => {
     const device = { id: 'laptop-7', attested: true, secureBoot: true, quotedAt: clock.time };
     const claims = await verify(
-      signer.assertion({ ...CONTEXT, device, deviceKey: 'thumb', deviceBoot: '7.0', risk: 12 }),
+      signer.assertion({
+        ...{ ...CONTEXT, device, deviceKey: 'thumb', deviceBoot: '7.0', risk: 12 },
+        deviceUntil: clock.time + 1_999,
+      }),
     );
     assert.deepEqual(claims.device, {
       id: 'laptop-7',
       key: 'thumb',
       boot: '7.0',
+      until: Math.floor(clock.time / 1000) + 1,
       posture: { attested: true, secureBoot: true, quotedAt: clock.time / 1000 },
     });
     assert.equal(claims.risk, 12);
