@@ -54,16 +54,19 @@ export interface CarriageParts {
 class Watched implements OpenExchange {
   readonly session: LiveSession;
   readonly input: AccessRequest;
+  readonly socket: OpenExchange['socket'];
   readonly close: OpenExchange['close'];
   readonly #relay: Relay;
 
   constructor(
     { session, input }: Pick<OpenExchange, 'session' | 'input'>,
+    socket: OpenExchange['socket'],
     relay: Relay,
     close: OpenExchange['close'],
   ) {
     this.session = session;
     this.input = input;
+    this.socket = socket;
     this.close = close;
     this.#relay = relay;
   }
@@ -101,7 +104,8 @@ export class Carriage {
       ended ??= { reason, since };
       relay.close(reason);
     };
-    const watched = [allowed, ...allowed.also].map((party) => new Watched(party, relay, close));
+    const { socket } = exchange.request;
+    const watched = [allowed, ...allowed.also].map((party) => new Watched(party, socket, relay, close));
     for (const one of watched) open.add(one);
     const result = await relay.done;
     for (const one of watched) open.delete(one);

@@ -265,7 +265,7 @@ async function wire(given: GatewayConfig, around: Surroundings, undo: (() => unk
     people: await listen(people.server, config.listen.people, undo, reusePort),
     connectors: await listen(connectors, config.listen.connectors, undo, reusePort),
     health: await listen(health, config.listen.health, undo),
-    services: services?.address() as AddressInfo | undefined,
+    services: services?.server.address() as AddressInfo | undefined,
   };
   const door = seat === undefined ? addresses.connectors : await sideDoor(connectors, seat.relay, undo);
   const peers = peersOf(
@@ -283,9 +283,10 @@ async function wire(given: GatewayConfig, around: Surroundings, undo: (() => unk
     reloadPolicy: () => policyFile.reload(),
     close: async (reason, grace) => {
       connectors.close();
-      services?.close();
       await peers?.stop();
-      await tunnels.drain(await people.farewell.say(grace, () => open.size));
+      const both = services === undefined ? [people] : [people, services];
+      const said = both.map(({ farewell }) => farewell.say(grace, () => open.sockets));
+      await tunnels.drain(Math.min(...(await Promise.all(said))));
       people.server.closeAllConnections();
       await strangers.tell();
       const uptimeMs = now() - startedAt;

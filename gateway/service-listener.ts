@@ -52,7 +52,7 @@ export interface ServiceParts extends Omit<PeopleParts, 'sites' | 'tickets'> {
 export async function serviceServer(
   parts: ServiceParts,
   undo: (() => unknown)[],
-): Promise<PeopleListener['server'] | undefined> {
+): Promise<PeopleListener | undefined> {
   const { config, issuer, authority, log, now } = parts;
   if (config.services === undefined) return undefined;
   const revoked = (serial: string): boolean => parts.revocations.covers(serial);
@@ -67,18 +67,18 @@ export async function serviceServer(
   if (config.tls !== undefined) {
     // Of its end and its names the listener for people tells.
     const files = new FileCertificate({ files: config.tls, hosts: [], log, now, onExpiring: () => {} });
-    const { server } = peopleListener(files.current, config.limits, handlers, SERVICE_CLIENTS);
-    const timer = files.follow(server, SERVICE_TLS);
+    const listener = peopleListener(files.current, config.limits, handlers, SERVICE_CLIENTS);
+    const timer = files.follow(listener.server, SERVICE_TLS);
     undo.push(() => clearInterval(timer));
-    await listen(server, config.services.listen, undo, parts.reusePort);
-    return server;
+    await listen(listener.server, config.services.listen, undo, parts.reusePort);
+    return listener;
   }
   const ca = issuer.authority(DEVELOPMENT_CA.directory);
   const { notAfter, ...certificate } = await issueCertificate(ca, sites.hosts);
-  const { server } = peopleListener(certificate, config.limits, handlers, SERVICE_CLIENTS);
+  const listener = peopleListener(certificate, config.limits, handlers, SERVICE_CLIENTS);
   const renewed = { authority: ca, names: sites.hosts, notAfter, settings: () => SERVICE_TLS, now, log };
-  const timer = keepRenewed(server, renewed);
+  const timer = keepRenewed(listener.server, renewed);
   undo.push(() => clearInterval(timer));
-  await listen(server, config.services.listen, undo, parts.reusePort);
-  return server;
+  await listen(listener.server, config.services.listen, undo, parts.reusePort);
+  return listener;
 }

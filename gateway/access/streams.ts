@@ -1,6 +1,7 @@
 // Everything that is open because it was allowed: decided again when the policy, a session or the time changes,
 // and closed when the answer is no longer yes.
 
+import type { Socket } from 'node:net';
 import type { LiveSession } from '#gateway/identity/live-session';
 import type { TunnelPeer } from '#gateway/tunnel/relay';
 import type { AccessRequest } from '#policy/input';
@@ -17,6 +18,8 @@ export interface OpenExchange {
   readonly input: AccessRequest;
   /** Whose tunnel carries it; undefined while none does. */
   readonly carrier?: TunnelPeer | undefined;
+  /** The connection that it came by. */
+  readonly socket?: Socket | undefined;
   /** Closes both sides; called at most once. `since`: when it ceased to be allowed or that was found, epoch ms. */
   close(reason: StreamEnd, since: number): void;
 }
@@ -66,6 +69,11 @@ export class OpenExchanges {
 
   get size(): number {
     return this.#open.size;
+  }
+
+  /** The connections that they came by. */
+  get sockets(): ReadonlySet<unknown> {
+    return new Set(Array.from(this.#open, ({ socket }) => socket));
   }
 
   add(exchange: OpenExchange): void {

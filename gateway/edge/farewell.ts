@@ -27,10 +27,10 @@ export class Farewell {
 
   /**
    * Takes no new connections, tells those who ask that theirs ends with the answer, and waits until nobody is left who
-   * could still ask for something: each remaining connection is one of the `carried()` exchanges. At most `graceMs`; returns
-   * what is left of it, in milliseconds.
+   * could still ask for something: each remaining connection is one of the `carried()`, which need not all be of this
+   * listener. At most `graceMs`; returns what is left of it, in milliseconds.
    */
-  async say(graceMs: number, carried: () => number): Promise<number> {
+  async say(graceMs: number, carried: () => ReadonlySet<unknown>): Promise<number> {
     this.#said = true;
     const server = this.#server;
     const last = (_request: IncomingMessage, response: ServerResponse): void => {
@@ -47,10 +47,17 @@ export class Farewell {
     const until = performance.now() + graceMs;
     while (performance.now() < until) {
       server.closeIdleConnections();
-      if ((await connections(server)) <= carried()) break;
+      if ((await connections(server)) <= this.#among(carried())) break;
       await sleep(LOOK);
     }
     return Math.max(0, until - performance.now());
+  }
+
+  /** How many of our connections are among these. */
+  #among(carried: ReadonlySet<unknown>): number {
+    let count = 0;
+    for (const socket of this.#sockets()) if (carried.has(socket)) count += 1;
+    return count;
   }
 }
 

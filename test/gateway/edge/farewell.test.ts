@@ -14,8 +14,12 @@ import { Farewell } from '#gateway/edge/farewell';
 import { openAuthority } from '#gateway/pki/authority';
 import { issueCertificate } from '#gateway/pki/server-certificate';
 
+const NOBODY: ReadonlySet<unknown> = new Set();
+
 interface Place {
   readonly farewell: Farewell;
+  /** Of its listener, on the gateway's side. */
+  readonly sockets: ReadonlySet<unknown>;
   readonly port: number;
   readonly ca: string;
   ask(path: string): Promise<IncomingMessage>;
@@ -48,7 +52,7 @@ async function place(
     const [response] = (await once(req, 'response')) as [IncomingMessage];
     return response;
   };
-  return { farewell, port, ca, ask };
+  return { farewell, sockets, port, ca, ask };
 }
 
 test('what is under way is answered, with the word that it is the last', async (t) => {
@@ -62,7 +66,7 @@ test('what is under way is answered, with the word that it is the last', async (
   assert.equal((await ask('/quick')).headers.connection, 'keep-alive');
   const slow = ask('/slow');
   await arrived.promise;
-  const said = farewell.say(10_000, () => 0);
+  const said = farewell.say(10_000, () => NOBODY);
   // Refused, or reset where it had come into the kernel's queue at the last moment.
   await assert.rejects(ask('/refused'), { code: /^ECONN(?:REFUSED|RESET)$/ });
   answer?.();
@@ -78,7 +82,7 @@ test('a connection whose handshake has begun may still ask, and is answered', as
   // The TCP connection stands, the handshake is under way: the listener closes in between.
   await once(socket, 'connect');
   await new Promise(setImmediate);
-  const said = farewell.say(10_000, () => 0);
+  const said = farewell.say(10_000, () => NOBODY);
   await once(socket, 'secureConnect');
   socket.write('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n');
   const reply = await text(socket);
@@ -87,13 +91,30 @@ test('a connection whose handshake has begun may still ask, and is answered', as
 });
 
 test('an event stream is carried: it holds nobody up, and is not cut', async (t) => {
-  const { farewell, ask } = await place(t, (_req, res) => {
+  const { farewell, sockets, ask } = await place(t, (_req, res) => {
     res.writeHead(200, { 'Content-Type': 'text/event-stream' }).write('data: 1\n\n');
   });
   const stream = await ask('/events');
   await once(stream, 'data');
-  await farewell.say(10_000, () => 1);
+  await farewell.say(10_000, () => new Set(sockets));
   assert.equal(stream.destroyed, false);
+});
+
+test('what is carried for others does not stand for somebody who may still ask', async (t) => {
+  const { farewell, port, ca } = await place(t, (_req, res) => res.end('here'));
+  const socket = connect({ host: '127.0.0.1', port, ca, servername: 'localhost' });
+  await once(socket, 'secureConnect');
+  socket.write('GET / HTTP/1.1\r\n');
+  let over = false;
+  const said = farewell.say(10_000, () => new Set(['one of another listener', 'and its like']));
+  const first = said.then(() => {
+    over = true;
+  });
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  assert.equal(over, false);
+  socket.write('Host: localhost\r\n\r\n');
+  assert.match(await text(socket), /Connection: close[\s\S]*here/);
+  await first;
 });
 
 test('whoever asks for nothing is waited for no longer than the grace', async (t) => {
@@ -101,5 +122,5 @@ test('whoever asks for nothing is waited for no longer than the grace', async (t
   const never = ask('/never');
   never.catch(() => {});
   await new Promise((resolve) => setTimeout(resolve, 50));
-  await farewell.say(200, () => 0);
+  await farewell.say(200, () => NOBODY);
 });
