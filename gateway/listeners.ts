@@ -228,7 +228,7 @@ export function tunnelEvents(
         client: { address },
         apps,
       }),
-    onDisconnect: ({ connector, link, address, connectedAt, streams }, reason, code) =>
+    onDisconnect: ({ connector, link, address, connectedAt }, reason, code, streamsLost) =>
       note({
         kind: 'connector-disconnected',
         connector: { name: connector },
@@ -239,7 +239,7 @@ export function tunnelEvents(
         reason,
         connectedAt,
         durationMs: Math.max(0, now() - connectedAt),
-        streamsLost: streams,
+        streamsLost,
       }),
   };
 }

@@ -24,6 +24,6 @@ export interface SessionOptions {
   onGoaway(code: GoawayCode, detail: string): void;
   /** Stream ids run out: said each second until the tunnel is replaced. */
   onWorn?(): void;
-  /** The end, exactly once; every stream has had its `onReset('lost')` before. */
-  onClose(code: GoawayCode, why: string): void;
+  /** The end, exactly once; every stream has had its `onReset('lost')` before, and `lost` is how many those were. */
+  onClose(code: GoawayCode, why: string, lost: number): void;
 }

@@ -35,7 +35,7 @@ export class Session implements FrameSink, Carrier {
   peerWindow = 0;
   readonly #options: SessionOptions;
   readonly #transport: Transport;
-  readonly #decoder: Decoder;
+  readonly #decoder: Decoder = new Decoder(this);
   readonly #streams: Streams;
   readonly #round: Round;
   readonly #keepAlive: KeepAlive;
@@ -56,14 +56,14 @@ export class Session implements FrameSink, Carrier {
     this.batch = new Batch(options.transport, options.endOfTurn ?? setImmediate);
     this.pace = new Pace(options.limits, options.clock);
     this.#round = new Round(this.pace);
-    this.#decoder = new Decoder(this);
     this.#keepAlive = new KeepAlive(options.limits, (payload) =>
       this.pace.measure(() => this.#urgent(FRAME.PING, payload)),
     );
     this.#streams = new Streams('welcome' in options.greeting);
     options.transport.attach(
       (bytes) => this.#bytes(bytes),
-      (why) => this.#closed('silent', why),
+      // What was closed after its goodbye is no peer that fell silent.
+      (why) => this.#closed(this.#gotGoaway ? 'going-away' : 'silent', why),
     );
     if ('hello' in options.greeting) this.#urgent(FRAME.HELLO, encodeHello(options.greeting.hello));
   }
@@ -146,11 +146,8 @@ export class Session implements FrameSink, Carrier {
       if (this.#seconds > this.limits.helloSeconds) this.end('silent', 'no hello in time');
       return;
     }
-    if (!this.#keepAlive.tick(second)) {
-      this.end('silent', `nothing heard for ${this.limits.pongSeconds} s after a ping`);
-      return;
-    }
-    this.#streams.tick();
+    if (this.#keepAlive.tick(second)) this.#streams.tick();
+    else this.end('silent', `nothing heard for ${this.limits.pongSeconds} s after a ping`);
   }
 
   /** Keep-alive and the hello do not wait for the end of the turn. */
@@ -175,11 +172,12 @@ export class Session implements FrameSink, Carrier {
   #closed(code: GoawayCode, why: string): void {
     if (this.#state === 'closed') return;
     this.#state = 'closed';
-    for (const stream of [...this.#streams.values()]) {
+    const lost = [...this.#streams.values()];
+    for (const stream of lost) {
       stream.forget();
       stream.handler.onReset('lost', why);
     }
-    this.#options.onClose(code, why);
+    this.#options.onClose(code, why, lost.length);
   }
 
   #bytes(bytes: Buffer): void {

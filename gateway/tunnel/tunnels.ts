@@ -47,8 +47,8 @@ export interface TunnelsOptions {
   /** Whether a client certificate, by its serial number, was revoked: looked at each second. */
   readonly revoked?: (serial: string) => boolean;
   onConnect(info: ConnectorStatus): void;
-  /** `reason`: in words, which may be those of the connector. */
-  onDisconnect(info: ConnectorStatus, reason: string, code: GoawayCode): void;
+  /** `reason`: in words, which may be those of the connector. `lost`: streams that ended with it. */
+  onDisconnect(info: ConnectorStatus, reason: string, code: GoawayCode, lost: number): void;
 }
 
 /** Tunnels that one connector name may have at once. */
@@ -116,7 +116,7 @@ export class Tunnels implements TunnelRelays {
       onGoaway: () => {
         if (tunnel !== undefined) this.#withdraw(tunnel);
       },
-      onClose: (code, why) => {
+      onClose: (code, why, lost) => {
         this.#sessions.delete(session);
         if (tunnel === undefined) {
           this.#options.log?.warn(
@@ -126,7 +126,7 @@ export class Tunnels implements TunnelRelays {
         } else {
           this.#withdraw(tunnel);
           this.#tunnels.delete(tunnel);
-          if (peer.relay !== true) this.#options.onDisconnect(tunnel.status(), why, code);
+          if (peer.relay !== true) this.#options.onDisconnect(tunnel.status(), why, code, lost);
         }
         if (this.#sessions.size === 0) this.#drained?.();
       },

@@ -26,7 +26,7 @@ for (const [code, reason, recorded] of [
     const recorder = { record: async (event: SallyportEvent) => void events.push(event) };
     const { onDisconnect } = tunnelEvents(recorder as unknown as Recorder, quiet, () => 2_000);
     const status = { connector: 'rack-1', address: '192.0.2.1', connectedAt: 1_000, streams: 0 };
-    onDisconnect(status as Parameters<typeof onDisconnect>[0], reason, code);
+    onDisconnect(status as Parameters<typeof onDisconnect>[0], reason, code, 0);
     const [event] = events as [ConnectorDisconnected];
     const mapper = new Mapper({ id: 'gw1', name: 'gw1', version: '0', hostname: 'gw1' });
     const document = mapper.document(event, 'id', 2_000);
@@ -73,3 +73,44 @@ test('both ends of a tunnel have its link, and its connector’s other tunnels a
     ['connector-disconnected', two, undefined],
   ]);
 });
+
+for (const [what, goodbye, code] of [
+  ['stops in order and has not come to an end in its grace', true, 'going-away'],
+  ['breaks', false, 'silent'],
+] as const) {
+  test(`the end of a tunnel whose connector ${what} says how many streams it took along`, async (t) => {
+    const ends: unknown[] = [];
+    const gone = Promise.withResolvers<void>();
+    const tunnels = new Tunnels({
+      ...{ now: Date.now, random: Math.random, onConnect: () => undefined },
+      onDisconnect: (_info, _reason, as, lost) => {
+        ends.push([as, lost]);
+        gone.resolve();
+      },
+    });
+    t.after(() => tunnels.drain(0));
+    const [line, far] = pair();
+    tunnels.carry(far, { connector: 'rack-1', apps: new Set(['db']), address: '192.0.2.1', serial: '01' });
+    const up = Promise.withResolvers<void>();
+    const session = new Session({
+      ...{ transport: line, limits: DEFAULT_LIMITS, budget: { held: 0 }, clock: () => performance.now() },
+      greeting: {
+        hello: { versions: VERSIONS, window: 65_536, streams: 8, apps: ['db'], instance: 'i', software: 's' },
+      },
+      onReady: () => up.resolve(),
+      onOpen: () => IGNORE,
+      onGoaway: () => undefined,
+      onClose: () => undefined,
+    });
+    await up.promise;
+    const relays = [0, 1].map(() => tunnels.connect('db', () => Promise.reject(new Error('not yet'))));
+    while (session.streams < 2) await new Promise(setImmediate);
+    if (goodbye) {
+      session.goAway();
+      session.end('going-away', 'the connector stops');
+    } else line.cut('killed');
+    for (const { done } of relays) assert.equal((await done).failure, 'connector-lost');
+    await gone.promise;
+    assert.deepEqual(ends, [[code, 2]]);
+  });
+}
