@@ -89,9 +89,9 @@ export class Route {
     return best;
   }
 
-  /** It is about to be tried again: only this once, until there is an answer. */
-  tryAgain(): void {
-    this.#rest();
+  /** A request goes this way. One that is on trial is tried only this once, until there is an answer. */
+  asked(): void {
+    if (this.failing) this.#rest();
   }
 
   /** A response head came after this many milliseconds. */

@@ -103,7 +103,7 @@ export class Serving {
       route = other;
       rank = otherRank;
     }
-    if (rank === TRIAL) route?.tryAgain();
+    if (rank === TRIAL) route?.asked();
     return best;
   }
 
@@ -111,7 +111,10 @@ export class Serving {
     const bound = this.#bound.get(session);
     const known = bound === undefined ? undefined : this.#find(...bound);
     const same = known === undefined ? undefined : healthy(known, wish);
-    if (same !== undefined) return same;
+    if (same !== undefined) {
+      known?.asked();
+      return same;
+    }
     let route: Route | undefined;
     let best: Tunnel | undefined;
     for (const other of this.#routes) {
@@ -122,6 +125,7 @@ export class Serving {
     }
     // Nobody healthy is left: whoever answers will do, and nothing is remembered of it.
     if (route === undefined) return this.#best(wish);
+    route.asked();
     this.#bound.delete(session);
     this.#bound.set(session, [route.connector, route.instance]);
     if (this.#bound.size > REMEMBERED) this.#bound.delete(this.#bound.keys().next().value ?? '');
@@ -146,9 +150,11 @@ function better(route: Route, best: Route): boolean {
   return fewer > 0 || (fewer === 0 && route.latency < best.latency);
 }
 
-function healthy(route: Route, { tried, only }: Wish): Tunnel | undefined {
-  if (route.relay || route.failing || tried.some((tunnel) => route.tunnels.includes(tunnel)))
-    return undefined;
+/** One that is on trial counts for what can be sent again: otherwise it would never be found out that it is back. */
+function healthy(route: Route, { tried, replayable, only }: Wish): Tunnel | undefined {
+  if (route.relay || tried.some((tunnel) => route.tunnels.includes(tunnel))) return undefined;
+  const { standing } = route;
+  if (standing !== 'good' && !(standing === 'trial' && replayable)) return undefined;
   const tunnel = route.tunnel(tried, only);
   return tunnel === undefined || tunnel.session.silent ? undefined : tunnel;
 }

@@ -240,3 +240,38 @@ test('sticky: a session whose connector is lost or fails moves, and stays where 
   made.get(other)?.line.cut('killed');
   assert.equal(await send(), home);
 });
+
+test('sticky: a connector that reaches its app again gets sessions again, and is found out by what can be sent again', async (t) => {
+  let now = 1;
+  const one = await bed(t, ok, { connectors: 0, clock: () => now });
+  const state = { broken: false, asked: 0 };
+  await one.connect('back', unreachable(state));
+  await one.connect('other', answers);
+  const send = async (session: string, method = 'GET'): Promise<string | undefined> => {
+    one.options = { stick: session };
+    assert.equal((await ask(one.port, { path: '/', method })).status, 200);
+    return names(one).at(-1);
+  };
+  const sessions = Array.from({ length: 40 }, (_, index) => `session-${index}`);
+  const home = new Map<string, string | undefined>();
+  for (const session of sessions) home.set(session, await send(session));
+  const [theirs, mine] = ['other', 'back'].map((name) => sessions.filter((one) => home.get(one) === name));
+  assert.ok(theirs !== undefined && mine !== undefined && mine.length >= 8, `${mine?.length}`);
+  const [mover = '', first = '', ...others] = mine;
+
+  state.broken = true;
+  assert.equal(await send(mover), 'other', 'it moves');
+  const asked = state.asked;
+  assert.equal(await send('new-1'), 'other', 'while it rests it is not asked');
+  now += 1_000;
+  for (const session of theirs) assert.equal(await send(session), 'other');
+  assert.equal(state.asked, asked, 'nobody who is at home elsewhere is used to try it');
+  assert.equal(await send(first, 'POST'), 'other', 'nor what cannot be sent again');
+  assert.equal(state.asked, asked);
+  state.broken = false;
+  for (const session of others) assert.equal(await send(session), 'back', 'at home again');
+  assert.equal(await send(mover), 'other', 'who went stays');
+  let joined = 0;
+  for (let i = 0; i < 40; i += 1) if ((await send(`later-${i}`)) === 'back') joined += 1;
+  assert.ok(joined >= 8, `of later sessions it gets its part: ${joined}`);
+});
