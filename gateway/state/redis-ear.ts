@@ -16,15 +16,20 @@ interface Listener {
 
 export class Ear {
   readonly #connect: (attempt: number) => Redis;
+  readonly #look: () => Promise<unknown>;
   readonly #listeners = new Map<string, Listener[]>();
   readonly #timer: NodeJS.Timeout;
   #line: Redis | undefined;
   #attempt = 0;
   #closed = false;
 
-  /** `connect` gives a connection that does not reconnect by itself; the number tells which attempt it is. */
-  constructor(connect: (attempt: number) => Redis) {
+  /**
+   * `connect` gives a connection that does not reconnect by itself; the number tells which attempt it is. `look` resolves
+   * when who is sent to look would be answered.
+   */
+  constructor(connect: (attempt: number) => Redis, look: () => Promise<unknown>) {
     this.#connect = connect;
+    this.#look = look;
     // An unanswered question lets the connection's own time-out see that it is dead.
     this.#timer = setInterval(() => this.#line?.ping().catch(() => undefined), PING_INTERVAL).unref();
   }
@@ -67,13 +72,28 @@ export class Ear {
     });
   }
 
-  /** Only once it hears again are those who listen sent to look: looking before would leave a gap. */
+  #answered(): Promise<boolean> {
+    return this.#look().then(
+      () => true,
+      () => false,
+    );
+  }
+
+  /**
+   * Only once it hears again are those who listen sent to look: looking before would leave a gap. And not before they are
+   * answered: what is open would be closed for a state that is back in a moment. Until then leases hold, as for whoever
+   * has not heard at all.
+   */
   async #resume(line: Redis): Promise<void> {
     try {
       await line.subscribe(...this.#listeners.keys());
     } catch {
       line.disconnect();
       return;
+    }
+    while (!(await this.#answered())) {
+      await sleep(PAUSE, undefined, { ref: false });
+      if (this.#closed || this.#line !== line) return;
     }
     for (const listeners of this.#listeners.values()) for (const { missed } of listeners) missed();
   }

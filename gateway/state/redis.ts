@@ -53,7 +53,8 @@ export class RedisStore extends Updating implements Store {
     super();
     this.#options = options;
     this.#client = client;
-    this.#ear = new Ear((attempt) => options.connections.listener(attempt));
+    const look = (): Promise<unknown> => client.exists(this.#index('session'));
+    this.#ear = new Ear((attempt) => options.connections.listener(attempt), look);
     this.#timers = [
       setInterval(() => void this.#beat().catch(() => undefined), BEAT_INTERVAL).unref(),
       setInterval(() => void this.#look().catch(() => undefined), SWEEP_INTERVAL).unref(),
