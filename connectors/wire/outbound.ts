@@ -20,9 +20,21 @@ const TUNNEL_TIMEOUT = 10_000;
  * a connection behind that, whoever asked does not even hear that it gave up itself.
  */
 class Outbound extends Agent {
+  readonly #unfit: string | undefined;
+
+  /** `unfit`: what is wrong with the proxy that is named; then nothing is dialled. */
+  constructor(options: AgentOptions, unfit: string | undefined) {
+    super(options);
+    this.#unfit = unfit;
+  }
+
   override createConnection(
     ...[options, callback]: Parameters<Agent['createConnection']>
   ): ReturnType<Agent['createConnection']> {
+    if (this.#unfit !== undefined) {
+      process.nextTick(() => callback?.(new Error(this.#unfit), undefined as never));
+      return undefined;
+    }
     let timer: NodeJS.Timeout | undefined;
     const socket = super.createConnection(options, (error, stream) => {
       clearTimeout(timer);
@@ -40,12 +52,33 @@ class Outbound extends Agent {
   }
 }
 
-/** For requests and WebSockets. Honours HTTPS_PROXY and NO_PROXY of `env`. */
+/** For requests and WebSockets. Honours HTTPS_PROXY and NO_PROXY of `env`, in either case. */
 export function outboundAgent(options: AgentOptions = {}, env: NodeJS.ProcessEnv = process.env): Agent {
-  return new Outbound({
-    lookup: localhostAwareLookup,
-    checkServerIdentity: serverIdentity,
-    ...options,
-    proxyEnv: env,
-  });
+  const name = env['https_proxy'] ? 'https_proxy' : 'HTTPS_PROXY';
+  const proxy = proxyIn(env[name] ?? '');
+  // Never with what it is: there may be a password in it.
+  const unfit = `${name} is not the address of an HTTP proxy, like http://proxy.example.com:3128`;
+  const proxyEnv = { https_proxy: proxy, no_proxy: env['no_proxy'] || env['NO_PROXY'] };
+  return new Outbound(
+    { lookup: localhostAwareLookup, checkServerIdentity: serverIdentity, ...options, proxyEnv },
+    proxy === undefined ? unfit : undefined,
+  );
+}
+
+/**
+ * As the runtime wants it, which overlooks whatever does not begin with `http`: without a scheme it is that of a proxy for
+ * HTTP, as everywhere. Undefined for what is none; empty for none at all.
+ */
+function proxyIn(named: string): string | undefined {
+  if (named === '') return '';
+  const text = /^[a-z][a-z0-9+.-]*:\/\//i.test(named) ? named : `http://${named}`;
+  try {
+    const { protocol, username, password } = new URL(text);
+    decodeURIComponent(username + password);
+    return protocol === 'http:' || protocol === 'https:'
+      ? text.replace(/^https?/i, protocol.slice(0, -1))
+      : undefined;
+  } catch {
+    return undefined;
+  }
 }
