@@ -15,5 +15,7 @@ export function unanswered(cause: unknown): StateError {
   if (cause instanceof StateError) return cause;
   const { name, message } = cause as Error;
   const what = name === 'ReplyError' ? 'Redis refused' : 'Redis did not answer';
-  return new StateError('state-unreachable', `${what}: ${message}`, { cause });
+  // The library's way to say so names options of its own; why it is so is among the warnings.
+  const why = message.startsWith('Stream isn') ? 'there is no connection to it' : message;
+  return new StateError('state-unreachable', `${what}: ${why}`, { cause });
 }

@@ -26,6 +26,8 @@ type RedisOptions = Omit<AnyRedisOptions, 'replyMapping'>;
 export interface RedisConnections {
   /** A connection for commands, ready. Throws StateError. */
   client(): Promise<RedisClient>;
+  /** Why there is none now, in words with what to do; undefined while there is one. */
+  readonly trouble: string | undefined;
   /** A connection for listening that ends when it breaks. In a Cluster each attempt asks another node. */
   listener(attempt: number): Redis;
 }
@@ -34,8 +36,21 @@ export function redisConnections(config: RedisConfig): RedisConnections {
   const options = redisOptions(config);
   const where = target(config, options.tls);
   const make = (more: RedisOptions): Redis => new Redis({ ...options, ...where, ...more });
+  let trouble: string | undefined;
   return {
-    client: () => ready(config.cluster === undefined ? make({}) : cluster(config.cluster, options), config),
+    client: () => {
+      const client = config.cluster === undefined ? make({}) : cluster(config.cluster, options);
+      client.on('error', (error: Error) => {
+        trouble = inWords(error, config);
+      });
+      client.on('ready', () => {
+        trouble = undefined;
+      });
+      return ready(client, config);
+    },
+    get trouble() {
+      return trouble;
+    },
     listener: (attempt) => {
       const once: RedisOptions = { retryStrategy: () => null, enableOfflineQueue: true };
       const node = config.cluster?.[attempt % config.cluster.length];
@@ -136,13 +151,15 @@ async function ready(client: RedisClient, config: RedisConfig): Promise<RedisCli
   } catch (cause) {
     client.disconnect();
     const error = last ?? (cause as Error);
-    // What is wrong with Sentinels, and with the servers they name, is in words already.
-    const message =
-      error instanceof StateError
-        ? `no Redis: ${error.message}`
-        : `no Redis at ${describe(config)}: ${adviceOn(error, 'state.redis', config.tls !== undefined)}`;
-    throw new StateError('state-unreachable', message, { cause: error });
+    throw new StateError('state-unreachable', inWords(error, config), { cause: error });
   }
+}
+
+/** What is wrong with Sentinels, and with the servers they name, is in words already. */
+function inWords(error: Error, config: RedisConfig): string {
+  return error instanceof StateError
+    ? `no Redis: ${error.message}`
+    : `no Redis at ${describe(config)}: ${adviceOn(error, 'state.redis', config.tls !== undefined)}`;
 }
 
 /** Where it was looked for, for people. */

@@ -242,7 +242,7 @@ export class RedisStore extends Updating implements Store {
       this.#confirmedAt = asked;
       this.#trouble = undefined;
     } catch (error) {
-      this.#trouble = (error as Error).message;
+      this.#trouble = this.#options.connections.trouble ?? (error as Error).message;
       throw error;
     }
   }

@@ -6,7 +6,7 @@ import { warningsOf } from '#gateway/state/redis-condition';
 import { ask, REDIS_NEEDS, redisServer } from '#test/contract/redis';
 import { requires } from '#test/requires';
 import { until } from '#test/story/part';
-import { at, open, secretFile } from './redis-bed.ts';
+import { at, open, ownClient, secretFile } from './redis-bed.ts';
 
 describe('a Redis', { skip: requires(...REDIS_NEEDS) }, () => {
   test('with another password is told of in words, without the password', async (t) => {
@@ -19,6 +19,24 @@ describe('a Redis', { skip: requires(...REDIS_NEEDS) }, () => {
       },
     );
     await assert.rejects(open(t, { server: at(port) }), /NOAUTH/);
+  });
+
+  test('whose password is changed while it is used is told of as at the start, until it is right again', async (t) => {
+    const { port } = await redisServer(t);
+    const store = await open(t, { server: at(port) });
+    t.after(() => store.close());
+    const own = await ownClient(t, { server: at(port) });
+    await own.call('CONFIG', 'SET', 'requirepass', 'changed');
+    await own.call('CLIENT', 'KILL', 'SKIPME', 'yes');
+    await until('it says why', () =>
+      store.warnings()[0]?.startsWith(`no Redis at 127.0.0.1:${port}: NOAUTH`),
+    );
+    assert.match(store.warnings()[0] ?? '', /it asks for a password: set state\.redis\.password\.file$/);
+    await assert.rejects(store.get('revocation', 'device:a'), /there is no connection to it$/);
+    const silent = store.confirmedAt();
+    await own.call('CONFIG', 'SET', 'requirepass', '');
+    await until('it works again by itself', () => store.confirmedAt() > silent);
+    assert.ok(!store.warnings().some((warning) => warning.includes('no Redis')));
   });
 
   test('that is a replica is refused with the name of its primary', async (t) => {
