@@ -23,7 +23,7 @@ export class DialError extends Error {
 }
 
 const NOT_ADMITTED =
-  ': this connector’s certificate is not admitted. If it was revoked or has expired, enrol again';
+  ': this connector’s certificate is not admitted. If it was revoked or has expired, remove identity.pem from its state directory and start it with a new token (--token-file)';
 const HINTS: Readonly<Record<number, string>> = {
   401: NOT_ADMITTED,
   403: NOT_ADMITTED,

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { Agent, fetch } from 'undici';
@@ -185,8 +185,15 @@ test('authorities are looked after by commands, and nothing stops for it', {
       );
       assert.ok(ended);
       await until('it says what to do', () =>
-        /not admitted[^\n]*enrol again/.test(installation.connector.output),
+        /not admitted[^\n]*remove identity\.pem from its state directory[^\n]*--token-file/.test(
+          installation.connector.output,
+        ),
       );
+      await installation.connector.stop();
+      await installation.token('again.token');
+      rmSync(at('connector-state/identity.pem'));
+      installation.startConnector('--token-file', 'again.token');
+      await installation.connected(1);
     },
   );
 
