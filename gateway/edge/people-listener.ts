@@ -21,6 +21,7 @@ import { owed } from './owed.ts';
 import { hasBody } from './request-body.ts';
 import { SlowBodies } from './slow-bodies.ts';
 import { speakHttp1, TLS_SETTINGS } from './tls.ts';
+import { afterAnswers, Turns } from './turns.ts';
 import { Vanished } from './vanished.ts';
 import { isViolation, TIMED_OUT } from './violation.ts';
 
@@ -75,6 +76,9 @@ export function peopleListener(
   new Vanished({ clock, sockets }).attend(server);
   const refused = new WeakSet<Duplex>();
   const last = new WeakSet<Duplex>();
+  /** Refused as soon as what came before is answered. */
+  const doomed = new WeakSet<Duplex>();
+  const turns = new Turns();
   const refuse = (socket: Duplex, code: string): void => {
     refused.add(socket);
     handlers.unparsable(socket, code);
@@ -84,7 +88,16 @@ export function peopleListener(
     socket.destroy();
     refuse(socket, code);
   };
-  const bodies = new SlowBodies(({ socket }) => refuse(socket, TIMED_OUT));
+  const refuseInTurn = (socket: Duplex, code: string): void => {
+    if (doomed.has(socket)) return;
+    doomed.add(socket);
+    afterAnswers(socket, () => {
+      doomed.delete(socket);
+      // What came behind a connection's last request is none, and nobody is left to be told.
+      if (socket.writable) refuse(socket, code);
+    });
+  };
+  const bodies = new SlowBodies(({ socket }) => refuseInTurn(socket, TIMED_OUT));
   bodies.attend(server);
 
   const begin = (request: IncomingMessage, response: ServerResponse, expectContinue = false): void => {
@@ -99,8 +112,11 @@ export function peopleListener(
     response.once('close', () => crowd.rest(socket));
     bodies.watch(request);
     const admitted = hasBody(request) ? { admitted: () => crowd.admit(request) } : {};
-    handlers.take({ request, response, ...(expectContinue ? { expectContinue } : {}), ...admitted });
-    if (!response.shouldKeepAlive) last.add(socket);
+    turns.wait(request, response, () => {
+      if (refused.has(socket) || last.has(socket)) return;
+      handlers.take({ request, response, ...(expectContinue ? { expectContinue } : {}), ...admitted });
+      if (!response.shouldKeepAlive) last.add(socket);
+    });
   };
   server.on('request', begin);
   server.on('checkContinue', (request, response) => begin(request, response, true));
@@ -111,11 +127,14 @@ export function peopleListener(
     if (owed(socket) !== undefined || !crowd.engage(socket)) return cut(socket, 'ERR_HTTP_UPGRADE_PIPELINED');
     handlers.take(upgradeExchange(request, socket, head));
   });
-  server.on('connect', (_request, socket) => refuse(socket, 'CONNECT'));
+  server.on('connect', (_request, socket) => (owed(socket) === undefined ? refuse : cut)(socket, 'CONNECT'));
   server.on('clientError', ({ code = '' }: NodeJS.ErrnoException, socket) => {
     // A connection that broke off asked for nothing; and one refusal is enough, whatever else is sent down the line.
-    if (refused.has(socket) || !isViolation(code)) socket.destroy();
-    else refuse(socket, code);
+    if (refused.has(socket) || !isViolation(code)) {
+      socket.destroy();
+      return;
+    }
+    refuseInTurn(socket, code);
   });
   return { server, farewell: new Farewell(server, sockets) };
 }

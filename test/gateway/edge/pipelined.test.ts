@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { connect, type TLSSocket } from 'node:tls';
 import type { Exchange } from '#gateway/edge/exchange';
-import { peopleListener } from '#gateway/edge/people-listener';
+import { peopleListener, refuseBare } from '#gateway/edge/people-listener';
 import { openAuthority } from '#gateway/pki/authority';
 import { issueCertificate } from '#gateway/pki/server-certificate';
 
@@ -30,7 +30,10 @@ async function listening(
         taken.push(String(exchange.request.url));
         take(exchange);
       },
-      unparsable: (_socket, code) => void taken.push(code),
+      unparsable: (socket, code) => {
+        taken.push(code);
+        refuseBare(socket, code);
+      },
     },
   );
   t.after(() => server.close());
@@ -67,4 +70,54 @@ test('nothing is taken behind a request whose answer ends the connection', async
   await once(socket, 'close');
   assert.deepEqual(taken, ['/one', '/refused']);
   assert.equal(answer().match(/HTTP\/1\.1 200/g)?.length, 2);
+});
+
+test('what is asked behind a request that may change something waits for its answer; what only reads does not', async (t) => {
+  const told: string[] = [];
+  const { socket, answer } = await listening(t, ({ request, response }) => {
+    const { method, url } = request;
+    told.push(`${method} ${url}`);
+    request.resume();
+    setTimeout(() => response.end(`${url};`), url === '/last' ? 0 : 30);
+    if (url !== '/last') response.once('finish', () => told.push(`${url} answered`));
+  });
+  const put = (path: string): string => get(path, 'Content-Length: 2\r\n').replace('GET', 'PUT').concat('ok');
+  socket.write(get('/1') + get('/2') + put('/3') + get('/4') + get('/5') + put('/last'));
+  while (!answer().includes('/last;')) await once(socket, 'data');
+  assert.deepEqual(told, [
+    ...['GET /1', 'GET /2', '/1 answered', '/2 answered', 'PUT /3', '/3 answered'],
+    ...['GET /4', '/4 answered', 'GET /5', '/5 answered', 'PUT /last'],
+  ]);
+  socket.destroy();
+});
+
+for (const [what, rest] of [
+  ['no request', 'no request\r\n\r\n'],
+  [
+    'a request that breaks off in its body',
+    `POST ${get('/two', 'Transfer-Encoding: chunked\r\n').slice(4)}x\r\n`,
+  ],
+] as const) {
+  test(`${what} behind one that is whole is refused when that is answered, and not in its place`, async (t) => {
+    const { socket, answer } = await listening(t, ({ request, response }) => {
+      request.resume();
+      if (request.url === '/one') setTimeout(() => response.end('done'), 50);
+    });
+    socket.write(get('/one') + rest);
+    // What is said after the refusal changes nothing.
+    setTimeout(() => socket.write('more'), 20);
+    await once(socket, 'close');
+    assert.match(answer(), /^HTTP\/1\.1 200 OK\r\n[\s\S]*doneHTTP\/1\.1 400 /);
+  });
+}
+
+test('what comes behind the last request of a connection does not cost its answer', async (t) => {
+  const { taken, socket, answer } = await listening(t, ({ response }) => {
+    setTimeout(() => response.end('done'), 50);
+  });
+  socket.write(get('/one', 'Connection: close\r\n') + get('/two'));
+  await once(socket, 'close');
+  assert.match(answer(), /^HTTP\/1\.1 200 OK\r\n[\s\S]*done$/);
+  assert.equal(taken[0], '/one');
+  assert.ok(!taken.includes('/two'));
 });
