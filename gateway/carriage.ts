@@ -12,8 +12,10 @@ import type { CleanRequest } from '#gateway/edge/front';
 import { identityHeaders } from '#gateway/edge/identity-headers';
 import type { LiveSession } from '#gateway/identity/live-session';
 import { type ActingFor, ASSERTION_HEADER, type AssertionSigner } from '#gateway/pki/assertion';
+import { AppTroubles } from '#gateway/tunnel/app-troubles';
 import type { ForwardHead, Relay, RelayResult, TunnelRelays } from '#gateway/tunnel/relay';
 import type { AccessRequest } from '#policy/input';
+import type { Log } from '#siem/log';
 import type { Peer } from '#siem/parties';
 import type { Recorder } from '#siem/recorder';
 import type { Answers } from './answers.ts';
@@ -47,6 +49,7 @@ export interface CarriageParts {
   readonly open: OpenExchanges;
   readonly recorder: Recorder;
   readonly answers: Answers;
+  readonly log: Pick<Log, 'warn'>;
   readonly now: () => number;
 }
 
@@ -78,9 +81,11 @@ class Watched implements OpenExchange {
 
 export class Carriage {
   readonly #parts: CarriageParts;
+  readonly #troubles: AppTroubles;
 
   constructor(parts: CarriageParts) {
     this.#parts = parts;
+    this.#troubles = new AppTroubles(parts.log, parts.now);
   }
 
   /** `known`: the trace id, where the request brings none. */
@@ -109,6 +114,7 @@ export class Carriage {
     for (const one of watched) open.add(one);
     const result = await relay.done;
     for (const one of watched) open.delete(one);
+    this.#troubles.tell(app.id, result);
     let { status } = result;
     if (!result.headSent && result.outcome === 'failed') {
       status = await answers.unreachable(

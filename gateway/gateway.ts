@@ -188,7 +188,7 @@ async function wire(given: GatewayConfig, around: Surroundings, undo: (() => unk
     devices: devices.app,
     expectsEvidence: devices.expectsEvidence,
   });
-  const carriage = new Carriage({ tunnels, signer, open, recorder, answers, now });
+  const carriage = new Carriage({ tunnels, signer, open, recorder, answers, log, now });
   const certificates =
     sshDesk && new SshCertificates({ desk: sshDesk, sites, connections, answers, recorder, strangers });
   const flow = new Flow({
