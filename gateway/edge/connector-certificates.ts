@@ -97,20 +97,30 @@ export async function identifyCertificate(
 }
 
 /**
- * Another gateway: only who has the installation's own authority can have such a certificate. Undefined also for one that
- * was revoked. @throws {StateError} while that is not known.
+ * Another gateway: only who has the installation's own authority can have such a certificate; or why not.
+ * @throws {StateError} while it is not known whether it was revoked.
  */
 export function identifyGateway(
   request: IncomingMessage,
   handlers: CertificateParts,
-): KnownConnector | undefined {
+): KnownConnector | ConnectorRefused {
   const socket = request.socket as TLSSocket;
+  const client = clientOf(request);
+  const refused = (code: string, more: Partial<ConnectorRefused> = {}): ConnectorRefused => ({
+    ...{ kind: 'connector-refused', code, client, ...more },
+  });
   const certificate = socket.getPeerX509Certificate();
-  if (certificate === undefined || !socket.authorized || !handlers.authority.vouchesFor(certificate))
-    return undefined;
+  if (certificate === undefined) return refused('certificate-missing');
+  if (!socket.authorized || !handlers.authority.vouchesFor(certificate))
+    return refused('certificate-untrusted');
   const name = gatewayOf(certificate.subjectAltName, handlers.trustDomain);
-  if (name === undefined || handlers.revoked?.(certificate.serialNumber) === true) return undefined;
-  return knownBy(name, certificate, clientOf(request));
+  if (name === undefined) return refused('certificate-name', { certificate: refOf(certificate) });
+  if (handlers.revoked?.(certificate.serialNumber) === true)
+    return refused('certificate-revoked', {
+      connector: { name: `gateway/${name}` },
+      certificate: refOf(certificate),
+    });
+  return knownBy(name, certificate, client);
 }
 
 function knownBy(name: string, certificate: X509Certificate, client: Peer): KnownConnector {

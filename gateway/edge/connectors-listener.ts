@@ -98,22 +98,14 @@ export function connectorsListener(
   server.on('upgrade', (request, socket, head) => {
     // Behind a request that is not answered yet: whatever was written now would pass for that one's answer.
     if (owed(socket) !== undefined) return void socket.destroy();
-    if (request.url === RELAY_PATH) {
-      let gateway: KnownConnector | undefined;
-      try {
-        gateway = identifyGateway(request, handlers);
-      } catch {
-        // What was revoked is not known at this moment.
-        return turnAway(socket, '503 Service Unavailable');
-      }
-      if (gateway === undefined) return turnAway(socket, '403 Forbidden');
-      crowd.engage(socket);
-      return sockets.handleUpgrade(request, socket, head, (ws) => handlers.linked?.(ws, gateway));
-    }
+    const ofGateway = request.url === RELAY_PATH;
     admit(request, handlers).then(
       (connector) => {
         if (connector === undefined) turnAway(socket, '403 Forbidden');
-        else if (!handlers.accepts.take(connector.name)) turnAway(socket, '503 Service Unavailable');
+        else if (ofGateway) {
+          crowd.engage(socket);
+          sockets.handleUpgrade(request, socket, head, (ws) => handlers.linked?.(ws, connector));
+        } else if (!handlers.accepts.take(connector.name)) turnAway(socket, '503 Service Unavailable');
         else {
           // A tunnel counts as busy to its end: strangers cannot push it out.
           crowd.engage(socket);
@@ -186,14 +178,21 @@ async function attest(
   response.end(body);
 }
 
+/** Who dials what; whoever is refused is recorded, other gateways too. */
+async function dialled(
+  request: IncomingMessage,
+  handlers: ConnectorHandlers,
+): Promise<KnownConnector | Refused> {
+  if (request.url === RELAY_PATH) return identifyGateway(request, handlers);
+  if (request.url === '/v1/tunnel') return identify(request, handlers);
+  return { kind: 'connector-refused', code: 'wrong-address', client: clientOf(request) };
+}
+
 async function admit(
   request: IncomingMessage,
   handlers: ConnectorHandlers,
 ): Promise<KnownConnector | undefined> {
-  const known: KnownConnector | Refused =
-    request.url === '/v1/tunnel'
-      ? await identify(request, handlers)
-      : { kind: 'connector-refused', code: 'wrong-address', client: clientOf(request) };
+  const known = await dialled(request, handlers);
   if (!('code' in known)) return known;
   await handlers.refused(known);
   return undefined;

@@ -32,6 +32,8 @@ interface Bed {
   readonly peers: Peers;
   /** Links, in the order in which they were dialled; none is welcome before it is let in. */
   readonly dialled: (() => void)[];
+  /** What was recorded of dials that were turned away. */
+  readonly refused: string[];
   /** Of the gateway that dials, in milliseconds from now on. */
   ahead: number;
 }
@@ -49,6 +51,7 @@ async function bed(t: TestContext, revoked: (serial: string) => boolean = () => 
     onDisconnect: () => undefined,
   });
   const dialled: (() => void)[] = [];
+  const refused: string[] = [];
   const linked = (ws: WebSocket, gateway: { name: string; certificate: { serial: string } }): void => {
     // Its hello waits until it is let in.
     ws.pause();
@@ -68,7 +71,10 @@ async function bed(t: TestContext, revoked: (serial: string) => boolean = () => 
       ...{ desk, authority, trustDomain, revoked, accepts: new Accepts(100, Date.now), linked },
       connected: () => assert.fail('no connector dials'),
       record: async () => undefined,
-      refused: async () => undefined,
+      refused: async (event) => {
+        const name = 'connector' in event ? event.connector?.name : undefined;
+        refused.push(name === undefined ? event.code : `${event.code} of ${name}`);
+      },
     },
   );
   server.listen(0, '127.0.0.1');
@@ -81,7 +87,7 @@ async function bed(t: TestContext, revoked: (serial: string) => boolean = () => 
     offers: () => [{ app: 'wiki', certificate: undefined }],
     choose: () => undefined,
   });
-  const self: Bed = { address, authority, tunnels, peers, dialled, ahead: 0 };
+  const self: Bed = { address, authority, tunnels, peers, dialled, refused, ahead: 0 };
   await store.put('presence', 'other', { name: 'edge-2', address, at: 1 }, Date.now() + 3 * 86_400_000);
   t.after(async () => {
     await peers.stop();
@@ -133,7 +139,7 @@ test('a link takes requests until the one that replaces it was welcomed', async 
 test('a certificate that was revoked makes no link', async (t) => {
   let struck = '';
   let known = true;
-  const { address, authority } = await bed(t, (serial) => {
+  const { address, authority, refused } = await bed(t, (serial) => {
     if (!known) throw new Error('not known');
     return serial === struck;
   });
@@ -152,6 +158,23 @@ test('a certificate that was revoked makes no link', async (t) => {
   known = false;
   assert.match(await ask(), /answered 503/);
   known = true;
+  assert.deepEqual(refused, []);
   struck = peer.serial;
   assert.match(await ask(), /answered 403/);
+  assert.deepEqual(refused, ['certificate-revoked of gateway/edge-1']);
+});
+
+test('whoever is no gateway of the installation makes no link, and is recorded', async (t) => {
+  const { address, authority, refused } = await bed(t);
+  const elsewhere = mkdtempSync(join(tmpdir(), 'sallyport-elsewhere-'));
+  t.after(() => rmSync(elsewhere, { recursive: true, force: true }));
+  const other = await openAuthority(elsewhere, 'Other', Date.now);
+  const ask = async (issuer: Authority, path: string): Promise<void> => {
+    const peer = await issuer.issuePeer(`spiffe://${trustDomain}/${path}`, 60_000);
+    const identity = { ...peer, ca: authority.bundle, notBefore: Date.now() };
+    await assert.rejects(dial(new URL(address), identity, RELAY_PATH), /answered 403/);
+  };
+  await ask(authority, 'connector/berlin-1');
+  await ask(other, 'gateway/edge-1');
+  assert.deepEqual(refused, ['certificate-name', 'certificate-untrusted']);
 });
