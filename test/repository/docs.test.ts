@@ -163,7 +163,8 @@ suite('examples marked `sh run` run, from top to bottom of their page', () => {
           {
             cwd: place,
             encoding: 'utf8',
-            timeout: 120_000,
+            // Only what hangs: each page waits for what it needs.
+            timeout: 300_000,
             env: { ...process.env, HOME: place, PATH: `${place}:${process.env['PATH']}` },
           },
         );
