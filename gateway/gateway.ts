@@ -286,7 +286,8 @@ async function wire(given: GatewayConfig, around: Surroundings, undo: (() => unk
       await peers?.stop();
       const both = services === undefined ? [people] : [people, services];
       const said = both.map(({ farewell }) => farewell.say(grace, () => open.sockets));
-      await tunnels.drain(Math.min(...(await Promise.all(said))));
+      const left = Math.min(...(await Promise.all(said)));
+      await tunnels.drain(seat === undefined ? left : await seat.allAnswered(left));
       people.server.closeAllConnections();
       await strangers.tell();
       const uptimeMs = now() - startedAt;

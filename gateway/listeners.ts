@@ -39,6 +39,7 @@ import { servedBy } from './services.ts';
 import type { Store } from './state/store.ts';
 import type { TunnelRelays } from './tunnel/relay.ts';
 import type { Tunnels, TunnelsOptions } from './tunnel/tunnels.ts';
+import { isWorkerOf } from './workers/config.ts';
 
 /** Steps that take back what was started, in order. */
 type Undo = (() => unknown)[];
@@ -191,6 +192,7 @@ export function peersOf(
 ): Peers | undefined {
   const { config, tunnels } = parts;
   if (config.store.kind === 'embedded') return undefined;
+  const { worker } = config;
   const { hosts, trustDomain, relay } = config.connectors;
   const host = hosts.find((name) => name !== 'localhost') ?? 'localhost';
   const address = new URL(relay ?? `https://${host.includes(':') ? `[${host}]` : host}`);
@@ -200,6 +202,7 @@ export function peersOf(
     trustDomain,
     name: config.name,
     address: address.origin,
+    sibling: worker && ((name) => isWorkerOf(worker.of, name)),
     offers: () => tunnels.offers,
     choose: (offer) => tunnels.own(offer),
   });

@@ -17,6 +17,8 @@ import { bridge } from './bridge.ts';
 export const RELAY_PATH = '/v1/relay';
 
 export interface RelayLinkOptions {
+  /** The other gateway's name. */
+  readonly gateway: string;
   /** The other gateway's listener for connectors, https. */
   readonly address: URL;
   readonly identity: Identity;
@@ -33,6 +35,7 @@ export interface RelayLinkOptions {
 }
 
 export class RelayLink {
+  readonly gateway: string;
   readonly offers: readonly Offer[];
   readonly #session: Session;
   readonly #ticker: NodeJS.Timeout;
@@ -45,6 +48,7 @@ export class RelayLink {
     ws: Awaited<ReturnType<typeof dial>>,
     { resolve, reject }: PromiseWithResolvers<void>,
   ) {
+    this.gateway = options.gateway;
     this.offers = options.offers;
     this.renewAt = renewalTime(options.identity);
     let welcome = false;

@@ -29,6 +29,8 @@ export interface PeersOptions {
   readonly now: () => number;
   /** Monotonic milliseconds. */
   readonly clock?: () => number;
+  /** Of a worker: whether that name is of another one of its gateway, which stops with it. */
+  readonly sibling?: ((name: string) => boolean) | undefined;
   /** What this gateway has a tunnel of its own for. */
   offers(): readonly Offer[];
   choose(offer: Offer): Tunnel | undefined;
@@ -68,11 +70,15 @@ export class Peers {
     }
   }
 
-  /** Sends the others elsewhere, and lets what they have under way here finish. */
+  /**
+   * Sends the others elsewhere, and lets what they have under way here finish. Those who stop with it have nowhere else to
+   * go, and say themselves when they need no more.
+   */
   async stop(): Promise<void> {
     this.#stopped = true;
     clearInterval(this.#timer);
-    for (const link of this.#links.values()) link.goAway();
+    const { sibling } = this.#options;
+    for (const link of this.#links.values()) if (sibling?.(link.gateway) !== true) link.goAway();
     await this.#options.store.remove('presence', this.#instance).catch(() => undefined);
   }
 
@@ -101,7 +107,7 @@ export class Peers {
     this.#dialling.add(instance);
     try {
       await RelayLink.open({
-        ...{ address: new URL(address), identity: await this.#identity(), offers, choose },
+        ...{ gateway: name, address: new URL(address), identity: await this.#identity(), offers, choose },
         instance: this.#instance,
         onReady: (link) => {
           // Not before it was welcome: meanwhile nothing would lead here.

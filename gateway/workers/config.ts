@@ -45,3 +45,8 @@ export function workersProblem(
 export function workerName(name: string, number: number): string {
   return `${name}-${number}`;
 }
+
+/** Whether a worker of `gateway` is called so. */
+export function isWorkerOf(gateway: string, name: string): boolean {
+  return name.startsWith(`${gateway}-`) && /^\d+$/.test(name.slice(gateway.length + 1));
+}

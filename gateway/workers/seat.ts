@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import process from 'node:process';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { ConfigurationFile } from '#gateway/change/changes';
 import type { GatewayConfig } from '#gateway/config';
 import type { ListenAddress } from '#gateway/config-values';
@@ -14,6 +15,11 @@ export interface Seat {
   readonly relay: ListenAddress;
   /** Of the configuration that was read, of which each worker has its part. */
   readonly configHash: string;
+  /**
+   * Who could still ask here has been answered. Waits until that is so at all workers, since one without tunnels asks by
+   * this one's; for `graceMs` at most. Returns what is left of it, in milliseconds.
+   */
+  allAnswered(graceMs: number): Promise<number>;
 }
 
 /** Set for a worker: its number, from 1. */
@@ -32,6 +38,11 @@ export interface SeatMessage {
 export interface TicketsMessage {
   readonly kind: 'tickets';
   readonly seed: Uint8Array;
+}
+
+/** From a worker that stops: nobody is left there who could ask. To each: nobody is left at any. */
+export interface AnsweredMessage {
+  readonly kind: 'answered';
 }
 
 /** What a worker says once it serves. */
@@ -53,8 +64,18 @@ export async function takeSeat(): Promise<{
     SeatMessage,
   ];
   const tickets = new TicketKeys(seed);
-  process.on('message', (message: TicketsMessage) => tickets.turn(message.seed));
-  return { seat: { tickets, relay, configHash }, config, configuration };
+  const all = Promise.withResolvers<void>();
+  process.on('message', (message: TicketsMessage | AnsweredMessage) => {
+    if (message.kind === 'tickets') tickets.turn(message.seed);
+    else all.resolve();
+  });
+  const allAnswered = async (graceMs: number): Promise<number> => {
+    const until = performance.now() + graceMs;
+    process.send?.({ kind: 'answered' } satisfies AnsweredMessage);
+    await Promise.race([all.promise, sleep(graceMs)]);
+    return Math.max(0, until - performance.now());
+  };
+  return { seat: { tickets, relay, configHash, allAnswered }, config, configuration };
 }
 
 export function sayReady(message: Omit<ReadyMessage, 'kind'>): void {

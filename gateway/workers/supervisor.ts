@@ -90,6 +90,11 @@ export async function supervise(options: SupervisorOptions): Promise<Supervisor>
       },
       stop: async (signal, grace) => {
         for (const worker of workers) worker.stop(signal);
+        // One that has no tunnel asks by another one's, which must not let go of it before.
+        const answered = workers.map((worker) => Promise.race([worker.answered, worker.ended]));
+        void Promise.all(answered).then(() => {
+          for (const worker of workers) worker.tell({ kind: 'answered' });
+        });
         const late = setTimeout(() => {
           for (const worker of workers) worker.signal('SIGKILL');
         }, grace + PATIENCE);

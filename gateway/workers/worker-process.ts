@@ -2,7 +2,7 @@
 import type { ChildProcess } from 'node:child_process';
 import type { AddressInfo } from 'node:net';
 import type { Log } from '#siem/log';
-import type { ReadyMessage, SeatMessage, TicketsMessage } from './seat.ts';
+import type { AnsweredMessage, ReadyMessage, SeatMessage, TicketsMessage } from './seat.ts';
 
 /** After this many milliseconds of life, a death is not put down to what it was started with. */
 const HEALTHY = 30_000;
@@ -39,6 +39,7 @@ export class WorkerProcess {
   #deaths = 0;
   #restarts = 0;
   readonly #first = Promise.withResolvers<ReadyMessage>();
+  readonly #answered = Promise.withResolvers<void>();
   readonly #last = Promise.withResolvers<number>();
 
   constructor(options: WorkerOptions) {
@@ -50,6 +51,11 @@ export class WorkerProcess {
   /** When it serves for the first time; rejects if it ends before. */
   get first(): Promise<ReadyMessage> {
     return this.#first.promise;
+  }
+
+  /** When it stops and nobody is left there who could ask. */
+  get answered(): Promise<void> {
+    return this.#answered.promise;
   }
 
   /** The exit code once it has ended for good. */
@@ -66,7 +72,7 @@ export class WorkerProcess {
     return this.#restarts;
   }
 
-  tell(message: TicketsMessage): void {
+  tell(message: TicketsMessage | AnsweredMessage): void {
     if (this.#child?.connected === true) this.#child.send(message);
   }
 
@@ -87,7 +93,8 @@ export class WorkerProcess {
     const child = launch();
     this.#child = child;
     const bornAt = performance.now();
-    child.on('message', (message: ReadyMessage) => {
+    child.on('message', (message: ReadyMessage | AnsweredMessage) => {
+      if (message.kind === 'answered') return this.#answered.resolve();
       this.#ready = message;
       this.#first.resolve(message);
     });

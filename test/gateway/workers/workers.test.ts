@@ -5,7 +5,7 @@ import type { ChildProcess } from 'node:child_process';
 import { EventEmitter } from 'node:events';
 import { test } from 'node:test';
 import { type GatewayConfig, gatewaySchema, resolvePaths } from '#gateway/config';
-import { workersProblem } from '#gateway/workers/config';
+import { isWorkerOf, workersProblem } from '#gateway/workers/config';
 import { merged, WorkersHealth } from '#gateway/workers/health';
 import type { SeatMessage } from '#gateway/workers/seat';
 import { workerConfig } from '#gateway/workers/share';
@@ -46,6 +46,11 @@ test('a worker has a name, a directory and files of its own, and the rest in com
   const [sink] = worker.siem.sinks;
   assert.equal(sink?.type === 'files' && sink.path, '/etc/sallyport/events.jsonl.worker-2');
   assert.deepEqual(structuredClone(worker), worker, 'it can be told to another process');
+  const names = ['edge-1', 'edge-12', 'edge', 'edge-1-1', 'edge-b', 'edges-1'];
+  assert.deepEqual(
+    names.filter((name) => isWorkerOf('edge', name)),
+    ['edge-1', 'edge-12'],
+  );
 });
 
 test('several workers need a shared state, and names that fit', () => {
