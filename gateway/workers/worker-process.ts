@@ -113,7 +113,9 @@ export class WorkerProcess {
     const { log, number } = this.#options;
     if (!served) this.#first.reject(new WorkerError(`Worker ${number} ended with ${signal ?? code}.`));
     if (this.#stopping || !served) {
-      this.#last.resolve(code);
+      // One that was only being started again did not know the signal yet.
+      const asTold = this.#stopping && (signal === 'SIGTERM' || signal === 'SIGINT');
+      this.#last.resolve(asTold ? 0 : code);
       return;
     }
     this.#deaths = life >= HEALTHY ? 1 : this.#deaths + 1;

@@ -151,6 +151,21 @@ test('who never served is not started again, and who is stopped neither', async 
   assert.equal(await between.worker.ended, 0);
   t.mock.timers.tick(60_000);
   assert.equal(between.children.length, 2);
+
+  // One that is only being started again does not know the signal yet, and is ended by it.
+  const starting = bed();
+  starting.serve(starting.children[0]);
+  starting.children[0]?.emit('exit', 1, null);
+  t.mock.timers.tick(1);
+  starting.worker.stop('SIGTERM');
+  starting.children[1]?.emit('exit', null, 'SIGTERM');
+  assert.equal(await starting.worker.ended, 0, 'as it was told');
+
+  const late = bed();
+  late.serve(late.children[0]);
+  late.worker.stop('SIGTERM');
+  late.children[0]?.emit('exit', null, 'SIGKILL');
+  assert.equal(await late.worker.ended, 1, 'but not one that had to be killed');
 });
 
 test('the figures of all workers are one exposition', async () => {
