@@ -69,7 +69,7 @@ recorded request) matches.
 Options:
   --state DIR   Also look at the decisions recorded in this gateway's state directory
   --since TIME  Only at those since then: 30d, 12h, or a date (default 30d)
-  --json        Print {"findings"} as one line
+  --json        Print {"findings", "warnings"} as one line
 
 ${CODES}
 
