@@ -6,6 +6,7 @@ import { type ConnectionOptions, connect as tlsConnect } from 'node:tls';
 import { type Dispatcher, Pool } from 'undici';
 import { serverIdentity } from '../wire/server-identity.ts';
 import type { ClientCertificate } from './client-certificate.ts';
+import { hearOut } from './last-words.ts';
 
 export interface AppTarget {
   /** Origin only: `http://127.0.0.1:3000`. */
@@ -109,6 +110,7 @@ export class App {
         })
       : // Of TCP each direction ends by itself, also the app's first.
         netConnect({ ...address, allowHalfOpen: this.#pool === undefined });
+    hearOut(socket);
     socket.setNoDelay(true);
     // An app's machine that is gone says nothing: a stream that only listens would never know.
     socket.setKeepAlive(true, 10_000, 3_000, 3);
