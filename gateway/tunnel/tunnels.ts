@@ -283,6 +283,8 @@ export class Tunnels implements TunnelRelays {
       clearTimeout(grace);
     }
     for (const session of [...this.#sessions.keys()]) session.end('going-away', 'the gateway stops');
+    // Whoever waited for what that cut is told in this turn: what is recorded of it comes before our own end.
+    await new Promise(setImmediate);
     clearInterval(this.#ticker);
     this.#arrivals?.end();
   }

@@ -154,6 +154,22 @@ test('a relay that is closed is cut at the client and at the app', async (t) => 
   );
 });
 
+test('draining is over when whoever waited for what it cut has been told, and has had time to record it', async (t) => {
+  const { port, relays, tunnels } = await bed(t, (_req, res) => void res.write('first'));
+  const req = httpRequest({ port, host: '127.0.0.1', agent: false });
+  req.on('error', () => {}).end();
+  const [res] = (await once(req, 'response')) as [IncomingMessage];
+  res.on('error', () => {});
+  await once(res, 'data');
+  let recorded = false;
+  void relays[0]?.done.then(async () => {
+    for (let i = 0; i < 20; i++) await undefined;
+    recorded = true;
+  });
+  await tunnels.drain(0);
+  assert.ok(recorded);
+});
+
 test('a GET that its app broke off goes once more to another connector, and one it is too slow for to nobody', async (t) => {
   const { promise: never } = Promise.withResolvers<void>();
   let asked = 0;
