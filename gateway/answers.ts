@@ -184,6 +184,10 @@ export class Answers {
       await this.notDecided({ request, response }, reference);
       return 503;
     }
+    if (reason === 'gateway-stopped') {
+      await this.#stopped({ request, response }, reference);
+      return 503;
+    }
     const text = 'Your access ended before there was an answer. Try again to see why.';
     await answer(request, response, {
       status: 403,
@@ -192,6 +196,17 @@ export class Answers {
       html: () => messagePage(this.#parts.portal, { title: 'Access ended', text, reference }),
     });
     return 403;
+  }
+
+  /** Still allowed, and answered by the next gateway that is asked. */
+  async #stopped({ request, response }: Exchange, reference: string): Promise<void> {
+    const text = 'The gateway stopped before the app had answered. Try again shortly.';
+    return answer(request, response, {
+      status: 503,
+      headers: { 'Retry-After': '5', Connection: 'close' },
+      json: { error: 'gateway-stopped', message: text, reference },
+      html: () => messagePage(this.#parts.portal, { title: 'Not available', text, reference }),
+    });
   }
 
   /** Allowed, but the app could not be reached. */

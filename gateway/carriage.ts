@@ -37,10 +37,10 @@ export interface Allowed extends Pick<Ruled, 'session' | 'input' | 'ruling' | 'o
   readonly also: readonly Pick<Ruled, 'session' | 'input' | 'ruling'>[];
 }
 
-/** That we ended it: why, and since when it was no longer allowed. */
+/** That we ended it: why, and since when it was no longer allowed; undefined if it still was. */
 interface Ended {
   readonly reason: StreamEnd;
-  readonly since: number;
+  readonly since: number | undefined;
 }
 
 export interface CarriageParts {
@@ -194,6 +194,7 @@ export class Carriage {
     result: RelayResult,
     end: { startedAt: number; durationMs: number; status: number | undefined; ended: Ended | undefined },
   ): Promise<void> {
+    const since = end.ended?.since;
     await this.#parts.recorder.record({
       kind: 'stream-closed',
       decisionId: id,
@@ -206,7 +207,7 @@ export class Carriage {
       reason: end.ended?.reason ?? result.failure ?? result.outcome,
       startedAt: end.startedAt,
       durationMs: end.durationMs,
-      enforceMs: end.ended && Math.max(0, end.startedAt + end.durationMs - end.ended.since),
+      enforceMs: since === undefined ? undefined : Math.max(0, end.startedAt + end.durationMs - since),
       bytesFromClient: result.bytesIn,
       bytesToClient: result.bytesOut,
       status: end.status,

@@ -287,7 +287,7 @@ async function wire(given: GatewayConfig, around: Surroundings, undo: (() => unk
       const both = services === undefined ? [people] : [people, services];
       const said = both.map(({ farewell }) => farewell.say(grace, () => open.sockets));
       const left = Math.min(...(await Promise.all(said)));
-      await tunnels.drain(seat === undefined ? left : await seat.allAnswered(left));
+      await tunnels.drain(seat === undefined ? left : await seat.allAnswered(left), () => open.endAll());
       people.server.closeAllConnections();
       await strangers.tell();
       const uptimeMs = now() - startedAt;

@@ -75,12 +75,12 @@ export interface StreamClosed {
   readonly client: Peer;
   readonly connector?: Optional<ConnectorRef>;
   readonly traceId?: Optional<string>;
-  /** `completed`, `client-closed`, `connector-lost`, `revoked`, `policy-changed`, `timeout`, … */
+  /** `completed`, `client-aborted`, `connector-lost`, `gateway-stopped`, `revoked`, `policy-changed`, `app-timeout`, … */
   readonly reason: string;
   /** Epoch milliseconds. */
   readonly startedAt: number;
   readonly durationMs: number;
-  /** If the gateway ended it: milliseconds from the revocation, or from the review that found it, to both sides closed. */
+  /** If it was no longer allowed: milliseconds from the revocation, or from the review that found it, to both sides closed. */
   readonly enforceMs?: Optional<number>;
   readonly bytesFromClient: number;
   readonly bytesToClient: number;

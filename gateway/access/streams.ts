@@ -20,8 +20,11 @@ export interface OpenExchange {
   readonly carrier?: TunnelPeer | undefined;
   /** The connection that it came by. */
   readonly socket?: Socket | undefined;
-  /** Closes both sides; called at most once. `since`: when it ceased to be allowed or that was found, epoch ms. */
-  close(reason: StreamEnd, since: number): void;
+  /**
+   * Closes both sides; called at most once. `since`: when it ceased to be allowed or that was found, epoch ms; undefined if
+   * it still is.
+   */
+  close(reason: StreamEnd, since: number | undefined): void;
 }
 
 /** Why an open exchange was closed by us. */
@@ -33,7 +36,9 @@ export type StreamEnd =
   | 'connector-posture-changed'
   | 'no-longer-allowed'
   /** It could not be found out whether it is still allowed. */
-  | 'not-decided';
+  | 'not-decided'
+  /** It is still allowed. */
+  | 'gateway-stopped';
 
 /** Why everything open is decided again. */
 export type ReviewReason = Extract<StreamEnd, 'policy-changed' | 'posture-changed' | 'no-longer-allowed'>;
@@ -106,6 +111,11 @@ export class OpenExchanges {
     return ended.length;
   }
 
+  /** Closes all that is left when the gateway stops. */
+  endAll(): void {
+    for (const exchange of [...this.#open]) this.#close(exchange, 'gateway-stopped', undefined);
+  }
+
   /** How many there are that fit, by session. */
   bySession(fits: (exchange: OpenExchange) => boolean): Map<string, number> {
     const counts = new Map<string, number>();
@@ -159,7 +169,7 @@ export class OpenExchanges {
     return unmet.some(({ criterion }) => criterion === 'connector') ? 'connector-posture-changed' : reason;
   }
 
-  #close(exchange: OpenExchange, reason: StreamEnd, since: number): void {
+  #close(exchange: OpenExchange, reason: StreamEnd, since: number | undefined): void {
     if (this.#open.delete(exchange)) exchange.close(reason, since);
   }
 }

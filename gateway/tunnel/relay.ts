@@ -186,6 +186,6 @@ export interface TunnelRelays {
   connect(app: string, join: () => Promise<Duplex>, options?: Pick<RelayOptions, 'stick' | 'only'>): Relay;
   /** Asks a connector itself. Never rejects. */
   ask(question: Question): Promise<Answered>;
-  /** Sends the connectors elsewhere, waits for open exchanges up to the grace (milliseconds), then cuts. */
-  drain(graceMs: number): Promise<void>;
+  /** Sends the connectors elsewhere, waits for open exchanges up to the grace (milliseconds), calls `cut`, then cuts. */
+  drain(graceMs: number, cut?: () => void): Promise<void>;
 }

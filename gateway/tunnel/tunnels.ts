@@ -272,7 +272,7 @@ export class Tunnels implements TunnelRelays {
     return new Inquiry(question, this.#chooser(question.app, {})).answer;
   }
 
-  async drain(graceMs: number): Promise<void> {
+  async drain(graceMs: number, cut: () => void = () => undefined): Promise<void> {
     this.#draining = true;
     for (const session of [...this.#sessions.keys()]) session.goAway();
     if (this.#sessions.size > 0) {
@@ -282,6 +282,7 @@ export class Tunnels implements TunnelRelays {
       await promise;
       clearTimeout(grace);
     }
+    cut();
     for (const session of [...this.#sessions.keys()]) session.end('going-away', 'the gateway stops');
     // Whoever waited for what that cut is told in this turn: what is recorded of it comes before our own end.
     await new Promise(setImmediate);

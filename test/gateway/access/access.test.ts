@@ -262,7 +262,7 @@ describe('what is open', () => {
       () => time,
       async () => ({}),
     );
-    const since: number[] = [];
+    const since: (number | undefined)[] = [];
     for (const who of [session(), session()]) {
       open.add({ session: who, input: input(who), close: (_reason, at) => since.push(at) });
     }

@@ -155,7 +155,7 @@ test('a relay that is closed is cut at the client and at the app', async (t) => 
 });
 
 test('draining is over when whoever waited for what it cut has been told, and has had time to record it', async (t) => {
-  const { port, relays, tunnels } = await bed(t, (_req, res) => void res.write('first'));
+  const { port, relays, results, tunnels } = await bed(t, (_req, res) => void res.write('first'));
   const req = httpRequest({ port, host: '127.0.0.1', agent: false });
   req.on('error', () => {}).end();
   const [res] = (await once(req, 'response')) as [IncomingMessage];
@@ -166,8 +166,9 @@ test('draining is over when whoever waited for what it cut has been told, and ha
     for (let i = 0; i < 20; i++) await undefined;
     recorded = true;
   });
-  await tunnels.drain(0);
+  await tunnels.drain(0, () => relays[0]?.close('gateway-stopped'));
   assert.ok(recorded);
+  assert.equal(results[0]?.detail, 'gateway-stopped', 'it can be told before the tunnels break');
 });
 
 test('a GET that its app broke off goes once more to another connector, and one it is too slow for to nobody', async (t) => {
