@@ -1,8 +1,9 @@
 // Writes the trace of a decision for an admin's terminal. What clients sent must not reach the terminal as orders.
 import type { Explanation, Remedy } from '#policy/decision';
 import type { AccessRequest } from '#policy/input';
-import { type EcsDocument, harmless } from '#siem/ecs/document';
+import type { EcsDocument } from '#siem/ecs/document';
 import type { Trace, Unexplained } from '#siem/trace';
+import { terminalLines } from './terminal-lines.ts';
 
 type Recorded = { readonly [name: string]: Recorded | undefined } & string;
 
@@ -35,7 +36,7 @@ export function traceText(trace: Trace): string {
     if (unexplained !== 'not-a-decision' && policyCopy !== undefined)
       lines.push(`It was kept at ${policyCopy}`);
   }
-  return `${lines.map((line) => harmless(line, '\ufffd')).join('\n')}\n`;
+  return terminalLines(lines);
 }
 
 function facts(recorded: Recorded, input: AccessRequest | undefined): string[] {

@@ -167,15 +167,10 @@ export class Answers {
   }
 
   /** The decision, or its record, could not be made: that is a deny. */
-  async notDecided({ request, response }: Exchange, reference?: string): Promise<void> {
+  async notDecided(exchange: Exchange, reference?: string): Promise<void> {
     const text =
       'Your request could not be checked at the moment, so it was not let through. Try again shortly.';
-    return answer(request, response, {
-      status: 503,
-      headers: { 'Retry-After': '5', Connection: 'close' },
-      json: { error: 'not-decided', message: text, reference },
-      html: () => messagePage(this.#parts.portal, { title: 'Not available', text, reference }),
-    });
+    return this.#unavailable(exchange, 'not-decided', text, reference);
   }
 
   /** Allowed when it was asked for, and no longer before there was anything of an answer. */
@@ -185,7 +180,9 @@ export class Answers {
       return 503;
     }
     if (reason === 'gateway-stopped') {
-      await this.#stopped({ request, response }, reference);
+      // Still allowed, and answered by the next gateway that is asked.
+      const stopped = 'The gateway stopped before the app had answered. Try again shortly.';
+      await this.#unavailable({ request, response }, reason, stopped, reference);
       return 503;
     }
     const text = 'Your access ended before there was an answer. Try again to see why.';
@@ -198,13 +195,16 @@ export class Answers {
     return 403;
   }
 
-  /** Still allowed, and answered by the next gateway that is asked. */
-  async #stopped({ request, response }: Exchange, reference: string): Promise<void> {
-    const text = 'The gateway stopped before the app had answered. Try again shortly.';
+  async #unavailable(
+    { request, response }: Exchange,
+    error: string,
+    text: string,
+    reference: string | undefined,
+  ): Promise<void> {
     return answer(request, response, {
       status: 503,
       headers: { 'Retry-After': '5', Connection: 'close' },
-      json: { error: 'gateway-stopped', message: text, reference },
+      json: { error, message: text, reference },
       html: () => messagePage(this.#parts.portal, { title: 'Not available', text, reference }),
     });
   }

@@ -19,7 +19,7 @@ export class Recent<T> {
     this.#clock = clock;
   }
 
-  /** What is asked for now, or was before, is not what will be said. */
+  /** Something has changed: no answer that was asked for before this counts any more. */
   clear(): void {
     this.#kept = new Map();
     this.#said = new Map();

@@ -1,10 +1,9 @@
 // Tells whoever runs a gateway why sign-ins fail at a provider: people are told only what is for them. Once in a while
 // for each reason, since strangers can make sign-ins fail as often as they like.
+import { Sparing } from '#gateway/sparing';
 import type { Log } from '#siem/log';
-import type { LoginError, LoginFailure } from './providers.ts';
+import type { LoginError } from './providers.ts';
 
-/** The same trouble is not told again before this, in milliseconds. */
-const PAUSE = 60_000;
 const MOST_TEXT = 500;
 const ERROR_CODE = /^[\w.-]{1,64}$/;
 
@@ -17,27 +16,18 @@ interface Cause {
 
 export class SignInTroubles {
   readonly #log: Pick<Log, 'warn'>;
-  readonly #now: () => number;
-  readonly #told = new Map<string, number>();
+  readonly #sparing: Sparing;
 
   constructor(log: Pick<Log, 'warn'>, now: () => number) {
     this.#log = log;
-    this.#now = now;
+    this.#sparing = new Sparing(now);
   }
 
   /** `provider`: the id of one that is configured; with any other there is no cause to tell. */
   tell(provider: string, { code, cause }: LoginError): void {
-    if (cause === undefined || !this.#isNews(provider, code)) return;
+    if (cause === undefined || !this.#sparing.isDue(`${provider} ${code}`)) return;
     const reason = wordsOf(cause);
     this.#log.warn({ provider, code, reason }, `sign-ins with ${provider} fail (${code}): ${reason}`);
-  }
-
-  #isNews(provider: string, code: LoginFailure): boolean {
-    const key = `${provider} ${code}`;
-    const before = this.#told.get(key);
-    if (before !== undefined && this.#now() - before < PAUSE) return false;
-    this.#told.set(key, this.#now());
-    return true;
   }
 }
 

@@ -1,7 +1,6 @@
 // `sallyport change log`: the history of changes, read from the entries of the transparency log.
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { harmless } from '#siem/ecs/document';
 import { entriesOf } from '#siem/ledger/audit/bundles';
 import { openCheckpoint } from '#siem/ledger/checkpoint';
 import { readVerifier } from '#siem/ledger/key';
@@ -11,6 +10,7 @@ import { NoteError } from '#siem/ledger/note';
 import { TILE_WIDTH } from '#siem/ledger/tile';
 import { EXIT } from '../../exit.ts';
 import { readGatewayConfig } from '../../read-gateway-config.ts';
+import { terminalLines } from '../../terminal-lines.ts';
 import { readOptions } from '../../usage.ts';
 import { misused } from './file.ts';
 
@@ -46,7 +46,7 @@ export async function run(argv: readonly string[]): Promise<number> {
   if (found === undefined) return EXIT.usage;
   try {
     for (const entry of entriesIn(join(found, 'ledger', 'changes')))
-      process.stdout.write(`${json ? JSON.stringify(shown(entry)) : harmless(asText(entry), '\ufffd')}\n`);
+      process.stdout.write(json ? `${JSON.stringify(shown(entry))}\n` : terminalLines([asText(entry)]));
     return EXIT.ok;
   } catch (error) {
     if (!(error instanceof NoteError)) throw error;

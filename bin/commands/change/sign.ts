@@ -4,9 +4,9 @@ import { CHANGE_NAMESPACE, type Change, writeBundle } from '#gateway/change/bund
 import { ChangeRefusal } from '#gateway/change/reasons';
 import { readSshSignature } from '#gateway/change/sshsig';
 import { writeWhole } from '#gateway/state/private-files';
-import { harmless } from '#siem/ecs/document';
 import { EXIT } from '../../exit.ts';
 import { sshSign } from '../../ssh-keygen.ts';
+import { terminalLines } from '../../terminal-lines.ts';
 import { readOptions } from '../../usage.ts';
 import { misused, readChangeFile, told } from './file.ts';
 
@@ -50,5 +50,5 @@ export function summary({ id, statement }: Change): string {
     `  ${author}: ${subject}`,
     ...Object.entries(statement.files).map(([name, { path }]) => `  ${name}: ${path}`),
   ];
-  return lines.map((line) => `${harmless(line, '\ufffd')}\n`).join('');
+  return terminalLines(lines);
 }

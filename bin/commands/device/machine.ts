@@ -8,8 +8,8 @@ import { TpmError } from '#connectors/device/tpm/error';
 import { portalAgent } from '#connectors/device/transport';
 import type { AttestationReply } from '#connectors/wire/evidence';
 import { EvidenceError } from '#connectors/wire/evidence';
-import { harmless } from '#siem/ecs/document';
 import { EXIT } from '../../exit.ts';
+import { terminalLines } from '../../terminal-lines.ts';
 
 export interface Machine {
   readonly device: DeviceState;
@@ -67,5 +67,5 @@ export function resultText({ status, expiresAt, reasons, bound }: AttestationRep
   if (bound === true) lines.push('  Your sign-in is bound to this device.');
   if (bound === false)
     lines.push('  Your sign-in could not be bound: the device is not yours, or it is bound to another.');
-  return `${lines.map((line) => harmless(line, '\ufffd')).join('\n')}\n`;
+  return terminalLines(lines);
 }

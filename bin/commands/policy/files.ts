@@ -6,9 +6,9 @@ import { formatProblems } from '#policy/document';
 import { type Reading, readPolicy } from '#policy/read';
 import { type RecordedDecision, readDecision } from '#policy/recorded';
 import { DURATION, parseDuration } from '#policy/time/duration';
-import { harmless } from '#siem/ecs/document';
 import { readOutbox } from '#siem/outbox/read';
 import { describeError } from '#siem/system-error';
+import { terminalLines } from '../../terminal-lines.ts';
 import { whyAbsent } from '../../why-absent.ts';
 
 export type ReadPolicy = Reading & { ok: true };
@@ -74,9 +74,9 @@ export function printJson(value: unknown): void {
   process.stdout.write(`${JSON.stringify(value)}\n`);
 }
 
-/** What is in records was chosen by whoever asked: it must not reach the terminal as orders. */
+/** What is in records was chosen by whoever asked. */
 export function printLines(lines: readonly string[]): void {
-  process.stdout.write(lines.map((line) => `${harmless(line, '\ufffd')}\n`).join(''));
+  process.stdout.write(terminalLines(lines));
 }
 
 export function wrongUsage(command: string, message: string): void {
