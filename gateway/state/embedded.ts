@@ -51,8 +51,12 @@ export class EmbeddedStore extends Updating implements Store {
     );
     const expired = db.prepare('DELETE FROM record WHERE expires <= ?');
     this.#sweep = setInterval(() => {
-      expired.run(this.#now());
       this.#counts.sweep();
+      try {
+        expired.run(this.#now());
+      } catch {
+        // As on a full disk: nobody waits for it, and the next sweep has another try.
+      }
     }, SWEEP_INTERVAL).unref();
   }
 

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, describe, test } from 'node:test';
-import { openEmbeddedStore } from '#gateway/state/embedded';
+import { EmbeddedStore, openEmbeddedStore } from '#gateway/state/embedded';
 import { StateError } from '#gateway/state/error';
 import { LooseModeError, readPrivate, writeWhole } from '#gateway/state/private-files';
 import { storeContract } from '#test/contract/store';
@@ -59,6 +59,24 @@ describe('its file', () => {
     writeFileSync(file, '', { mode: 0o644 });
     void openEmbeddedStore(directory, Date.now).close();
     assert.equal(statSync(file).mode & 0o777, 0o600);
+  });
+
+  test('that takes nothing for a while, as on a full disk, ends no gateway when it is swept', async (t) => {
+    t.mock.timers.enable({ apis: ['setInterval'] });
+    const directory = join(root, 'swept');
+    await openEmbeddedStore(directory, Date.now).close();
+    const db = new DatabaseSync(join(directory, 'state.sqlite'));
+    let time = 1000;
+    const store = new EmbeddedStore(db, () => time);
+    await store.put('door', 'a', { session: 's', host: 'h' }, 2000);
+    db.exec('PRAGMA query_only = ON');
+    time = 3000;
+    t.mock.timers.tick(60_000);
+    assert.deepEqual(await store.list('door'), []);
+    db.exec('PRAGMA query_only = OFF');
+    t.mock.timers.tick(60_000);
+    assert.equal(db.prepare('SELECT count(*) AS left FROM record').get()?.['left'], 0);
+    await store.close();
   });
 
   test('is not shared by two gateways', async () => {
