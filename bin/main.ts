@@ -27,6 +27,8 @@ function unsaid(error: NodeJS.ErrnoException): never {
   failed(error, 'the output');
 }
 process.stdout.on('error', unsaid);
+// What serves must not end because nobody can be told of it, as on a full disk; of a command the exit code still tells.
+process.stderr.on('error', () => undefined);
 
 // Node ends with 0 when nothing is left that could happen, also in the middle of a command: that is not done.
 process.once('beforeExit', () => {

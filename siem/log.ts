@@ -23,6 +23,9 @@ export interface LogOptions {
   readonly to?: DestinationStream;
 }
 
+/** Bytes that wait while nothing can be written; lines beyond them are lost. */
+const MOST_WAITING = 1024 * 1024;
+
 /** Each line is one JSON object of nested ECS fields. */
 export function createLog(options: LogOptions): Log {
   const { service } = options;
@@ -46,7 +49,7 @@ export function createLog(options: LogOptions): Log {
         log: (fields) => nested(format.formatters?.log?.(fields) ?? {}),
       },
     },
-    options.to ?? destination({ fd: 2, sync: true }),
+    options.to ?? stderr(),
   );
   const write = (level: Level): Write => {
     return (fields, message) => logger[level](separate(fields), withoutSecrets(message));
@@ -59,6 +62,14 @@ export function createLog(options: LogOptions): Log {
     error: write('error'),
     fatal: write('fatal'),
   };
+}
+
+/** What cannot be written, as on a full disk, waits for the next line; it must never end the process that it tells of. */
+function stderr(): DestinationStream {
+  const stream = destination({ fd: 2, sync: true, maxLength: MOST_WAITING });
+  // When too much waits it no longer tries by itself, whether or not there is room again.
+  stream.on('drop', () => stream.write(''));
+  return stream.on('error', () => undefined);
 }
 
 /** Only the error and labels get through, so that no key can come twice in one line. */

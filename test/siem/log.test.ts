@@ -1,5 +1,9 @@
 // The service's own log: one valid, nested ECS object a line, no key twice, no secret in any place.
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { createLog, LEVELS, type LogFields } from '#siem/log';
 
@@ -84,4 +88,31 @@ describe('secrets', () => {
     const { text } = lineOf({ clientSecret: 'plain', req: { headers: { cookie: 'a=hunter2hunter2' } } });
     assert.ok(!text.includes('plain') && !text.includes('hunter2hunter2'), text);
   });
+});
+
+test('a log that cannot be written, as on a full disk, ends nothing and goes on when it can', {
+  skip: process.platform !== 'linux',
+}, (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'sallyport-log-'));
+  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  const file = join(directory, 'log');
+  // What is at the end of file descriptor 2 is full, then a file that takes everything.
+  const script = `
+    import { closeSync, openSync } from 'node:fs';
+    import { createLog } from '#siem/log';
+    const log = createLog({ service: { name: 'sallyport', version: '0.1.0', node: 'gw1' } });
+    for (let line = 0; line < 40_000; line += 1) log.warn({}, 'text');
+    const { rss } = process.memoryUsage();
+    closeSync(2);
+    if (openSync(process.argv[1], 'w') !== 2) throw new Error('not in its place');
+    log.warn({}, 'lost');
+    log.warn({}, 'again');
+    console.log(rss < 1024 ** 3 ? 'goes on' : 'keeps it all');`;
+  const shell = 'exec "$0" --input-type=module --eval "$1" "$2" 2> /dev/full';
+  const words = ['-c', shell, process.execPath, script, file];
+  const { status, stdout } = spawnSync('sh', words, { encoding: 'utf8' });
+  assert.deepEqual([status, stdout], [0, 'goes on\n']);
+  const lines = readFileSync(file, 'utf8').trimEnd().split('\n');
+  assert.ok(lines.length > 1000 && lines.length < 10_000, String(lines.length));
+  assert.deepEqual(new Set(lines.map((line) => JSON.parse(line).message)), new Set(['text', 'again']));
 });
