@@ -40,6 +40,7 @@ import {
 import { owed } from './owed.ts';
 import { takeTurns } from './take-turns.ts';
 import { speakHttp1, TLS_SETTINGS } from './tls.ts';
+import { readOn } from './unread-body.ts';
 import { isViolation, TIMED_OUT } from './violation.ts';
 
 const MAX_HEADER = 8192;
@@ -84,9 +85,12 @@ export function connectorsListener(
     maxPayload: MAX_MESSAGE_BYTES,
     handleProtocols: (offered) => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : false),
   });
+  /** Their last answer is given, and the rest of its request is read: what comes behind it is none. */
+  const last = new WeakSet<Duplex>();
   server.on('request', (request, response) => {
     const { socket } = request;
-    if (!crowd.engage(socket, request)) return void socket.destroy();
+    if (last.has(socket) || !crowd.engage(socket, request)) return void socket.destroy();
+    readOn(request, () => last.add(socket));
     route(request, response, handlers)
       .catch((error: unknown) => {
         if (error instanceof TooMany) send(response, 429, error.code, error.message, error.retryAfter);
@@ -97,7 +101,7 @@ export function connectorsListener(
   });
   server.on('upgrade', (request, socket, head) => {
     // Behind a request that is not answered yet: whatever was written now would pass for that one's answer.
-    if (owed(socket) !== undefined) return void socket.destroy();
+    if (owed(socket) !== undefined || last.has(socket)) return void socket.destroy();
     const ofGateway = request.url === RELAY_PATH;
     admit(request, handlers).then(
       (connector) => {
@@ -123,7 +127,7 @@ export function connectorsListener(
   server.on('clientError', ({ code = '' }: NodeJS.ErrnoException, socket) => {
     const client = clientOf({ socket: socket as Socket });
     socket.destroy();
-    if (!isViolation(code) || refused.has(socket)) return;
+    if (!isViolation(code) || refused.has(socket) || last.has(socket)) return;
     refused.add(socket);
     const event = {
       kind: 'connector-refused',

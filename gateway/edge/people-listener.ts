@@ -22,6 +22,7 @@ import { hasBody } from './request-body.ts';
 import { SlowBodies } from './slow-bodies.ts';
 import { speakHttp1, TLS_SETTINGS } from './tls.ts';
 import { afterAnswers, Turns } from './turns.ts';
+import { readOn } from './unread-body.ts';
 import { Vanished } from './vanished.ts';
 import { isViolation, TIMED_OUT } from './violation.ts';
 
@@ -76,6 +77,8 @@ export function peopleListener(
   new Vanished({ clock, sockets }).attend(server);
   const refused = new WeakSet<Duplex>();
   const last = new WeakSet<Duplex>();
+  /** Their last answer is given, and the rest of its request is read. */
+  const over = new WeakSet<Duplex>();
   /** Refused as soon as what came before is answered. */
   const doomed = new WeakSet<Duplex>();
   const turns = new Turns();
@@ -111,6 +114,10 @@ export function peopleListener(
     }
     response.once('close', () => crowd.rest(socket));
     bodies.watch(request);
+    readOn(request, () => {
+      last.add(socket);
+      over.add(socket);
+    });
     const admitted = hasBody(request) ? { admitted: () => crowd.admit(request) } : {};
     turns.wait(request, response, () => {
       if (refused.has(socket) || last.has(socket)) return;
@@ -130,7 +137,7 @@ export function peopleListener(
   server.on('connect', (_request, socket) => (owed(socket) === undefined ? refuse : cut)(socket, 'CONNECT'));
   server.on('clientError', ({ code = '' }: NodeJS.ErrnoException, socket) => {
     // A connection that broke off asked for nothing; and one refusal is enough, whatever else is sent down the line.
-    if (refused.has(socket) || !isViolation(code)) {
+    if (refused.has(socket) || over.has(socket) || !isViolation(code)) {
       socket.destroy();
       return;
     }
