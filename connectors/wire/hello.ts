@@ -1,7 +1,16 @@
 // The first frame of each side: versions, limits and what is offered. It believes nothing beyond its limits;
 // members that version 1 does not know are ignored, so that later versions can say more.
 import { WireError } from './error.ts';
-import { MAX_APP_ID, MAX_APPS, MAX_HELLO, VERSIONS } from './limits.ts';
+import { MAX_APP_ID, MAX_APPS, MAX_HELLO, MAX_WAYS, VERSIONS } from './limits.ts';
+
+/** From one gateway to another: a run of a connector that serves an app there. OPEN names it by `wayId`. */
+export interface Way {
+  readonly app: string;
+  readonly connector: string;
+  readonly instance: string;
+  /** As in `Hello.certificates`. */
+  readonly certificate?: string | undefined;
+}
 
 /** From the connector, as soon as the WebSocket is open. */
 export interface Hello {
@@ -21,6 +30,8 @@ export interface Hello {
    * it for streams of this tunnel. Apps without one are left out.
    */
   readonly certificates?: Readonly<Record<string, string>> | undefined;
+  /** Of a link between gateways: all that is behind the apps it names, so that the other end can choose; or nothing. */
+  readonly ways?: readonly Way[] | undefined;
 }
 
 /** The gateway's answer: the version that holds from now on. */
@@ -35,6 +46,11 @@ export interface Welcome {
 
 /** Ids of apps, as configurations and OPEN frames write them. */
 export const APP_ID: RegExp = new RegExp(`^[a-z0-9](?:[a-z0-9._-]{0,${MAX_APP_ID - 2}}[a-z0-9])?$`);
+/** Ids that begin so are no apps: configurations refuse them. */
+export function wayId(index: number): string {
+  return `sallyport.way.${index}`;
+}
+
 const PRINTABLE = /^[\x20-\x7e]{0,128}$/;
 
 function bad(what: string): WireError {
@@ -79,18 +95,28 @@ function thumbprints(value: unknown): Readonly<Record<string, string>> {
     throw bad('HELLO certificates: not an object');
   const entries = Object.entries(value);
   if (entries.length > MAX_APPS) throw bad(`HELLO certificates: more than ${MAX_APPS}`);
-  return Object.fromEntries(
-    entries.map(([app, thumbprint]) => {
-      if (typeof thumbprint !== 'string' || !THUMBPRINT.test(thumbprint))
-        throw bad('HELLO certificates: not a thumbprint');
-      return [appId(app), thumbprint];
-    }),
-  );
+  return Object.fromEntries(entries.map(([app, value]) => [appId(app), thumbprint(value)]));
+}
+
+function thumbprint(value: unknown): string {
+  if (typeof value !== 'string' || !THUMBPRINT.test(value)) throw bad('HELLO certificates: not a thumbprint');
+  return value;
 }
 
 function appId(value: unknown): string {
   if (typeof value !== 'string' || !APP_ID.test(value)) throw bad('HELLO apps: not an app id');
   return value;
+}
+
+function way(value: unknown): Way {
+  if (typeof value !== 'object' || value === null) throw bad('HELLO ways: not an object');
+  const { app, connector, instance, certificate } = value as Record<string, unknown>;
+  return {
+    app: appId(app),
+    connector: text(connector, 'HELLO ways: connector'),
+    instance: text(instance, 'HELLO ways: instance'),
+    ...(certificate === undefined ? {} : { certificate: thumbprint(certificate) }),
+  };
 }
 
 /** Bounds of what a peer may claim: enough for one frame, and no more than 64 MiB. */
@@ -115,6 +141,7 @@ export function decodeHello(payload: Buffer): Hello {
     instance: text(hello['instance'], 'HELLO instance'),
     software: text(hello['software'], 'HELLO software'),
     ...(hello['certificates'] === undefined ? {} : { certificates: thumbprints(hello['certificates']) }),
+    ...(hello['ways'] === undefined ? {} : { ways: list(hello['ways'], MAX_WAYS, 'HELLO ways', way) }),
   };
 }
 

@@ -21,6 +21,9 @@ export const MAX_DETAIL = 200;
 export const MAX_APP_ID = 64;
 /** Apps a connector may offer in one hello. */
 export const MAX_APPS = 512;
+/** Ways that one gateway may name to another, and the bytes they may take of a hello: with more it names apps alone. */
+export const MAX_WAYS = 512;
+export const MAX_WAYS_BYTES: number = 32 * KiB;
 /** Odd streams are the gateway's, even ones the connector's. Well before the last one the connector replaces the tunnel. */
 export const LAST_STREAM = 0x7fff_ffff;
 /** Body bytes of each direction of a stream that may pass waiting bulk data. */

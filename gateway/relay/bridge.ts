@@ -73,8 +73,14 @@ class Passage implements StreamHandler {
   }
 }
 
-/** Carries the stream `inbound` of another gateway on `tunnel`. */
-export function bridge(inbound: Stream, request: OpenRequest, fin: boolean, tunnel: Tunnel): StreamHandler {
+/** Carries the stream `inbound` of another gateway, which is for `app`, on `tunnel`. */
+export function bridge(
+  inbound: Stream,
+  app: string,
+  request: OpenRequest,
+  fin: boolean,
+  tunnel: Tunnel,
+): StreamHandler {
   const there = new Passage(request.kind);
   const back = new Passage(request.kind);
   there.opposite = back;
@@ -83,7 +89,7 @@ export function bridge(inbound: Stream, request: OpenRequest, fin: boolean, tunn
     request.kind === 'tcp'
       ? ''
       : encodeRequest(request.request.method, request.request.path, request.request.headers);
-  const outbound = tunnel.open(request.kind, request.app, head, fin, back);
+  const outbound = tunnel.open(request.kind, app, head, fin, back);
   // The gateway that decided watches the time.
   outbound.idleLimit = 0;
   there.from = inbound;

@@ -4,15 +4,12 @@
 import { DialError, dial } from '#connectors/link/dial';
 import { renewalTime } from '#connectors/link/enrol';
 import type { Identity } from '#connectors/link/identity';
-import type { Hello } from '#connectors/wire/hello';
-import { DEFAULT_LIMITS, TICK_MS, VERSIONS } from '#connectors/wire/limits';
-import type { OpenRequest } from '#connectors/wire/open';
+import { DEFAULT_LIMITS, TICK_MS } from '#connectors/wire/limits';
 import { Session } from '#connectors/wire/session';
-import { IGNORE, type Stream, type StreamHandler } from '#connectors/wire/stream';
 import { overWebSocket } from '#connectors/wire/transport';
 import type { Offer } from '#gateway/tunnel/relay';
 import type { Tunnel } from '#gateway/tunnel/tunnel';
-import { bridge } from './bridge.ts';
+import { helloOf, opener } from './offered.ts';
 
 export const RELAY_PATH = '/v1/relay';
 
@@ -52,24 +49,17 @@ export class RelayLink {
     this.offers = options.offers;
     this.renewAt = renewalTime(options.identity);
     let welcome = false;
-    const { window, streams } = DEFAULT_LIMITS;
-    const { offers, instance } = options;
-    const shown = offers.flatMap(({ app, certificate }) => (certificate ? [[app, certificate]] : []));
-    const hello: Hello = {
-      ...{ versions: VERSIONS, window, streams, instance, software: 'sallyport' },
-      apps: offers.map(({ app }) => app),
-      certificates: Object.fromEntries(shown),
-    };
+    const { offers, instance, choose } = options;
     this.#session = new Session({
       ...{ transport: overWebSocket(ws), limits: DEFAULT_LIMITS, budget: { held: 0 } },
       clock: () => performance.now(),
-      greeting: { hello },
+      greeting: { hello: helloOf(offers, instance) },
       onReady: () => {
         welcome = true;
         options.onReady(this);
         resolve();
       },
-      onOpen: (stream, request, fin) => open(options, stream, request, fin),
+      onOpen: opener(offers, choose),
       onGoaway: () => undefined,
       onClose: (_code, why) => {
         clearInterval(this.#ticker);
@@ -96,13 +86,4 @@ export class RelayLink {
   end(): void {
     this.#session.end('going-away', 'the gateway stops');
   }
-}
-
-function open(options: RelayLinkOptions, stream: Stream, request: OpenRequest, fin: boolean): StreamHandler {
-  const offer = options.offers.find(({ app }) => app === request.app);
-  // The other gateway bound its assertion to what was offered: another connector's certificate would not fit.
-  const tunnel = offer === undefined ? undefined : options.choose(offer);
-  if (tunnel !== undefined) return bridge(stream, request, fin, tunnel);
-  queueMicrotask(() => stream.reset('refused', 'there is no tunnel for this app here any more'));
-  return IGNORE;
 }

@@ -63,7 +63,7 @@ export class Peers {
       const others = listed.filter((one) => this.#believed(one));
       const there = new Set(others.map(([instance]) => instance));
       for (const [instance, link] of this.#links) if (!there.has(instance)) link.goAway();
-      const offers = this.#options.offers().toSorted((a, b) => (a.app < b.app ? -1 : 1));
+      const offers = this.#options.offers().toSorted((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1));
       await Promise.all(others.map(([instance, presence]) => this.#keep(instance, presence, offers)));
     } catch (error) {
       log.warn({ err: error }, 'other gateways cannot be looked for at this moment');
@@ -134,6 +134,10 @@ export class Peers {
     const { certificate, key, notAfter } = issued;
     return { certificate, key, ca: authority.bundle, notBefore: now(), notAfter };
   }
+}
+
+function nameOf({ app, by }: Offer): string {
+  return by === undefined ? app : `${app} ${by.connector} ${by.instance}`;
 }
 
 function gatewayUri(trustDomain: string, name: string): string {

@@ -99,6 +99,8 @@ export interface TunnelPeer {
 export interface Offer {
   readonly app: string;
   readonly certificate: string | undefined;
+  /** That connector and its run, where others are to choose among several; any that serves the app if absent. */
+  readonly by?: { readonly connector: string; readonly instance: string };
 }
 
 /** A connector by its certificate. */

@@ -38,9 +38,9 @@ export class Route {
     return this.#tunnels;
   }
 
-  /** It leads through another gateway. */
-  get relay(): boolean {
-    return this.#tunnels[0]?.peer.relay === true;
+  /** It is known which connector this is. */
+  get named(): boolean {
+    return this.#tunnels[0]?.named === true;
   }
 
   add(tunnel: Tunnel): void {
@@ -54,7 +54,7 @@ export class Route {
   /** Streams under way on all its tunnels, whatever app they are for. */
   get streams(): number {
     let streams = 0;
-    for (const tunnel of this.#tunnels) streams += tunnel.session.streams;
+    for (const tunnel of this.#tunnels) streams += tunnel.streams;
     return streams;
   }
 
@@ -75,7 +75,8 @@ export class Route {
   }
 
   /**
-   * The best of its tunnels that takes streams and is not among `tried`; one that fell silent only if there is no other.
+   * The best of its tunnels that takes streams and is not among `tried`; one that fell silent only if there is no other,
+   * and of the others one through another gateway only if there is none from here.
    * `only`: keys of the certificates that are good for it, where not all are.
    */
   tunnel(tried: readonly Tunnel[], only?: ReadonlySet<string>): Tunnel | undefined {
@@ -118,8 +119,9 @@ export class Route {
 const ALONG = 16;
 
 /** Requests of one turn leave together: spread over all tunnels, each would cost a write of its own at both ends. */
-function beats({ session }: Tunnel, { session: best }: Tunnel): boolean {
+function beats({ session, relay }: Tunnel, { session: best, relay: round }: Tunnel): boolean {
   if (session.silent !== best.silent) return best.silent;
+  if (relay !== round) return round;
   const ahead = session.batch.pending === best.batch.pending ? 0 : session.batch.pending ? ALONG : -ALONG;
   return session.streams < best.streams + ahead;
 }

@@ -40,9 +40,8 @@ export class Serving {
   /** Connectors' tunnels that take a request now, without another gateway in between; the idlest first. */
   get own(): readonly Tunnel[] {
     return this.#routes
-      .filter((route) => !route.relay)
       .toSorted((a, b) => a.streams - b.streams)
-      .flatMap((route) => route.tunnels.filter(({ session }) => session.ready))
+      .flatMap((route) => route.tunnels.filter(({ session, relay }) => session.ready && !relay))
       .toSorted((a, b) => Number(a.session.silent) - Number(b.session.silent));
   }
 
@@ -58,10 +57,10 @@ export class Serving {
 
   /** Adds a tunnel to its connector's route, which is returned. */
   add(tunnel: Tunnel): Route {
-    const { instance, peer } = tunnel;
-    let route = this.#find(peer.connector, instance);
+    const { connector, instance } = tunnel;
+    let route = this.#find(connector, instance);
     if (route === undefined) {
-      route = new Route(peer.connector, instance, this.#clock);
+      route = new Route(connector, instance, this.#clock);
       this.#routes = [...this.#routes, route];
     }
     route.add(tunnel);
@@ -136,13 +135,18 @@ export class Serving {
 const TRIAL = 0;
 
 /** Lower is better. */
-function rankOf(route: Route, { session }: Tunnel, tried: readonly Tunnel[], replayable: boolean): number {
-  // A way round through another gateway: only when there is none from here.
-  if (route.relay) return 4;
-  if (tried.length > 0 && tried.some((tunnel) => route.tunnels.includes(tunnel))) return 3;
+function rankOf(
+  route: Route,
+  { session, relay }: Tunnel,
+  tried: readonly Tunnel[],
+  replayable: boolean,
+): number {
+  if (tried.length > 0 && tried.some((tunnel) => route.tunnels.includes(tunnel))) return 5;
   const { standing } = route;
   if (standing === 'trial' && replayable) return TRIAL;
-  return standing === 'good' && !session.silent ? 1 : 2;
+  // A way round through another gateway: only when there is none from here that is healthy.
+  const round = relay ? 1 : 0;
+  return (standing === 'good' && !session.silent ? 1 : 3) + round;
 }
 
 function better(route: Route, best: Route): boolean {
@@ -152,7 +156,7 @@ function better(route: Route, best: Route): boolean {
 
 /** One that is on trial counts for what can be sent again: otherwise it would never be found out that it is back. */
 function healthy(route: Route, { tried, replayable, only }: Wish): Tunnel | undefined {
-  if (route.relay || tried.some((tunnel) => route.tunnels.includes(tunnel))) return undefined;
+  if (!route.named || tried.some((tunnel) => route.tunnels.includes(tunnel))) return undefined;
   const { standing } = route;
   if (standing !== 'good' && !(standing === 'trial' && replayable)) return undefined;
   const tunnel = route.tunnel(tried, only);

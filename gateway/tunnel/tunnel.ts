@@ -27,7 +27,13 @@ export class Tunnel {
   readonly link: string = randomUUID().slice(0, 8);
   /** By app, while it takes new requests. */
   readonly routes: Map<string, Health> = new Map();
+  /** Whom it leads to, as far as that is known: `peer.connector`, or a connector behind that gateway. */
+  readonly connector: string;
   readonly #software: string;
+  /** What OPEN names, where that is not the app's own id. */
+  readonly #ids: ReadonlyMap<string, string> | undefined;
+  /** Of another gateway's link, which is shared by all that is behind it. */
+  readonly #open = new Set<Stream>();
   readonly #certificates: ReadonlyMap<string, string>;
   readonly #connectedAt: number;
   readonly #prefixes = new Map<string, Buffer>();
@@ -38,8 +44,11 @@ export class Tunnel {
     apps: readonly string[],
     { instance, software, certificates = {} }: Pick<Hello, 'instance' | 'software' | 'certificates'>,
     connectedAt: number,
+    behind?: { readonly connector: string; readonly ids: ReadonlyMap<string, string> },
   ) {
     this.peer = peer;
+    this.connector = behind?.connector ?? peer.connector;
+    this.#ids = behind?.ids;
     this.session = session;
     this.apps = apps;
     this.instance = instance;
@@ -48,15 +57,34 @@ export class Tunnel {
     this.#connectedAt = connectedAt;
   }
 
+  /** It leads through another gateway. */
+  get relay(): boolean {
+    return this.peer.relay === true;
+  }
+
+  /** It is known which connector answers. */
+  get named(): boolean {
+    return !this.relay || this.#ids !== undefined;
+  }
+
+  /** Streams under way to whom it leads to. */
+  get streams(): number {
+    if (!this.relay) return this.session.streams;
+    for (const stream of this.#open) if (stream.closed) this.#open.delete(stream);
+    return this.#open.size;
+  }
+
   /** Opens a stream; only while `session.ready`. */
   open(kind: Kind, app: string, head: string, fin: boolean, handler: StreamHandler): Stream {
     const key = `${kind} ${app}`;
     let prefix = this.#prefixes.get(key);
     if (prefix === undefined) {
-      prefix = openPrefix(kind, app);
+      prefix = openPrefix(kind, this.#ids?.get(app) ?? app);
       this.#prefixes.set(key, prefix);
     }
-    return this.session.open(prefix, head, fin, handler, this.session.limits.idleSeconds);
+    const stream = this.session.open(prefix, head, fin, handler, this.session.limits.idleSeconds);
+    if (this.relay) this.#open.add(stream);
+    return stream;
   }
 
   /**
@@ -83,9 +111,13 @@ export class Tunnel {
     this.routes.get(app)?.answered(ms);
   }
 
-  /** A stream for the app ended before its head. What is the tunnel's own fault says nothing about the app. */
+  /**
+   * A stream for the app ended before its head. What is the tunnel's own fault says nothing about the app; a gateway that
+   * refuses has lost the connector, and will say so by another link.
+   */
   failed(app: string, code: ResetCode | 'lost'): void {
-    if (code === 'app-unreachable' || code === 'unknown-app') this.routes.get(app)?.failed();
+    const gone = code === 'refused' && this.relay;
+    if (gone || code === 'app-unreachable' || code === 'unknown-app') this.routes.get(app)?.failed();
   }
 
   status(): ConnectorStatus {

@@ -27,9 +27,10 @@ import type {
   TunnelRelays,
 } from './relay.ts';
 import { Serving } from './serving.ts';
-import { Tunnel } from './tunnel.ts';
+import type { Tunnel } from './tunnel.ts';
 import { Turn } from './turn.ts';
 import { Upgrade } from './upgrade.ts';
+import { offersOf, tunnelsOf } from './ways.ts';
 
 export interface TunnelsOptions {
   /** Epoch milliseconds, for what is shown. */
@@ -103,7 +104,7 @@ export class Tunnels implements TunnelRelays {
 
   /** `accept` for any transport. */
   carry(transport: Transport, peer: TunnelPeer): void {
-    let tunnel: Tunnel | undefined;
+    let tunnels: readonly Tunnel[] | undefined;
     const { window, streams } = this.#limits;
     const software = this.#options.software ?? 'sallyport';
     const session: Session = new Session({
@@ -111,19 +112,20 @@ export class Tunnels implements TunnelRelays {
       endOfTurn: this.#turn.send,
       greeting: { welcome: { window, streams, instance: this.#instance, software } },
       onReady: (greeting) => {
-        if ('hello' in greeting) tunnel = this.#admit(session, peer, greeting.hello);
+        if ('hello' in greeting) tunnels = this.#admit(session, peer, greeting.hello);
       },
       onGoaway: () => {
-        if (tunnel !== undefined) this.#withdraw(tunnel);
+        for (const tunnel of tunnels ?? []) this.#withdraw(tunnel);
       },
       onClose: (code, why, lost) => {
         this.#sessions.delete(session);
-        if (tunnel === undefined) {
+        if (tunnels === undefined) {
           this.#options.log?.warn(
             { connector: peer.connector, code, why },
             'a tunnel ended before its hello',
           );
-        } else {
+        }
+        for (const tunnel of tunnels ?? []) {
           this.#withdraw(tunnel);
           this.#tunnels.delete(tunnel);
           if (peer.relay !== true) this.#options.onDisconnect(tunnel.status(), why, code, lost);
@@ -137,11 +139,16 @@ export class Tunnels implements TunnelRelays {
     if (count > TUNNELS_PER_CONNECTOR) session.end('limits', `more than ${TUNNELS_PER_CONNECTOR} tunnels`);
   }
 
-  #admit(session: Session, peer: TunnelPeer, hello: Hello): Tunnel {
-    const apps = [...new Set(hello.apps)].filter((app) => peer.apps.has(app));
-    const tunnel = new Tunnel(peer, session, apps, hello, this.#options.now());
+  #admit(session: Session, peer: TunnelPeer, hello: Hello): readonly Tunnel[] {
+    const tunnels = tunnelsOf(session, peer, hello, this.#options.now());
+    for (const tunnel of tunnels) this.#enter(tunnel);
+    if (this.#draining) session.goAway();
+    return tunnels;
+  }
+
+  #enter(tunnel: Tunnel): void {
     this.#tunnels.add(tunnel);
-    for (const app of apps) {
+    for (const app of tunnel.apps) {
       let serving = this.#byApp.get(app);
       if (serving === undefined) {
         serving = new Serving(this.#clock, this.#options.random);
@@ -149,10 +156,8 @@ export class Tunnels implements TunnelRelays {
       }
       tunnel.routes.set(app, serving.add(tunnel));
     }
-    this.#arrivals?.here(apps);
-    if (peer.relay !== true) this.#options.onConnect(tunnel.status());
-    if (this.#draining) session.goAway();
-    return tunnel;
+    this.#arrivals?.here(tunnel.apps);
+    if (!tunnel.relay) this.#options.onConnect(tunnel.status());
   }
 
   /** No new requests for this tunnel. */
@@ -189,19 +194,20 @@ export class Tunnels implements TunnelRelays {
     return [...this.#tunnels].filter(({ peer }) => peer.relay !== true);
   }
 
-  /** Apps that connectors serve here, each with the certificate its connector shows it; never another gateway's link. */
+  /** Apps that connectors serve here, and each of these connectors; never another gateway's link. */
   get offers(): readonly Offer[] {
-    return [...this.#byApp].flatMap(([app, serving]) => {
-      const { own } = serving;
-      // The same one each time it is asked, however busy which connector is.
-      const [certificate] = own.map((tunnel) => tunnel.certificate(app)).toSorted();
-      return own.length === 0 ? [] : [{ app, certificate }];
-    });
+    return [...this.#byApp].flatMap(([app, { own }]) => offersOf(app, own));
   }
 
   /** A connector's tunnel for what was offered. */
-  own({ app, certificate }: Offer): Tunnel | undefined {
-    return this.#byApp.get(app)?.own.find((tunnel) => tunnel.certificate(app) === certificate);
+  own({ app, certificate, by }: Offer): Tunnel | undefined {
+    return this.#byApp
+      .get(app)
+      ?.own.find(
+        (tunnel) =>
+          tunnel.certificate(app) === certificate &&
+          (by === undefined || (tunnel.connector === by.connector && tunnel.instance === by.instance)),
+      );
   }
 
   serving(app: string): readonly CarryingConnector[] {

@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { request } from 'undici';
 import WebSocket from 'ws';
@@ -56,6 +58,37 @@ test('a request that arrives at a gateway without a tunnel is relayed to one tha
   await one.start();
   await until('it is linked again', async () => (await other.app(ben.cookie)).status === 200);
   assert.equal((await one.app(ben.cookie)).status, 200);
+});
+
+test('an app that one connector does not reach is served by that of another gateway', {
+  skip: requires(...REDIS_NEEDS),
+  timeout: 120_000,
+}, async (t) => {
+  const { port } = await redisServer(t);
+  const fleet = await Fleet.start(t, {
+    ...{ gateways: 2, state: () => onServer(port) },
+    // Nothing listens beside the first one's connector.
+    prepare: (directory, index) => {
+      const file = join(directory, 'connector.yaml');
+      const text = readFileSync(file, 'utf8');
+      if (index === 0) writeFileSync(file, text.replace(/(wiki: .*127\.0\.0\.1):\d+/, '$1:9'));
+    },
+  });
+  const [one] = fleet.gateways;
+  assert.ok(one !== undefined);
+  const ada = await fleet.signIn('ada');
+  const { dispatcher } = one;
+  const post = async (): Promise<number> => {
+    const origin = `https://wiki.localhost:${fleet.people}`;
+    const headers = { cookie: ada.cookie };
+    const reply = await request(`${origin}/mirror`, { dispatcher, method: 'POST', headers, body: 'x' });
+    await reply.body.dump();
+    return reply.statusCode;
+  };
+  await until('it is linked', async () => (await post()) === 200);
+  const statuses = [];
+  for (let i = 0; i < 10; i += 1) statuses.push(await post(), (await one.app(ada.cookie)).status);
+  assert.deepEqual([...new Set(statuses)], [200]);
 });
 
 test('nobody but a gateway of the installation can be a link', {

@@ -91,7 +91,10 @@ test('choice: streams count for a connector, however many tunnels they are on', 
 
 test('choice: of one connector the tunnel that sends in this turn anyway takes more along, up to a measure', () => {
   const tunnel = (streams: number, pending: boolean): Tunnel =>
-    ({ session: { ready: true, silent: false, streams, batch: { pending } } }) as unknown as Tunnel;
+    ({
+      relay: false,
+      session: { ready: true, silent: false, streams, batch: { pending } },
+    }) as unknown as Tunnel;
   const chosen = (...tunnels: Tunnel[]): number => {
     const route = new Route('one', 'run', Date.now);
     for (const one of tunnels) route.add(one);

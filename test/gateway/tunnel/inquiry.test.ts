@@ -56,7 +56,7 @@ test('through another gateway, where only that one has a connector', async (t) =
   const here = await bed(t, nobody, { connectors: 0 });
   await here.connect('gateway', (stream, request, fin) => {
     const tunnel = there.tunnels.own({ app: 'app', certificate: undefined });
-    return bridge(stream, request, fin, tunnel as Tunnel);
+    return bridge(stream, 'app', request, fin, tunnel as Tunnel);
   });
   const answered = await here.tunnels.ask(question({ body: Buffer.from('{"a":1}') }));
   assert.deepEqual(answered, { ok: true, status: 200, body: Buffer.from('POST /q {"a":1}') });

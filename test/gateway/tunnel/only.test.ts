@@ -38,12 +38,12 @@ test('another gateway is no way for a request that only some connectors may carr
   const session = { ready: true, silent: false, streams: 0, batch: { pending: false } };
   const link = {
     peer: { connector: 'gateway/gw2', relay: true },
-    instance: 'run',
+    ...{ connector: 'gateway/gw2', instance: 'run', relay: true, streams: 0 },
     session,
   } as unknown as Tunnel;
   const own = {
     peer: { connector: 'rack', key: 'k', address: '192.0.2.7' },
-    instance: 'run',
+    ...{ connector: 'rack', instance: 'run', relay: false, streams: 0 },
     session,
   } as unknown as Tunnel;
   const serving = new Serving(
