@@ -46,7 +46,7 @@ export async function run(argv: readonly string[]): Promise<number> {
       return connectTo(app, credentials, agent, device);
     };
     const onRefused = (error: Error): void => void explainRefusal('connect', error);
-    const { address, server } = await forward({ ...listen, connect, onRefused });
+    const { address, close } = await forward({ ...listen, connect, onRefused });
     const stopped = new Promise<void>((resolve) => {
       for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
     });
@@ -56,7 +56,7 @@ export async function run(argv: readonly string[]): Promise<number> {
       parsed.values.json ? `${JSON.stringify(at)}\n` : `${app} is at ${host}:${at.port}. Ctrl-C ends it.\n`,
     );
     await stopped;
-    server.close();
+    close();
     return EXIT.ok;
   } catch (error) {
     process.stderr.write(`sallyport connect: ${describeError(error)}\n`);
