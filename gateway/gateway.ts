@@ -284,15 +284,15 @@ async function wire(given: GatewayConfig, around: Surroundings, undo: (() => unk
     close: async (reason, grace) => {
       connectors.close();
       await peers?.stop();
-      const both = services === undefined ? [people] : [people, services];
-      const said = both.map(({ farewell }) => farewell.say(grace, () => open.sockets));
+      const farewells = (services === undefined ? [people] : [people, services]).map((one) => one.farewell);
+      const said = farewells.map((one) => one.say(grace, () => open.sockets));
       const left = Math.min(...(await Promise.all(said)));
-      await tunnels.drain(seat === undefined ? left : await seat.allAnswered(left), () => open.endAll());
+      const cut = (ms: number) => Promise.all(farewells.map((one) => one.gone(ms))).then(() => open.endAll());
+      await tunnels.drain((await seat?.allAnswered(left)) ?? left, cut);
       people.server.closeAllConnections();
       await strangers.tell();
-      const uptimeMs = now() - startedAt;
       await recorder
-        .record({ kind: 'gateway-stopped', reason, uptimeMs }, { durable: true })
+        .record({ kind: 'gateway-stopped', reason, uptimeMs: now() - startedAt }, { durable: true })
         .catch(() => undefined);
       for (const step of undo.reverse()) await step();
     },

@@ -8,6 +8,7 @@ import { owed } from './owed.ts';
 
 /** Milliseconds between two looks at what is still there. */
 const LOOK = 50;
+const NOBODY: ReadonlySet<unknown> = new Set();
 
 export class Farewell {
   readonly #server: Server;
@@ -44,10 +45,19 @@ export class Farewell {
     // Right after the event loop has taken what stood in the kernel's queue: closing resets whatever is left there.
     await nextTurn();
     server.close();
+    return this.#wait(graceMs, carried);
+  }
+
+  /** After `say`: waits for those who were carried, too. What came for them may still be on its way out. */
+  async gone(graceMs: number): Promise<void> {
+    await this.#wait(graceMs, () => NOBODY);
+  }
+
+  async #wait(graceMs: number, besides: () => ReadonlySet<unknown>): Promise<number> {
     const until = performance.now() + graceMs;
     while (performance.now() < until) {
-      server.closeIdleConnections();
-      if ((await connections(server)) <= this.#among(carried())) break;
+      this.#server.closeIdleConnections();
+      if ((await connections(this.#server)) <= this.#among(besides())) break;
       await sleep(LOOK);
     }
     return Math.max(0, until - performance.now());

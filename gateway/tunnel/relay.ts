@@ -188,6 +188,9 @@ export interface TunnelRelays {
   connect(app: string, join: () => Promise<Duplex>, options?: Pick<RelayOptions, 'stick' | 'only'>): Relay;
   /** Asks a connector itself. Never rejects. */
   ask(question: Question): Promise<Answered>;
-  /** Sends the connectors elsewhere, waits for open exchanges up to the grace (milliseconds), calls `cut`, then cuts. */
-  drain(graceMs: number, cut?: () => void): Promise<void>;
+  /**
+   * Sends the connectors elsewhere and waits for what is open in their tunnels, up to the grace. Then calls `cut` with what
+   * is left of it, and cuts. In milliseconds.
+   */
+  drain(graceMs: number, cut?: (leftMs: number) => unknown): Promise<void>;
 }

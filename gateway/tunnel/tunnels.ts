@@ -278,8 +278,9 @@ export class Tunnels implements TunnelRelays {
     return new Inquiry(question, this.#chooser(question.app, {})).answer;
   }
 
-  async drain(graceMs: number, cut: () => void = () => undefined): Promise<void> {
+  async drain(graceMs: number, cut: (leftMs: number) => unknown = () => undefined): Promise<void> {
     this.#draining = true;
+    const until = this.#clock() + graceMs;
     for (const session of [...this.#sessions.keys()]) session.goAway();
     if (this.#sessions.size > 0) {
       const { promise, resolve } = Promise.withResolvers<void>();
@@ -288,7 +289,7 @@ export class Tunnels implements TunnelRelays {
       await promise;
       clearTimeout(grace);
     }
-    cut();
+    await cut(Math.max(0, until - this.#clock()));
     for (const session of [...this.#sessions.keys()]) session.end('going-away', 'the gateway stops');
     // Whoever waited for what that cut is told in this turn: what is recorded of it comes before our own end.
     await new Promise(setImmediate);

@@ -7,10 +7,14 @@ import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, connect, createServer, type Server } from 'node:net';
 import { userInfo } from 'node:os';
 import { after, before, describe, test } from 'node:test';
+import { connectTo } from '#connectors/device/connect';
+import { credentialsFile, readCredentials } from '#connectors/device/credentials';
+import { portalAgent } from '#connectors/device/transport';
 import { requires } from '#test/requires';
 import { type Outcome, ROOT, StoryInstallation } from '../installation.ts';
 import { Part, until } from '../part.ts';
 import { freePorts } from '../ports.ts';
+import type { Recorded } from '../record.ts';
 import { Person } from './person.ts';
 import { newKey, startSshd } from './sshd.ts';
 
@@ -21,11 +25,20 @@ describe('a terminal', { skip }, () => {
   let installation: StoryInstallation;
   let echo: Server;
   let burst: Server;
+  let brief: Server;
   const speech = randomBytes(4 * 1024 * 1024);
   let ada: Person;
   let ben: Person;
 
   before(async () => {
+    // Says more than is ever on its way to a person, and less than fits on the way to them.
+    brief = createServer({ allowHalfOpen: true }, (socket) => {
+      socket.on('error', () => undefined).resume();
+      socket.end(speech.subarray(0, 900 * 1024));
+    });
+    brief.listen(0, '127.0.0.1');
+    await once(brief, 'listening');
+    const briefPort = (brief.address() as AddressInfo).port;
     // Sends back what it got, and ends only when the other end has: half-close must be carried.
     echo = createServer({ allowHalfOpen: true }, (socket) => {
       socket.on('error', () => undefined);
@@ -48,20 +61,20 @@ describe('a terminal', { skip }, () => {
     installation = await StoryInstallation.start(
       { after: (step) => undo.push(step) },
       {
-        further: ['echo', 'burst', 'shell.prod', 'closed', 'secret'].map(app).join(''),
+        further: ['echo', 'burst', 'brief', 'shell.prod', 'closed', 'secret'].map(app).join(''),
         prepare: (directory) => {
           const edit = (name: string, change: (text: string) => string): void =>
             writeFileSync(`${directory}/${name}`, change(readFileSync(`${directory}/${name}`, 'utf8')));
           edit(
             'connector.yaml',
             (text) =>
-              `${text}  echo: { url: "tcp://127.0.0.1:${echoPort}" }\n  burst: { url: "tcp://127.0.0.1:${burstPort}" }\n  shell.prod: { url: "tcp://127.0.0.1:${sshPort}" }\n  closed: { url: "tcp://127.0.0.1:${closedPort}" }\n`,
+              `${text}  echo: { url: "tcp://127.0.0.1:${echoPort}" }\n  burst: { url: "tcp://127.0.0.1:${burstPort}" }\n  brief: { url: "tcp://127.0.0.1:${briefPort}" }\n  shell.prod: { url: "tcp://127.0.0.1:${sshPort}" }\n  closed: { url: "tcp://127.0.0.1:${closedPort}" }\n`,
           );
           edit('policy.yaml', (text) =>
             text
-              .replace('mirror, spare]', 'mirror, spare, echo, burst, shell.prod, closed, secret]')
+              .replace('mirror, spare]', 'mirror, spare, echo, burst, brief, shell.prod, closed, secret]')
               .concat(
-                '  - { id: engineers-tcp, allow: [echo, burst, shell.prod, closed], who: engineering }\n',
+                '  - { id: engineers-tcp, allow: [echo, burst, brief, shell.prod, closed], who: engineering }\n',
               )
               .concat('  - { id: finance-secret, allow: secret, who: finance }\n'),
           );
@@ -82,6 +95,7 @@ describe('a terminal', { skip }, () => {
     for (const step of undo.reverse()) await step();
     echo?.close();
     burst?.close();
+    brief?.close();
   });
 
   /** A local port of a person's that leads to an app. */
@@ -197,6 +211,24 @@ describe('a terminal', { skip }, () => {
         .events()
         .some((event) => event.event.action === 'stream-closed' && event.sallyport?.app?.id === 'echo'),
     );
+  });
+
+  test('gets all of what an app has said also while the gateway stops', async () => {
+    const credentials = readCredentials(credentialsFile({ XDG_CONFIG_HOME: ada.home }), Date.now());
+    const pipe = await connectTo('brief', credentials, portalAgent(credentials.ca));
+    pipe.end();
+    const { gateway } = installation;
+    gateway.signal('SIGTERM');
+    const seen = (action: string): readonly Recorded[] =>
+      installation.events().filter(({ event }) => event.action === action);
+    // By now the gateway has it all, and nobody is behind its tunnels any more.
+    await until('the tunnels have ended', () => seen('connector-disconnected')[0]);
+    assert.equal(hash(Buffer.concat(await pipe.toArray())), hash(speech.subarray(0, 900 * 1024)));
+    assert.equal((await gateway.ended).code, 0);
+    const last = seen('stream-closed').at(-1);
+    assert.deepEqual([last?.sallyport?.app?.id, last?.event.code], ['brief', 'completed']);
+    await installation.startGateway();
+    await installation.connected();
   });
 
   /** ssh or scp as a person would run them, by the lines that ssh-config prints. */
