@@ -8,6 +8,8 @@ export type Target =
 
 /** RFC 3986 pchar and "/", without "%": those are looked at one by one. */
 const PATH_CHARACTERS = /^[A-Za-z0-9\-._~!$&'()*+,;=:@/%]*$/;
+/** Browsers send these as they are (WHATWG URL 1.3); RFC 3986 has them encoded, and so are they decided on and forwarded. */
+const LEFT_RAW = /[[\]|]/g;
 /** Queries in the wild carry more than RFC 3986 lets them; visible ASCII without "#" is unambiguous. */
 const QUERY_CHARACTERS = /^[\x21\x22\x24-\x7e]*$/;
 const UNRESERVED = /[A-Za-z0-9\-._~]/;
@@ -27,7 +29,8 @@ export function canonicalTarget(target: string, authority: string): Target {
   }
   if (rest.includes('#')) return refuse('path-fragment');
   const mark = rest.indexOf('?');
-  const path = mark === -1 ? rest : rest.slice(0, mark);
+  const sent = mark === -1 ? rest : rest.slice(0, mark);
+  const path = sent.replace(LEFT_RAW, (character) => encodeURIComponent(character));
   const query = mark === -1 ? '' : rest.slice(mark);
   if (path.includes('\\')) return refuse('path-backslash');
   if (!PATH_CHARACTERS.test(path)) return refuse('path-character');

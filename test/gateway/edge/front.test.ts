@@ -57,6 +57,7 @@ describe('a request with one reading passes in canonical form', () => {
     ['letters of Latin-1', get('/%fcber/%f8'), '/%FCber/%F8'],
     ['À and à of UTF-8', get('/%c3%80%c3%a0%e0%a4%85%f0%9f%98%80'), '/%C3%80%C3%A0%E0%A4%85%F0%9F%98%80'],
     ['a literal percent sign', get('/100%25'), '/100%25'],
+    ['what browsers leave as it is in a path', get('/[id]/a|b'), '/%5Bid%5D/a%7Cb'],
     ['every pchar', get("/-._~!$&'()*+,;=:@"), "/-._~!$&'()*+,;=:@"],
     ['dots that are no dot segment', get('/.hidden/..x/x../...'), '/.hidden/..x/x../...'],
     ['absolute form for this very host', get('https://wiki.example.com/a?b'), '/a', '?b'],
