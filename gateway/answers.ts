@@ -26,6 +26,8 @@ const NOT_UNDERSTOOD =
 /** For refusals of requests that are plain enough. */
 const PLAIN: Partial<Record<Refusal, string>> = {
   'host-not-served': 'There is no app at this address. Check how it is written, or choose one of your apps.',
+  destination:
+    'The Destination of a COPY or MOVE has to be an address of the same app, https or a path, in canonical form.',
   grpc: 'gRPC is not carried to HTTP apps. Make the service a tcp app and reach it with sallyport connect.',
 };
 

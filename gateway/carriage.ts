@@ -159,7 +159,9 @@ export class Carriage {
     const { subject, login, bond } = session;
     const { method, path, query } = clean;
     // `front` checked that the name in it is ours, and `sites` the port.
-    const url = `https://${(request.headers.host ?? '').toLowerCase()}${path}`;
+    const origin = `https://${(request.headers.host ?? '').toLowerCase()}`;
+    const url = origin + path;
+    const destination = clean.destination && origin + clean.destination.path + clean.destination.query;
     const context = {
       session: session.id,
       subject,
@@ -176,7 +178,7 @@ export class Carriage {
       acting,
       request: { method, url, decision: id, trace: trace.id },
     };
-    const from = { address: client.address, decisionId: id, traceparent: trace.parent };
+    const from = { address: client.address, decisionId: id, traceparent: trace.parent, destination };
     return {
       method,
       path: path + query,

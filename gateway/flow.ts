@@ -4,7 +4,7 @@ import type { IncomingMessage } from 'node:http';
 import { SSH_CERTIFICATE_PATH } from '#connectors/wire/terminal';
 import { accessRequest, type NetworkFacts } from '#gateway/context/facts';
 import { isNavigation } from '#gateway/edge/answer';
-import { type CleanRequest, inspect } from '#gateway/edge/front';
+import { type CleanRequest, inspect, placesOf } from '#gateway/edge/front';
 import type { Refusal } from '#gateway/edge/refusals';
 import { readCookie, SESSION_COOKIE } from '#gateway/identity/cookies';
 import { ProofError } from '#gateway/identity/dpop';
@@ -201,8 +201,8 @@ export class Flow {
   }
 
   /**
-   * Decides what was asked in a session, records it, and carries it if it is allowed. With a delegation the session is a
-   * service's, and the person in whose name it asks must be allowed it too.
+   * Decides what was asked in a session, records it, and carries it if it is allowed: at each place it is about. With a
+   * delegation the session is a service's, and the person in whose name it asks must be allowed it too.
    */
   async decide(
     exchange: Exchange,
@@ -215,16 +215,22 @@ export class Flow {
     const { request } = exchange;
     const { client, network } = connections.facts(request);
     const trace = carriage.traceOf(request, acting?.trace);
-    const asked = { request, app, clean, trace: trace.id, acting };
-    const own = await this.rule(asked, { session, network });
-    const last = own.allowed && acting ? await this.rule(asked, partyOf(acting)) : own;
-    if (!last.allowed) {
-      return answers.denied(exchange, clean, last.session, last.ruling, last.id, app, last.reasons);
+    const parties: Party[] = [{ session, network }];
+    if (acting !== undefined) parties.push({ session: acting.person, network: acting.network });
+    const ruled: Ruled[] = [];
+    for (const at of placesOf(clean)) {
+      for (const party of parties) {
+        const one = await this.rule({ request, app, clean: at, trace: trace.id, acting }, party);
+        ruled.push(one);
+        if (one.allowed) continue;
+        return answers.denied(exchange, clean, one.session, one.ruling, one.id, app, one.reasons);
+      }
     }
     exchange.admitted?.();
+    const last = ruled[parties.length - 1] as Ruled;
     const { session: bearer, input, ruling, id } = last;
-    const only = last === own ? own.only : common(own.only, last.only);
-    const also = last === own ? [] : [own];
+    const only = ruled.map((one) => one.only).reduce(common);
+    const also = ruled.filter((one) => one !== last);
     const allowed = { session: bearer, input, ruling, id, only, also, app, clean, trace, client, acting };
     return carriage.carry(exchange, allowed);
   }
@@ -277,10 +283,6 @@ export class Flow {
     const { strangers, connections } = this.#parts;
     return strangers.record(connections.refusal(request, refusal));
   }
-}
-
-function partyOf({ person, network }: Delegation): Party {
-  return { session: person, network };
 }
 
 /** The connectors that both rulings are about. */

@@ -14,6 +14,16 @@ function announcesTrailers({ headers }: RequestHead): boolean {
   return headers.some((field, i) => i % 2 === 0 && field.length === 7 && field.toLowerCase() === 'trailer');
 }
 
+/** An app that is spoken to without TLS believes only in destinations (RFC 4918 10.3) that say so, as mod_dav and nginx do. */
+function knownTo({ origin }: App, request: RequestHead): RequestHead {
+  if (origin.protocol !== 'http:' || (request.method !== 'COPY' && request.method !== 'MOVE')) return request;
+  const headers = request.headers.map((field, i) => {
+    const named = i % 2 === 1 && request.headers[i - 1]?.toLowerCase() === 'destination';
+    return named ? field.replace(/^https:/, 'http:') : field;
+  });
+  return { ...request, headers };
+}
+
 /** What one tunnel announces, and serves for as long as it lasts. */
 export interface Serving {
   readonly apps: readonly string[];
@@ -86,7 +96,7 @@ function serve(
     return IGNORE;
   }
   if (open.kind === 'tcp') return plainExchange(app, stream, fin);
-  const { request } = open;
+  const request = knownTo(app, open.request);
   if (request.method === 'CONNECT') {
     stream.reset('bad-head', 'CONNECT is not carried');
     return IGNORE;

@@ -12,6 +12,8 @@ export interface Provenance {
   readonly address: string;
   readonly decisionId: string;
   readonly traceparent: string;
+  /** Where the request leads to, as it was decided on. */
+  readonly destination?: string | undefined;
 }
 
 /** Headers to forward as a flat name, value, … list. `upgrade` keeps a WebSocket handshake whole. */
@@ -25,7 +27,8 @@ export function forwardHeaders(request: IncomingMessage, from: Provenance, upgra
     const name = raw[i] ?? '';
     const { folded, passes } = headerName(name);
     if (!passes || named.has(folded)) continue;
-    const value = folded === 'host' ? host : (raw[i + 1] ?? '');
+    const ours = folded === 'host' ? host : folded === 'destination' ? from.destination : undefined;
+    const value = ours ?? raw[i + 1] ?? '';
     if (folded === 'cookie') {
       const kept = withoutOwnCookies(value);
       if (kept !== '') headers.push(name, kept);

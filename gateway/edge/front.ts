@@ -15,6 +15,8 @@ export interface CleanRequest {
   /** The query with its question mark, or ''. */
   readonly query: string;
   readonly method: string;
+  /** Where a COPY or MOVE (RFC 4918) leads to on the same host, as canonical as the path. */
+  readonly destination?: Pick<CleanRequest, 'path' | 'query'>;
 }
 
 export type Inspected =
@@ -29,6 +31,9 @@ const HOST = /^([a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9
 const METHODS: ReadonlySet<string> = new Set(
   KNOWN.filter((method) => method !== 'CONNECT' && method !== 'TRACE'),
 );
+
+/** Methods that write to the address in `Destination`. */
+const LEADS_ON: ReadonlySet<string> = new Set(['COPY', 'MOVE']);
 
 /** Judges one parsed request. `serverName` is the SNI of its connection, false where there was none. */
 export function inspect(request: IncomingMessage, serverName: string | false): Inspected {
@@ -45,7 +50,20 @@ export function inspect(request: IncomingMessage, serverName: string | false): I
   if (serverName === false || serverName.toLowerCase() !== name) return refuse('host-sni-mismatch');
   const target = canonicalTarget(request.url ?? '', host[0]);
   if (!target.ok) return target;
-  return { ok: true, request: { host: name, path: target.path, query: target.query, method } };
+  const clean = { host: name, path: target.path, query: target.query, method };
+  const { destination } = request.headers;
+  if (destination === undefined || !LEADS_ON.has(method)) return { ok: true, request: clean };
+  const leads = canonicalTarget(String(destination), host[0]);
+  if (!leads.ok) return refuse('destination');
+  return {
+    ok: true,
+    request: { ...clean, destination: { path: leads.path, query: leads.query } },
+  };
+}
+
+/** A request at each place it is about: what is copied, and where to. */
+export function placesOf(clean: CleanRequest): readonly CleanRequest[] {
+  return clean.destination === undefined ? [clean] : [clean, { ...clean, ...clean.destination }];
 }
 
 function checkHeaders(raw: readonly string[]): Refusal | undefined {

@@ -10,6 +10,7 @@ const SINGLE: ReadonlySet<string> = new Set([
   'content-length',
   'content-type',
   'cookie',
+  'destination',
   'dpop',
   'expect',
   'host',

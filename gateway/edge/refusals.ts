@@ -25,6 +25,7 @@ export const REFUSALS = {
   'header-size': 431,
   framing: 400,
   expectation: 417,
+  destination: 400,
   grpc: 415,
   method: 405,
   upgrade: 400,

@@ -53,6 +53,7 @@ http {
     listen 127.0.0.1:${port};
     root ${directory}/html;
     location = /empty { return 204; }
+    location /shelf/ { dav_methods PUT COPY MOVE; create_full_put_path on; }
     location = /ready { access_log off; return 204; }
   }
 }

@@ -135,6 +135,12 @@ describe('a request with two readings is refused, each with its own code', () =>
     ['too long', get(`/${'a'.repeat(9000)}`), 'target-too-long'],
     ['underscore in a header name', get('/', 'X_Forwarded_User: root'), 'header-name'],
     ['two cookies', get('/', 'Cookie: a=1', 'Cookie: b=2'), 'header-duplicate'],
+    ['two destinations', get('/', 'Destination: /a', 'Destination: /b'), 'header-duplicate'],
+    [
+      'a destination at another host',
+      'COPY /a HTTP/1.1\r\nHost: wiki.example.com\r\nDestination: https://evil.example/a\r\n\r\n',
+      'destination',
+    ],
     ['two origins', get('/', 'Origin: https://a', 'Origin: https://b'), 'header-duplicate'],
     ['two authorizations', get('/', 'Authorization: a', 'authorization: b'), 'header-duplicate'],
     ['101 headers', get('/', ...Array.from({ length: 101 }, (_, i) => `X-${i}: y`)), 'header-count'],
