@@ -3,10 +3,10 @@ import { hash, randomBytes } from 'node:crypto';
 
 /** The session's door on this host. */
 export const SESSION_COOKIE = '__Host-sallyport';
-/** Binds a sign-in under way to this browser. Lax: it must come back from the provider's redirect. */
-export const BROWSER_COOKIE = '__Host-sallyport-browser';
-
-export const BROWSER_COOKIE_LIFE = 600;
+/** Bind sign-ins under way to this browser. Lax: they must come back from the provider's redirect. */
+const BROWSER_COOKIE = '__Host-sallyport-browser';
+/** Seconds. */
+const BROWSER_COOKIE_LIFE = 600;
 const VALUE = /^[A-Za-z0-9_-]{43}$/;
 
 export function newSecret(): string {
@@ -30,6 +30,23 @@ export function readCookie(header: string | undefined, name: string): string | u
     found = value;
   }
   return found;
+}
+
+/** The values of this browser's cookies for sign-ins under way. */
+export function browserSecrets(header: string | undefined): readonly string[] {
+  if (header === undefined || !header.includes(BROWSER_COOKIE)) return [];
+  return header.split(';').flatMap((pair) => {
+    const [name = '', value = ''] = pair.trim().split('=', 2);
+    return name.startsWith(BROWSER_COOKIE) && VALUE.test(value) ? [value] : [];
+  });
+}
+
+/**
+ * The Set-Cookie line for one of them. Each has a name of its own: of tabs that begin at once, before there is any, the
+ * last answer would take away what the others come back with.
+ */
+export function browserCookie(secret: string): string {
+  return setCookie(`${BROWSER_COOKIE}-${hashSecret(secret).slice(0, 8)}`, secret, BROWSER_COOKIE_LIFE);
 }
 
 /** A Set-Cookie line. `maxAge` in seconds; 0 deletes. */

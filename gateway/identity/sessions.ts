@@ -204,16 +204,17 @@ export class Sessions {
     return code;
   }
 
-  /** Spends a hand-off code. `start` is the browser's start cookie on `host`. */
+  /** Spends a hand-off code. `starts` are the browser's start cookies on `host`. */
   async receive(
     code: string,
     host: string,
-    start: string | undefined,
+    starts: readonly string[],
   ): Promise<{ session: LiveSession; path: string } | undefined> {
     const handoff = await this.#store.take('handoff', hashSecret(code));
-    if (handoff === undefined || start === undefined) return undefined;
+    if (handoff === undefined) return undefined;
     const { destination } = handoff;
-    if (destination.host !== host || destination.start !== hashSecret(start)) return undefined;
+    if (destination.host !== host || !starts.some((one) => destination.start === hashSecret(one)))
+      return undefined;
     const session = await this.byId(handoff.session);
     if (session === undefined) return undefined;
     const bond = handoff.bond === undefined ? {} : { bond: handoff.bond };

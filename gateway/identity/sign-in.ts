@@ -14,7 +14,7 @@ const MAX_SID = 256;
 
 export interface Begin {
   readonly provider: string;
-  /** The browser cookie's value. */
+  /** The value of a browser cookie. */
   readonly browser: string;
   readonly destination?: Destination;
   readonly maxAge?: number;
@@ -56,7 +56,7 @@ export class SignIn {
   async finish(
     providerId: string,
     callback: URL,
-    browser: string | undefined,
+    browsers: readonly string[],
     clientAddress: string,
     previous: LiveSession | undefined,
   ): Promise<{ session: LiveSession; destination?: Destination }> {
@@ -70,7 +70,7 @@ export class SignIn {
         'This sign-in was already finished, or took too long. Start again.',
       );
     }
-    if (browser === undefined || pending.browser !== hashSecret(browser)) {
+    if (!browsers.some((browser) => pending.browser === hashSecret(browser))) {
       throw new LoginError(
         'other-browser',
         400,

@@ -3,8 +3,8 @@
 import { Hono } from 'hono';
 import { BROWSER_PATH } from '#connectors/wire/browser';
 import {
-  BROWSER_COOKIE,
-  BROWSER_COOKIE_LIFE,
+  browserCookie,
+  browserSecrets,
   hashSecret,
   newSecret,
   readCookie,
@@ -31,7 +31,7 @@ export function signInRedirect(
   stepUp: boolean,
   page = '/sign-in',
 ): { readonly location: string; readonly cookie: string } {
-  const start = readCookie(cookies, BROWSER_COOKIE) ?? newSecret();
+  const start = browserSecrets(cookies)[0] ?? newSecret();
   const query = new URLSearchParams({
     host,
     path: path.length > MAX_PATH ? '/' : path,
@@ -40,7 +40,7 @@ export function signInRedirect(
   });
   return {
     location: `${portal}${page}?${query}`,
-    cookie: setCookie(BROWSER_COOKIE, start, BROWSER_COOKIE_LIFE),
+    cookie: browserCookie(start),
   };
 }
 
@@ -65,8 +65,8 @@ export function doorwayApp(
 
   app.get(`${DOORWAY}enter`, async (c) => {
     const { host, client } = c.env;
-    const start = readCookie(c.req.header('cookie'), BROWSER_COOKIE);
-    const entered = await sessions.receive(c.req.query('code') ?? '', host, start);
+    const starts = browserSecrets(c.req.header('cookie'));
+    const entered = await sessions.receive(c.req.query('code') ?? '', host, starts);
     if (entered === undefined) {
       const userAgent = c.req.header('user-agent');
       await strangers.record({ kind: 'login-failed', code: 'hand-off-unknown', client, userAgent });

@@ -4,10 +4,9 @@ import type { AppConfig, ProviderConfig } from '#gateway/config';
 import type { NetworkFacts } from '#gateway/context/facts';
 import { canonicalTarget } from '#gateway/edge/target';
 import {
-  BROWSER_COOKIE,
-  BROWSER_COOKIE_LIFE,
+  browserCookie,
+  browserSecrets,
   newSecret,
-  readCookie,
   SESSION_COOKIE,
   setCookie,
 } from '#gateway/identity/cookies';
@@ -126,7 +125,7 @@ export function portalApp(parts: PortalParts): Hono<Env> {
     const only = parts.providers.size === 1 ? [...parts.providers.keys()][0] : undefined;
     const provider = chosen ?? only;
     if (provider === undefined) return c.html(await signInPage(origin, choices(parts, c.req.url)));
-    const browser = readCookie(c.req.header('cookie'), BROWSER_COOKIE) ?? newSecret();
+    const browser = browserSecrets(c.req.header('cookie'))[0] ?? newSecret();
     if (session === undefined) await parts.strangers.admit('sign-in', c.env.client);
     const begin = {
       ...{ provider, browser },
@@ -134,7 +133,7 @@ export function portalApp(parts: PortalParts): Hono<Env> {
       ...(stepUp ? { maxAge: 0 } : {}),
     };
     const url = await parts.signIn.begin(begin).catch((error: unknown) => failed(c, provider, error));
-    c.header('Set-Cookie', setCookie(BROWSER_COOKIE, browser, BROWSER_COOKIE_LIFE));
+    c.header('Set-Cookie', browserCookie(browser));
     return c.redirect(url);
   });
 
@@ -142,13 +141,13 @@ export function portalApp(parts: PortalParts): Hono<Env> {
     const { client, session: previous } = c.env;
     const provider = c.req.param('provider');
     const userAgent = c.req.header('user-agent');
-    const browser = readCookie(c.req.header('cookie'), BROWSER_COOKIE);
+    const browsers = browserSecrets(c.req.header('cookie'));
     const callback = new URL(c.req.url);
     try {
       const { session, destination } = await parts.signIn.finish(
         provider,
         callback,
-        browser,
+        browsers,
         client.address,
         previous,
       );
@@ -160,7 +159,7 @@ export function portalApp(parts: PortalParts): Hono<Env> {
         { durable: true },
       );
       const door = await sessions.openDoor(session, host);
-      // The browser cookie stays: another tab may be signing in at the same time.
+      // The browser cookies stay: another tab may be signing in at the same time.
       c.header('Set-Cookie', setCookie(SESSION_COOKIE, door.value, door.maxAge));
       return c.redirect(await onwards(parts, session, destination));
     } catch (error) {

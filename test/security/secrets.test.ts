@@ -73,7 +73,7 @@ test('a guess that shares most of a secret asks for a key that shares nothing wi
     [
       'a hand-off code',
       await sessions.handOff(session, destination),
-      (one) => sessions.receive(one, 'wiki.test', 'x'),
+      (one) => sessions.receive(one, 'wiki.test', ['x']),
     ],
     ['an enrolment token', claims.secret, (one) => desk.enrol(withSecret(one), '')],
   ];

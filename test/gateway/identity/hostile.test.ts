@@ -103,7 +103,7 @@ describe('mix-up: whose answer it is', () => {
       const callback = new URL(
         `https://access.example.com/callback/evil?${new URLSearchParams({ code: 'x', state })}`,
       );
-      await assert.rejects(flow.finish('evil', callback, browser, '192.0.2.1', undefined), {
+      await assert.rejects(flow.finish('evil', callback, [browser], '192.0.2.1', undefined), {
         code: 'state-unknown',
       });
       assert.ok(!elsewhere.asked.includes('/token'), 'the code went to the other provider');

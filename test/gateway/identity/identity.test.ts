@@ -193,17 +193,18 @@ describe('sessions', () => {
     const session = await sessions.start(subject, login, '192.0.2.1');
     const start = newSecret();
     const destination = { host: 'wiki.example.com', path: '/a?b', start: hashSecret(start) };
-    const spend = async (host: string, cookie: string | undefined): Promise<unknown> =>
-      (await sessions.receive(await sessions.handOff(session, destination), host, cookie))?.path;
+    const spend = async (host: string, ...cookies: string[]): Promise<unknown> =>
+      (await sessions.receive(await sessions.handOff(session, destination), host, cookies))?.path;
     assert.equal(await spend('wiki.example.com', start), '/a?b');
+    assert.equal(await spend('wiki.example.com', newSecret(), start), '/a?b', 'another tab began one, too');
     assert.equal(await spend('other.example.com', start), undefined);
     assert.equal(await spend('wiki.example.com', newSecret()), undefined);
-    assert.equal(await spend('wiki.example.com', undefined), undefined);
+    assert.equal(await spend('wiki.example.com'), undefined);
     const code = await sessions.handOff(session, destination);
-    await sessions.receive(code, 'wiki.example.com', start);
-    assert.equal(await sessions.receive(code, 'wiki.example.com', start), undefined);
+    await sessions.receive(code, 'wiki.example.com', [start]);
+    assert.equal(await sessions.receive(code, 'wiki.example.com', [start]), undefined);
     const late = await sessions.handOff(session, destination);
     time += 30_001;
-    assert.equal(await sessions.receive(late, 'wiki.example.com', start), undefined);
+    assert.equal(await sessions.receive(late, 'wiki.example.com', [start]), undefined);
   });
 });

@@ -120,7 +120,7 @@ test('a door’s bond to a device goes with the session through that door, and t
   const cookie = newSecret();
   const destination = { host: 'c.example', path: '/', start: hashSecret(cookie) };
   const received = async (from: LiveSession): Promise<LiveSession | undefined> =>
-    (await sessions.receive(await sessions.handOff(from, destination), 'c.example', cookie))?.session;
+    (await sessions.receive(await sessions.handOff(from, destination), 'c.example', [cookie]))?.session;
   assert.deepEqual((await received({ ...session, bond }))?.bond, bond);
   assert.ok(!('bond' in ((await received(session)) ?? {})));
   await sessions.end(session.id, 'revoked');

@@ -232,10 +232,10 @@ test('a hand-off lives for thirty seconds to the last', async () => {
     await sessions.handOff(session, destination),
   ];
   clock.time += 29_999;
-  assert.equal((await sessions.receive(soon, 'a.example', cookie))?.session.id, session.id);
+  assert.equal((await sessions.receive(soon, 'a.example', [cookie]))?.session.id, session.id);
   clock.time += 1;
-  assert.equal(await sessions.receive(late, 'a.example', cookie), undefined);
+  assert.equal(await sessions.receive(late, 'a.example', [cookie]), undefined);
   const code = await sessions.handOff(session, destination);
   await sessions.end(session.id, 'revoked');
-  assert.equal(await sessions.receive(code, 'a.example', cookie), undefined, 'of a session that has ended');
+  assert.equal(await sessions.receive(code, 'a.example', [cookie]), undefined, 'of a session that has ended');
 });
