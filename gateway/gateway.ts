@@ -225,17 +225,13 @@ async function wire(given: GatewayConfig, around: Surroundings, undo: (() => unk
     },
     undo,
   );
+  let peers: ReturnType<typeof peersOf>;
   const health = healthListener({
     condition: () => ({
       ailments: [...ailmentsOf({ recorder, store, clock }), ...people.farewell.ailments],
-      warnings: [...office.warnings, ...store.warnings()],
+      warnings: [...office.warnings, ...store.warnings(), ...(peers?.warnings ?? [])],
     }),
-    metrics: () =>
-      metrics.text({
-        ...tunnels.count,
-        openExchanges: open.size,
-        recording: recorder.healthy,
-      }),
+    metrics: () => metrics.text({ ...tunnels.count, openExchanges: open.size, recording: recorder.healthy }),
   });
   const admin = await adminListener(config, {
     admins: openAdmins({ config, signed: () => changes?.admins, store, recorder, outbox, now }),
@@ -268,7 +264,7 @@ async function wire(given: GatewayConfig, around: Surroundings, undo: (() => unk
     services: services?.server.address() as AddressInfo | undefined,
   };
   const door = seat === undefined ? addresses.connectors : await sideDoor(connectors, seat.relay, undo);
-  const peers = peersOf(
+  peers = peersOf(
     { config, store, authority: connectorCa, tunnels, log, now },
     { port: door.port, own: seat !== undefined },
   );

@@ -36,13 +36,23 @@ export interface PeersOptions {
   choose(offer: Offer): Tunnel | undefined;
 }
 
+/** The last word of another gateway, and when it was new here. */
+interface Said {
+  readonly at: number | undefined;
+  readonly since: number;
+  /** It was not the first one that was heard here. */
+  readonly again: boolean;
+}
+
 export class Peers {
   readonly #options: PeersOptions;
   readonly #instance = randomUUID();
   readonly #links = new Map<string, RelayLink>();
   readonly #dialling = new Set<string>();
   /** What each other gateway said last, and when that was new here: its own clock may be another. */
-  readonly #said = new Map<string, { readonly at: number | undefined; readonly since: number }>();
+  readonly #said = new Map<string, Said>();
+  /** Where another gateway is that has the name of this one. */
+  #namesake: string | undefined;
   readonly #timer: NodeJS.Timeout;
   #stopped = false;
 
@@ -61,6 +71,7 @@ export class Peers {
       for (const one of this.#said.keys())
         if (!listed.some(([instance]) => instance === one)) this.#said.delete(one);
       const others = listed.filter((one) => this.#believed(one));
+      this.#compare(others);
       const there = new Set(others.map(([instance]) => instance));
       for (const [instance, link] of this.#links) if (!there.has(instance)) link.goAway();
       const offers = this.#options.offers().toSorted((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1));
@@ -82,6 +93,15 @@ export class Peers {
     await this.#options.store.remove('presence', this.#instance).catch(() => undefined);
   }
 
+  /** What whoever runs the gateway should look after, in words. */
+  get warnings(): readonly string[] {
+    if (this.#namesake === undefined) return [];
+    const { name } = this.#options;
+    return [
+      `the gateway at ${this.#namesake} has the name of this one, ${name}: nobody can tell whose record has a gap, or which of them fell silent. Give each a name of its own`,
+    ];
+  }
+
   end(): void {
     for (const link of this.#links.values()) link.end();
   }
@@ -92,8 +112,20 @@ export class Peers {
     const before = this.#said.get(instance);
     // An earlier version never says when: its record ends by itself.
     const since = before === undefined || at === undefined || before.at !== at ? clock : before.since;
-    this.#said.set(instance, { at, since });
+    const again = before?.again === true || (before !== undefined && before.at !== at);
+    this.#said.set(instance, { at, since, again });
     return clock - since < BELIEVED;
+  }
+
+  /** One that was killed has said its name for the last time: only who says it again is somebody else. */
+  #compare(others: readonly (readonly [instance: string, presence: Presence, ...unknown[]])[]): void {
+    const { name, log } = this.#options;
+    const same = others.find(
+      ([instance, one]) => one.name === name && this.#said.get(instance)?.again === true,
+    );
+    const before = this.#namesake;
+    this.#namesake = same?.[1].address;
+    if (before === undefined) for (const warning of this.warnings) log.warn({}, warning);
   }
 
   /** A link that offers what is there now, and whose certificate lasts; a new one takes over before the old one goes. */
