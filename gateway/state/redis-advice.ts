@@ -28,6 +28,7 @@ const ADVICE: readonly (readonly [said: RegExp, advice: (asked: Asked) => string
   ],
   [/WRONGPASS/, (asked) => `look at ${asked}.username and ${asked}.password.file`],
   [/NOAUTH/, (asked) => `it asks for a password: set ${asked}.password.file`],
+  [/^\S* ?OOM/, () => 'its memory is full: raise maxmemory, or look at what else it holds'],
   [/NOPERM/, () => 'its ACL user lacks a right: the page on state says which ones it needs'],
   [
     /unknown command '?SENTINEL/i,

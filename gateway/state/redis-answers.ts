@@ -1,5 +1,6 @@
 // Turns what Redis does not answer, or refuses, into errors of the store.
 import { StateError } from './error.ts';
+import { adviceOn } from './redis-advice.ts';
 
 /** Rejects with StateError. */
 export async function answered<T>(reply: Promise<T>): Promise<T> {
@@ -14,8 +15,11 @@ export async function answered<T>(reply: Promise<T>): Promise<T> {
 export function unanswered(cause: unknown): StateError {
   if (cause instanceof StateError) return cause;
   const { name, message } = cause as Error;
-  const what = name === 'ReplyError' ? 'Redis refused' : 'Redis did not answer';
+  if (name === 'ReplyError') {
+    const why = adviceOn(cause as Error, 'state.redis', false);
+    return new StateError('state-unreachable', `Redis refused: ${why}`, { cause });
+  }
   // The library's way to say so names options of its own; why it is so is among the warnings.
   const why = message.startsWith('Stream isn') ? 'there is no connection to it' : message;
-  return new StateError('state-unreachable', `${what}: ${why}`, { cause });
+  return new StateError('state-unreachable', `Redis did not answer: ${why}`, { cause });
 }

@@ -20,6 +20,8 @@ const REPLICA_TIMEOUT = 700;
 const SWEEP_INTERVAL = 60_000;
 /** Records read or swept in one command. */
 const BATCH = 500;
+const REPLACED =
+  'Redis was emptied, or holds another state than when this gateway started: what was revoked may be forgotten. Restore a back-up or revoke it again, and then restart the gateway';
 /** Times an update is tried again because somebody was quicker. */
 const UPDATE_ATTEMPTS = 50;
 
@@ -46,6 +48,10 @@ export class RedisStore extends Updating implements Store {
   readonly #timers: readonly NodeJS.Timeout[];
   #confirmedAt = Number.NEGATIVE_INFINITY;
   #warnings: readonly string[] = [];
+  /** What marks the records as they were found at the start. */
+  #layout = '';
+  /** Other records are there now. */
+  #replaced = false;
   /** Why the last beat was for nothing. */
   #trouble: string | undefined;
 
@@ -176,7 +182,8 @@ export class RedisStore extends Updating implements Store {
   }
 
   warnings(): readonly string[] {
-    return this.#trouble === undefined ? this.#warnings : [this.#trouble, ...this.#warnings];
+    const found = this.#trouble === undefined ? [] : [this.#trouble];
+    return [...found, ...(this.#replaced ? [REPLACED] : []), ...this.#warnings];
   }
 
   async close(): Promise<void> {
@@ -239,6 +246,7 @@ export class RedisStore extends Updating implements Store {
       await this.#write((pipeline) =>
         pipeline.set(`${this.#options.prefix}:beat`, '1', 'PX', SWEEP_INTERVAL),
       );
+      this.#replaced = (await answered(this.#client.get(`${this.#options.prefix}:layout`))) !== this.#layout;
       this.#confirmedAt = asked;
       this.#trouble = undefined;
     } catch (error) {
@@ -271,7 +279,8 @@ export class RedisStore extends Updating implements Store {
     const name = `${prefix}:layout`;
     const mine = seal.close(name, String(REDIS_LAYOUT));
     await answered(this.#client.set(name, `${REDIS_LAYOUT} ${mine}`, 'NX'));
-    const [layout = '', sealed = ''] = (await answered(this.#client.get(name)))?.split(' ') ?? [];
+    this.#layout = (await answered(this.#client.get(name))) ?? '';
+    const [layout = '', sealed = ''] = this.#layout.split(' ');
     if (Number(layout) > REDIS_LAYOUT) {
       const message = `the state in Redis has layout ${layout}; this Sallyport knows ${REDIS_LAYOUT}. Use the newer version.`;
       throw new StateError('state-newer', message);

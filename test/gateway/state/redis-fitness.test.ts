@@ -39,6 +39,28 @@ describe('a Redis', { skip: requires(...REDIS_NEEDS) }, () => {
     assert.ok(!store.warnings().some((warning) => warning.includes('no Redis')));
   });
 
+  test('that was emptied or replaced while it is used is told of', async (t) => {
+    const { port } = await redisServer(t);
+    const store = await open(t, { server: at(port) });
+    t.after(() => store.close());
+    const own = await ownClient(t, { server: at(port) });
+    const told = (): boolean => store.warnings().some((text) => text.startsWith('Redis was emptied'));
+    const layout = String(await own.call('GET', 'sallyport:layout'));
+    const beat = store.confirmedAt();
+    await until('another beat', () => store.confirmedAt() > beat);
+    assert.equal(told(), false);
+    await own.call('FLUSHALL');
+    await until('it says so', told);
+    // Another gateway that starts now takes it for a new one.
+    const next = await open(t, { server: at(port) });
+    t.after(() => next.close());
+    const silent = store.confirmedAt();
+    await until('another beat', () => store.confirmedAt() > silent);
+    assert.equal(told(), true);
+    await own.call('SET', 'sallyport:layout', layout);
+    await until('what was there is back', () => !told());
+  });
+
   test('that is a replica is refused with the name of its primary', async (t) => {
     const primary = await redisServer(t);
     const { port } = await redisServer(t, { args: ['--replicaof', '127.0.0.1', String(primary.port)] });
@@ -71,7 +93,15 @@ describe('a Redis', { skip: requires(...REDIS_NEEDS) }, () => {
     assert.deepEqual(store.warnings(), []);
     await store.put('revocation', 'device:a', { at: 1, by: 'ops' });
     await ask(port, 'CONFIG', 'SET', 'maxmemory', '1');
-    await assert.rejects(store.put('revocation', 'device:b', { at: 1, by: 'ops' }), /Redis refused: OOM/);
+    await assert.rejects(
+      store.put('revocation', 'device:b', { at: 1, by: 'ops' }),
+      /Redis refused: OOM .*: its memory is full: raise maxmemory/,
+    );
+    await assert.rejects(
+      open(t, { server: at(port) }),
+      /its memory is full: raise maxmemory/,
+      'nor at a start',
+    );
     assert.equal((await store.get('revocation', 'device:a'))?.by, 'ops');
     await until('it says so', () => store.warnings()[0]?.includes('OOM'));
     const silent = store.confirmedAt();
