@@ -1,8 +1,8 @@
 // Turns an argument list into the run of one command; it must never load a command that was not asked for.
+import { nearest } from '#policy/document/nearest';
 import { type Command, type CommandModule, commands as table } from './commands.ts';
 import { completionScript, SHELLS } from './completion.ts';
 import { EXIT } from './exit.ts';
-import { nearest } from './nearest.ts';
 import { version } from './version.ts';
 
 /** Where a command line's words go. */
@@ -34,8 +34,14 @@ function overview(commands: readonly Command[]): string {
   ].join('\n');
 }
 
+/** The name that was probably meant: the only one that begins so, or else the nearest. */
+export function meantBy(typed: string, names: readonly string[]): string | undefined {
+  const [begun, another] = typed === '' ? [] : names.filter((name) => name.startsWith(typed));
+  return begun !== undefined && another === undefined ? begun : nearest(typed, names);
+}
+
 function unknown(what: string, typed: string, names: readonly string[], output: Output): number {
-  const meant = nearest(typed, names);
+  const meant = meantBy(typed, names);
   const shown = JSON.stringify(typed.length > 60 ? `${typed.slice(0, 60)}…` : typed);
   const hint = meant === undefined ? `There are: ${names.join(', ')}.` : `Did you mean ${meant}?`;
   output.error(`sallyport: no ${what} ${shown}. ${hint}\n`);

@@ -4,8 +4,7 @@ import { globSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { type Command, type CommandModule, commands } from '#bin/commands';
-import { dispatch } from '#bin/dispatch';
-import { nearest } from '#bin/nearest';
+import { dispatch, meantBy } from '#bin/dispatch';
 
 const root = join(import.meta.dirname, '../..');
 
@@ -127,10 +126,11 @@ for (const [argv, expected] of MISTAKES) {
 }
 
 test('a far-off word is not guessed at', () => {
-  assert.equal(nearest('wireguard', ['policy', 'gateway']), undefined);
-  assert.equal(nearest('', ['policy']), undefined);
-  assert.equal(nearest('gatewya', ['policy', 'gateway']), 'gateway');
-  assert.equal(nearest('po', ['policy', 'portal']), undefined);
+  assert.equal(meantBy('wireguard', ['policy', 'gateway']), undefined);
+  assert.equal(meantBy('', ['policy']), undefined);
+  assert.equal(meantBy('gatewya', ['policy', 'gateway']), 'gateway');
+  assert.equal(meantBy('po', ['policy', 'portal']), undefined);
+  assert.equal(meantBy('gat', ['policy', 'gateway']), 'gateway');
 });
 
 suite('the table of commands', () => {
