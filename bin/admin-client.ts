@@ -2,7 +2,6 @@
 import { randomUUID } from 'node:crypto';
 import { request } from 'node:http';
 import type { GatewayConfig } from '#gateway/config';
-import { adminSocket } from '#gateway/console/admin';
 import {
   ADMIN_NAMESPACE,
   gatewayName,
@@ -12,6 +11,7 @@ import {
   SIGNED_AT_HEADER,
   textToSign,
 } from '#gateway/console/signed-request';
+import { adminSocket } from '#gateway/console/socket';
 import { operatorName } from './operator.ts';
 import { SigningError, sshSign } from './ssh-keygen.ts';
 

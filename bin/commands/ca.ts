@@ -1,7 +1,7 @@
 // `sallyport ca`: looks after the authorities, of a running gateway or of a root that is kept offline.
 import { existsSync, readFileSync } from 'node:fs';
 import type { GatewayConfig } from '#gateway/config';
-import { adminSocket } from '#gateway/console/admin';
+import { adminSocket } from '#gateway/console/socket';
 import { AuthorityError } from '#gateway/pki/ca-certificate';
 import { IssueError } from '#gateway/pki/issued';
 import { SignerError } from '#gateway/pki/signer/signer';

@@ -1,24 +1,12 @@
-// The admin API on a Unix socket: every request goes through the door, which knows who may ask for what. The gateway
-// stays the only writer of its state and events.
-import { once } from 'node:events';
-import { chmodSync, lstatSync, rmSync } from 'node:fs';
-import {
-  createServer,
-  type IncomingMessage,
-  type Server,
-  type ServerOptions,
-  type ServerResponse,
-} from 'node:http';
-import { connect } from 'node:net';
-import { join } from 'node:path';
+// The admin API: every request goes through the door, which knows who may ask for what. The gateway stays the only writer
+// of its state and events.
+import type { Server } from 'node:http';
 import { Hono } from 'hono';
 import { z } from 'zod';
 import type { DeviceDesk } from '#gateway/attest/desk';
 import { MAX_BUNDLE } from '#gateway/change/bundle';
 import type { Changes } from '#gateway/change/changes';
-import type { GatewayConfig } from '#gateway/config';
-import { Crowd } from '#gateway/edge/crowd';
-import { CHECK_INTERVAL, HEADERS_TIMEOUT, OWN_BODY, REQUEST_TIMEOUT } from '#gateway/edge/limits';
+import { OWN_BODY } from '#gateway/edge/limits';
 import { serveOwn } from '#gateway/edge/own-pages';
 import type { Strangers } from '#gateway/inspect/strangers';
 import type { AuthorityOffice } from '#gateway/pki/authority-office';
@@ -40,35 +28,12 @@ import { changeAdmin } from './changes.ts';
 import { deviceAdmin } from './devices.ts';
 import { type AdminEnv, actorOf, door } from './door.ts';
 import { requireRoles } from './roles.ts';
+import { type AdminPlace, listenForAdmins } from './socket.ts';
 import { sshAdmin } from './ssh.ts';
 
-/** The socket's name within the state directory. */
-export const ADMIN_SOCKET = 'admin.sock';
-/** What the kernel has room for in a Unix socket's address, less the terminating zero. */
-const MAX_SOCKET_PATH = 107;
 /** Where changes are sent, which are larger than anything else. */
 export const CHANGES_PATH = '/v1/changes';
-/** Nobody needs more at once, and on a socket that is open to all nobody gets more: who waits gives way to who comes. */
-const MAX_CONNECTIONS = 64;
-/** For the same reason nobody may take as long as they like over a request. */
-const TIMES: ServerOptions = {
-  headersTimeout: HEADERS_TIMEOUT,
-  requestTimeout: REQUEST_TIMEOUT,
-  connectionsCheckingInterval: CHECK_INTERVAL,
-};
 const MAX_TOKEN_LIFE = 24 * 3_600_000;
-
-/** The admin socket cannot lie where it is to. The message says where that is, and why not. */
-class AdminSocketError extends Error {
-  readonly code = 'admin-socket-path';
-}
-
-/** Where a gateway's admin socket lies. */
-export type AdminPlace = Pick<GatewayConfig, 'state' | 'admin'>;
-
-export function adminSocket({ state, admin }: AdminPlace): string {
-  return admin?.socket ?? join(state, ADMIN_SOCKET);
-}
 
 export interface AdminParts extends AccessParts {
   readonly admins: Admins;
@@ -173,56 +138,4 @@ export async function adminListener(config: AdminPlace, parts: AdminParts): Prom
       request.url === CHANGES_PATH ? MAX_BUNDLE : OWN_BODY,
     ).catch(() => void response.destroy()),
   );
-}
-
-/**
- * Removes the socket that a crashed gateway left at `path`. What somebody put there by a slip of the configuration stays, and
- * so does the socket of a gateway that runs, whose admins would ask this one. Throws AdminSocketError.
- */
-async function makeRoom(path: string): Promise<void> {
-  const there = lstatSync(path, { throwIfNoEntry: false });
-  if (there === undefined) return;
-  const elsewhere = 'let `admin.socket` name another place';
-  if (!there.isSocket())
-    throw new AdminSocketError(`${path} is there already and is no socket: move it away, or ${elsewhere}`);
-  const socket = connect(path);
-  try {
-    await once(socket, 'connect');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ECONNREFUSED') throw error;
-    rmSync(path, { force: true });
-    return;
-  } finally {
-    socket.destroy();
-  }
-  throw new AdminSocketError(`${path}: another gateway answers there: stop it, or ${elsewhere}`);
-}
-
-/** Listens where the configuration says. `answer` never rejects. Throws AdminSocketError. */
-export async function listenForAdmins(
-  config: AdminPlace,
-  answer: (request: IncomingMessage, response: ServerResponse) => Promise<void>,
-): Promise<Server> {
-  const path = adminSocket(config);
-  if (Buffer.byteLength(path) > MAX_SOCKET_PATH)
-    throw new AdminSocketError(
-      `${path} is longer than the ${MAX_SOCKET_PATH} bytes a Unix socket's path may have: use a shorter state directory`,
-    );
-  await makeRoom(path);
-  const crowd = new Crowd({ connections: MAX_CONNECTIONS, perAddress: MAX_CONNECTIONS }, () =>
-    performance.now(),
-  );
-  const server = createServer(TIMES, (request, response) => {
-    const { socket } = request;
-    if (!crowd.engage(socket, request)) socket.destroy();
-    else void answer(request, response).finally(() => crowd.rest(socket));
-  });
-  crowd.attend(server);
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(path, resolve);
-  });
-  // Where every request must be signed, whoever comes may ask.
-  chmodSync(path, config.admin?.socket === undefined ? 0o600 : 0o666);
-  return server;
 }

@@ -135,7 +135,7 @@ async function holding(
   handlers: EnrolmentHandlers,
 ): Promise<KnownConnector | undefined> {
   const [leaf, issuer] = certificatesIn(present);
-  const { publicKey } = await readRequest(csr);
+  const { publicKey } = readRequest(csr);
   const client = clientOf(request);
   const known: KnownConnector | ConnectorRefused =
     leaf?.publicKey.equals(publicKey) === true

@@ -187,7 +187,7 @@ export class CertificateAuthority implements Authority {
 
   /** From a PKCS#10 request: proof of possession is checked, everything else the request asks for is ignored. */
   async issueClient({ csr, uri, life, key }: ClientWish): Promise<Issued> {
-    const { publicKey } = await readRequest(csr);
+    const { publicKey } = readRequest(csr);
     return this.#issue({
       publicKey,
       commonName: lastOf(uri),

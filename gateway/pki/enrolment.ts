@@ -202,7 +202,7 @@ export class EnrolmentDesk {
     const key: KeyOrigin = proof === undefined ? 'file' : 'tpm';
     if (proof !== undefined) {
       if (keys === undefined) throw new AttestationRefusal('ek-chain-untrusted');
-      await keys.check(proof, csr, (await readRequest(csr)).publicKey);
+      await keys.check(proof, csr, readRequest(csr).publicKey);
     }
     const uri = isService(name) ? `spiffe://${trustDomain}/${name}` : connectorUri(trustDomain, name);
     const issued = await authority.issueClient({ csr, uri, life: certificateLife, grant, key });

@@ -4,14 +4,17 @@ import type { StateConfig } from './config.ts';
 import { openEmbeddedStore } from './embedded.ts';
 import { requireWhole } from './portable.ts';
 import { readPrivate } from './private-files.ts';
-import { RedisStore } from './redis.ts';
-import { redisConnections } from './redis-connections.ts';
 import { Seal } from './seal.ts';
 import type { Store } from './store.ts';
 
 /** Throws StateError or LooseModeError. */
 export async function openStore(state: StateConfig, now: () => number): Promise<Store> {
   if (state.kind === 'embedded') return openEmbeddedStore(state.directory, now);
+  // Read only where it is used: a gateway that keeps its own state starts without a client for Redis.
+  const [{ RedisStore }, { redisConnections }] = await Promise.all([
+    import('./redis.ts'),
+    import('./redis-connections.ts'),
+  ]);
   const { redis, secret } = state;
   return RedisStore.open({
     connections: redisConnections(redis),

@@ -10,8 +10,9 @@ import {
   type ServerResponse,
 } from 'node:http';
 import { MAX_BUNDLE } from '#gateway/change/bundle';
-import { type AdminPlace, adminSocket, CHANGES_PATH, listenForAdmins } from '#gateway/console/admin';
+import { CHANGES_PATH } from '#gateway/console/admin';
 import { ROUND_HEADER } from '#gateway/console/signed-request';
+import { type AdminPlace, adminSocket, listenForAdmins } from '#gateway/console/socket';
 import { OWN_BODY } from '#gateway/edge/limits';
 import { ofAllWorkers } from './of-all.ts';
 import { workerDirectory } from './share.ts';

@@ -9,7 +9,7 @@ import { summary } from '#bin/commands/change/sign';
 import { run as explain } from '#bin/commands/policy/explain';
 import { run as sessions } from '#bin/commands/sessions';
 import type { Change } from '#gateway/change/bundle';
-import { adminSocket } from '#gateway/console/admin';
+import { adminSocket } from '#gateway/console/socket';
 import { GOOD } from '../gateway/config-document.ts';
 
 const ORDERS = '\u001b[2K\r\u009b1A\u202e\nroot';

@@ -3,7 +3,7 @@
 import { writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
-import { ADMIN_SOCKET } from '#gateway/console/admin';
+import { ADMIN_SOCKET } from '#gateway/console/socket';
 import { OWN_BODY } from '#gateway/edge/limits';
 import { type FuzzInstallation, POLICY, startFuzzInstallation } from './bed/installation.ts';
 import { loopTimes } from './bed/loop.ts';

@@ -103,6 +103,17 @@ const planted: readonly {
     ],
   },
   {
+    name: 'the process with the authorities’ keys runs a package',
+    files: {
+      'gateway/pki/issuer-process.ts.zz/a.ts':
+        "import type { ZodError } from 'zod';\nexport type A = ZodError;\n",
+      'gateway/pki/issuer-process.ts.zz/b.ts': "import { z } from 'zod';\nexport const b: unknown = z;\n",
+    },
+    says: [
+      /^gateway\/pki\/issuer-process\.ts\.zz\/b\.ts -> npm:zod: the process that holds the authorities’ keys/,
+    ],
+  },
+  {
     name: 'the record knows the gateway',
     files: {
       'siem/zz1.ts': "import { a } from '../gateway/zz2.ts';\nexport const b: number = a;\n",

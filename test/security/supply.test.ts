@@ -44,8 +44,6 @@ const FLOORS: readonly (readonly [name: string, oldest: string, mends?: readonly
   ['zod', '4.6.0'],
   ['pino', '10.0.0'],
   ['@elastic/ecs-pino-format', '1.5.0'],
-  ['@peculiar/x509', '2.2.0'],
-  ['reflect-metadata', '0.2.2'],
   ['bufferutil', '4.1.0'],
 ];
 /** What runs us, for development and tests, and the release that a gateway in production is told to have. */

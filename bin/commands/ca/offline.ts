@@ -30,7 +30,7 @@ export async function signRequest(
   const root = openRoot(dir, passphrase);
   const each = csr.match(/-----BEGIN CERTIFICATE REQUEST-----[^-]+-----END CERTIFICATE REQUEST-----/g);
   let signed = '';
-  for (const one of each ?? [csr]) signed += await root.signIntermediate(await readRequest(one), constraints);
+  for (const one of each ?? [csr]) signed += await root.signIntermediate(readRequest(one), constraints);
   return signed;
 }
 

@@ -14,6 +14,8 @@ const MAX_PRINCIPALS = 256;
 const MAX_KEY_ID = 512;
 /** sshd compares principals as they are; commas and white space divide them where they are written in files. */
 export const PRINCIPAL: RegExp = /^[A-Za-z0-9_][A-Za-z0-9_.:@+-]{0,63}$/;
+/** Among the principals of a configuration: the name of a person's own account. */
+export const OWN_ACCOUNT = '{user}';
 const KEY_ID = /^[\x21-\x7e][\x20-\x7e]*$/;
 
 /** What a certificate says. */

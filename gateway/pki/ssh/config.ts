@@ -2,10 +2,8 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import { duration, hostname } from '#gateway/config-values';
-import { PRINCIPAL } from './certificate.ts';
+import { OWN_ACCOUNT, PRINCIPAL } from './certificate.ts';
 
-/** Stands for the name of a person's own account. */
-export const OWN_ACCOUNT = '{user}';
 /** What sshd lets holders of a certificate do besides running commands (sshd(8), AUTHORIZED_KEYS). */
 const EXTENSIONS = [
   'permit-X11-forwarding',

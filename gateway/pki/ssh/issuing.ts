@@ -3,8 +3,8 @@
 import { randomBytes } from 'node:crypto';
 import { Allowance, UsedPermissions } from '../allowance.ts';
 import { IssueError } from '../issued.ts';
-import { certificateType, writeSshCertificate } from './certificate.ts';
-import { OWN_ACCOUNT, type SshConfig } from './config.ts';
+import { certificateType, OWN_ACCOUNT, writeSshCertificate } from './certificate.ts';
+import type { SshConfig } from './config.ts';
 import { readKey } from './public-key.ts';
 import type { SshSigner } from './signing-key.ts';
 import { fingerprintOf } from './signing-key.ts';

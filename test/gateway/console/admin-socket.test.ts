@@ -9,8 +9,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { listenForAdmins } from '#gateway/console/admin';
 import { adminSchema } from '#gateway/console/config';
+import { listenForAdmins } from '#gateway/console/socket';
 
 interface Door {
   readonly path: string;

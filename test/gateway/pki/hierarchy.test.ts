@@ -226,7 +226,7 @@ describe('a root that is kept offline', () => {
     await root.makeRoot();
     const here = new AuthorityDirectory(directory, NAME, { now: () => clock.time });
     const csr = await here.requestIntermediate();
-    const signed = await root.signIntermediate(await readRequest(csr), OURS);
+    const signed = await root.signIntermediate(readRequest(csr), OURS);
     assert.throws(() => here.importIntermediate(signed), { code: 'root-missing' });
     here.importIntermediate(signed, root.root.pem);
     const authority = await open();
@@ -251,7 +251,7 @@ describe('a root that is kept offline', () => {
     await root.makeRoot();
     await other.makeRoot();
     const here = new AuthorityDirectory(directory, NAME, { now });
-    const request = await readRequest(await here.requestIntermediate());
+    const request = readRequest(await here.requestIntermediate());
     const good = await root.signIntermediate(request, OURS);
     const unfit = { code: 'intermediate-unfit' };
     assert.throws(() => here.importIntermediate('nonsense', root.root.pem), unfit);

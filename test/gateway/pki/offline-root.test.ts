@@ -51,9 +51,9 @@ describe('a gateway without the root’s key', () => {
   test('signs no intermediate, and makes none, and the key that waits goes on waiting', async () => {
     const root = await vault();
     const here = fresh();
-    const csr = await readRequest(await here.requestIntermediate());
+    const csr = readRequest(await here.requestIntermediate());
     here.importIntermediate(await root.signIntermediate(csr, OURS), root.root.pem);
-    const waiting = await readRequest(await here.requestIntermediate());
+    const waiting = readRequest(await here.requestIntermediate());
     const offline = { code: 'root-offline' };
     await assert.rejects(here.makeIntermediate(), offline);
     await assert.rejects(here.renewIntermediate(), offline);
@@ -68,7 +68,7 @@ describe('a gateway without the root’s key', () => {
   test('asks again with the same key', async () => {
     const here = fresh();
     const [one, two] = [await here.requestIntermediate(), await here.requestIntermediate()];
-    assert.equal((await readRequest(one)).publicKey.equals((await readRequest(two)).publicKey), true);
+    assert.equal(readRequest(one).publicKey.equals(readRequest(two).publicKey), true);
   });
 });
 
@@ -77,7 +77,7 @@ describe('an intermediate that comes back', () => {
     const [root, other] = [await vault(), await vault()];
     const here = fresh();
     const sign = async (): Promise<string> =>
-      root.signIntermediate(await readRequest(await here.requestIntermediate()), OURS);
+      root.signIntermediate(readRequest(await here.requestIntermediate()), OURS);
     here.importIntermediate(await sign(), root.root.pem);
     assert.equal(existsSync(here.at('ca.pem')), true);
     assert.equal(here.root.pem, root.root.pem);
@@ -90,7 +90,7 @@ describe('an intermediate that comes back', () => {
   test('is not taken with a signature that does not hold', async () => {
     const root = await vault();
     const here = fresh();
-    const good = await root.signIntermediate(await readRequest(await here.requestIntermediate()), OURS);
+    const good = await root.signIntermediate(readRequest(await here.requestIntermediate()), OURS);
     const der = Buffer.from(new X509Certificate(good).raw);
     der[der.length - 1] = (der.at(-1) ?? 0) ^ 1;
     assert.throws(
@@ -104,7 +104,7 @@ describe('an intermediate that comes back', () => {
   test('is not taken from a CA of the right key under another name', async () => {
     const [mine, same] = [await makeAuthority('root', START), await makeAuthority('another', START)];
     const here = fresh();
-    const request = await readRequest(await here.requestIntermediate());
+    const request = readRequest(await here.requestIntermediate());
     const renamed = { certificate: same.certificate, keys: mine.keys };
     const wanted = { ca: true, pathLength: 0, usage: USAGE.keyCertSign | USAGE.cRLSign };
     const signed = await signedBy(renamed, request, wanted);
@@ -118,7 +118,7 @@ describe('an intermediate that comes back', () => {
     const root = await makeAuthority('root', START);
     const anchor = root.certificate.toString('pem');
     const here = fresh();
-    const request = await readRequest(await here.requestIntermediate());
+    const request = readRequest(await here.requestIntermediate());
     const usage = USAGE.keyCertSign | USAGE.cRLSign;
     for (const wanted of [
       { usage },
@@ -148,7 +148,7 @@ describe('an intermediate that comes back', () => {
   test('is not taken where there is neither a root nor one beside it', async () => {
     const root = await vault();
     const here = fresh();
-    const good = await root.signIntermediate(await readRequest(await here.requestIntermediate()), OURS);
+    const good = await root.signIntermediate(readRequest(await here.requestIntermediate()), OURS);
     assert.throws(() => here.importIntermediate(good), { code: 'root-missing' });
     here.importIntermediate(good, root.root.pem);
     renameSync(here.at('ca.pem'), join(place, 'ca.pem'));

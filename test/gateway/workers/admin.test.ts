@@ -5,7 +5,7 @@ import { createServer, type RequestListener, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { adminSocket } from '#gateway/console/admin';
+import { adminSocket } from '#gateway/console/socket';
 import { adminOfAll } from '#gateway/workers/admin';
 import { workerDirectory } from '#gateway/workers/share';
 
