@@ -47,22 +47,21 @@ export const MAX_ALIASES = 100;
 const MAX_VALUES = 2_000_000;
 
 const START: Position = { line: 1, column: 1 };
+/** What is left of bytes that are no UTF-8, and of UTF-16: with those in it a name is another one, which nobody has. */
+const UNDECODED = /[\uFFFD\0]/;
 const CORE_TAG = /^tag:yaml\.org,2002:(map|seq|str|int|float|bool|null)$/;
 
 /** Reads one YAML 1.2 document (JSON is one too). Never throws for bad text. */
 export function parseYaml(text: string): Source {
+  const undecoded = UNDECODED.exec(text);
+  if (undecoded !== null) {
+    const before = text.slice(0, undecoded.index).split('\n');
+    const at = { line: before.length, column: (before.at(-1)?.length ?? 0) + 1 };
+    return unreadable('here are bytes that are no UTF-8: save the document as UTF-8', at);
+  }
   const lines = new LineCounter();
   const document = parse(text, lines);
-  if (document === undefined) {
-    const fault = { at: START, path: [], message: `nested more than ${MAX_DEPTH} levels deep` };
-    return {
-      wellFormed: false,
-      value: undefined,
-      faults: [fault],
-      locate: () => START,
-      locateKey: () => START,
-    };
-  }
+  if (document === undefined) return unreadable(`nested more than ${MAX_DEPTH} levels deep`);
   const place = (offset: number): Position => {
     const { line, col } = lines.linePos(offset);
     return line === 0 ? START : { line, column: col };
@@ -85,6 +84,17 @@ export function parseYaml(text: string): Source {
     return { wellFormed: false, value, faults: [fault], ...locators };
   }
   return { wellFormed: !conversion.exhausted, value, faults: conversion.faults, ...locators };
+}
+
+function unreadable(message: string, at = START): Source {
+  const fault = { at, path: [], message };
+  return {
+    wellFormed: false,
+    value: undefined,
+    faults: [fault],
+    locate: () => START,
+    locateKey: () => START,
+  };
 }
 
 type Parsed = Document.Parsed<ParsedNode, true>;

@@ -86,6 +86,17 @@ test('an empty document says what it lacks', () => {
   assert.equal(report('{}'), 'p.yaml:1:1: the key `version` is missing');
 });
 
+test('a text that was not saved as UTF-8 is refused: a deny rule for `Geschäftsführung` would be for nobody', () => {
+  const text = 'version: 1\n# Geschäft\n';
+  const read = (bytes: Buffer): string => report(bytes.toString('utf8'));
+  const why = 'here are bytes that are no UTF-8: save the document as UTF-8';
+  assert.equal(read(Buffer.from(text, 'latin1')), `p.yaml:2:8: ${why}`);
+  assert.equal(read(Buffer.from(text, 'utf16le')), `p.yaml:1:2: ${why}`);
+  assert.equal(read(Buffer.from(`\uFEFF${text}`, 'utf16le')), `p.yaml:1:1: ${why}`);
+  for (const mark of ['', '\uFEFF'])
+    assert.equal(readDocument(schema, `${mark}${text.replaceAll('\n', '\r\n')}`, 'p.yaml').ok, true);
+});
+
 test('broken text is reported where it breaks', () => {
   assert.match(report('version: [1\n'), /^p\.yaml:\d+:\d+: .*\]/);
   assert.match(report('version: 1\n---\nversion: 1\n'), /^p\.yaml:2:1: .*multiple documents/);
