@@ -61,6 +61,8 @@ export async function run(argv: readonly string[]): Promise<number> {
     json: { type: 'boolean', default: false },
   });
   if (parsed === undefined) return EXIT.usage;
+  // Who reloads while it starts (a unit's ExecReload, a tool that rolls out policies) must not end it.
+  process.on('SIGHUP', () => undefined);
   if (process.env[WORKER_VARIABLE] !== undefined) return work();
   const { config: file, workers, check, json } = parsed.values;
   if (file === undefined) return wrong('which configuration? Give --config FILE.');

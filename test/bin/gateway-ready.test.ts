@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -60,4 +60,30 @@ test('in words, where each of them is', async (t) => {
   const lines = await said(t, 5);
   const at = lines.slice(1).map((line) => line.replace(/^(\S+).* 127\.0\.0\.1:[1-9]\d*$/, '$1'));
   assert.deepEqual(at, ['people', 'connectors', 'services', 'health,']);
+});
+
+test('nothing, and goes on starting, when it is told to load the policy anew', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'sallyport-ready-'));
+  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  // A state that is long in coming.
+  const redis = createServer();
+  await once(redis.listen(0, '127.0.0.1'), 'listening');
+  const { port } = redis.address() as AddressInfo;
+  writeFileSync(join(directory, 'state-secret'), 'x'.repeat(32), { mode: 0o600 });
+  writeFileSync(join(directory, 'policy.yaml'), 'version: 1\n');
+  const state = `state: { kind: redis, secret: { file: ./state-secret }, redis: { server: "127.0.0.1:${port}" } }`;
+  writeFileSync(join(directory, 'gateway.yaml'), `${GOOD}${state}\n`);
+  const child = spawn(process.execPath, [MAIN, 'gateway', '--config', 'gateway.yaml'], {
+    cwd: directory,
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  const ended = once(child, 'exit');
+  const [socket] = (await once(redis, 'connection')) as [Socket];
+  child.kill('SIGHUP');
+  redis.on('connection', (one: Socket) => one.destroy()).close();
+  socket.destroy();
+  let words = '';
+  for await (const chunk of child.stderr) words += chunk;
+  assert.deepEqual(await ended, [1, null]);
+  assert.match(words, /not started\. .*Redis/);
 });
