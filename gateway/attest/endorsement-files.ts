@@ -21,6 +21,8 @@ export class EndorsementFiles {
   readonly #timer: NodeJS.Timeout;
   #current: Endorsements;
   #seen: string;
+  /** What was wrong at the last look, and told. */
+  #told = '';
 
   /** Throws EndorsementConfigError, which names the file. */
   constructor(paths: EndorsementPaths, log: Log) {
@@ -37,14 +39,20 @@ export class EndorsementFiles {
 
   /** Reads the files again if one of them changed. */
   look(): void {
-    const state = this.#state();
-    if (state === this.#seen) return;
-    this.#seen = state;
     try {
-      this.#current = load(this.#paths);
-      this.#log.info({}, 'the trusted TPM makers were read again');
+      const state = this.#state();
+      if (state !== this.#seen) {
+        this.#current = load(this.#paths);
+        // Only now: what could not be read is looked at again, though nothing but who may read it changes.
+        this.#seen = state;
+        this.#log.info({}, 'the trusted TPM makers were read again');
+      }
+      this.#told = '';
     } catch (error) {
-      this.#log.error({ err: error }, 'the trusted TPM makers could not be read; those before stay');
+      const { message } = error as Error;
+      if (message !== this.#told)
+        this.#log.error({ err: error }, 'the trusted TPM makers could not be read; those before stay');
+      this.#told = message;
     }
   }
 
@@ -55,8 +63,13 @@ export class EndorsementFiles {
   #state(): string {
     const { roots, intermediates, revocationLists } = this.#paths;
     return [...roots, ...intermediates, ...revocationLists]
-      .map((path) => statSync(path, { throwIfNoEntry: false }))
-      .map((stat) => (stat === undefined ? '' : `${stat.mtimeMs}.${stat.size}.${stat.ino}`))
+      .map((path) => {
+        const stat = statSync(path, { throwIfNoEntry: false });
+        // A pipe would keep the whole gateway waiting for its writer.
+        if (stat?.isFile() === false)
+          throw new EndorsementConfigError(`attestation: ${path} is no regular file`);
+        return stat === undefined ? '' : `${stat.mtimeMs}.${stat.size}.${stat.ino}`;
+      })
       .join();
   }
 }

@@ -1,13 +1,15 @@
 // Which configured roots, intermediates and revocation lists are taken: by hand-made ones, and by those of OpenSSL.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, test } from 'node:test';
+import { describe, type TestContext, test } from 'node:test';
+import { EndorsementFiles } from '#gateway/attest/endorsement-files';
 import { EndorsementConfigError, Endorsements } from '#gateway/attest/endorsements';
 import { parsePublicArea } from '#gateway/attest/public-area';
 import { AttestationRefusal } from '#gateway/attest/refusal';
+import type { LogFields } from '#siem/log';
 import { requires } from '#test/requires';
 import { EndorsementCa } from './endorsement-ca.ts';
 import { SoftwareTpm } from './software-tpm.ts';
@@ -131,5 +133,59 @@ describe('endorsement sources', () => {
     } finally {
       rmSync(directory, { recursive: true, force: true });
     }
+  });
+});
+
+describe('files of endorsement sources', () => {
+  const maker = new EndorsementCa('Maker');
+
+  function following(t: TestContext) {
+    const directory = mkdtempSync(join(tmpdir(), 'sallyport-endorsements-'));
+    const [root, list] = [join(directory, 'root.der'), join(directory, 'list.der')];
+    writeFileSync(root, maker.certificate);
+    writeFileSync(list, maker.revoke([1]));
+    const told: string[] = [];
+    const tell = ({ err }: LogFields): void => void told.push((err as Error).message);
+    const quiet = (): void => undefined;
+    const log = { trace: quiet, debug: quiet, info: quiet, warn: quiet, error: tell, fatal: quiet };
+    const files = new EndorsementFiles({ roots: [root], intermediates: [], revocationLists: [list] }, log);
+    t.after(() => {
+      files.close();
+      rmSync(directory, { recursive: true, force: true });
+    });
+    return { files, list, told };
+  }
+
+  test('that cannot even be looked at are told of once, and those before stay', (t) => {
+    const { files, list, told } = following(t);
+    const before = files.current;
+    rmSync(list);
+    symlinkSync(list, list);
+    for (let again = 0; again < 2; again += 1) files.look();
+    assert.equal(told.length, 1, told.join());
+    assert.match(told[0] ?? '', /ELOOP/);
+    // Whatever was in a pipe's place would be waited for.
+    rmSync(list);
+    symlinkSync('/dev/null', list);
+    files.look();
+    assert.match(told[1] ?? '', /list\.der is no regular file/);
+    assert.equal(files.current, before);
+  });
+
+  test('that could not be read are read as soon as they can be', (t) => {
+    const { files, list, told } = following(t);
+    const before = files.current;
+    const fresh = maker.revoke([1, 2]);
+    const written = (bytes: Buffer): void => {
+      writeFileSync(list, bytes);
+      utimesSync(list, 1_800_000_000, 1_800_000_000);
+    };
+    written(Buffer.alloc(fresh.length));
+    files.look();
+    assert.equal(files.current, before);
+    assert.equal(told.length, 1);
+    written(fresh);
+    files.look();
+    assert.notEqual(files.current, before);
   });
 });
