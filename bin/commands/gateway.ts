@@ -1,7 +1,6 @@
 // `sallyport gateway`: runs a gateway until it is told to stop.
 
 import { type ChildProcess, fork } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import process from 'node:process';
 import { PolicyFileError } from '#gateway/access/policy-file';
@@ -13,6 +12,7 @@ import { ChangeRefusal } from '#gateway/change/reasons';
 import type { GatewayConfig } from '#gateway/config';
 import { fileProblems } from '#gateway/config-files';
 import { type Gateway, type Surroundings, startGateway } from '#gateway/gateway';
+import { readRegular } from '#gateway/regular-file';
 import { DriftError } from '#gateway/release/open';
 import { StateError } from '#gateway/state/error';
 import { LooseModeError } from '#gateway/state/private-files';
@@ -21,7 +21,7 @@ import { shipLeftovers } from '#gateway/workers/leftovers';
 import { type Seat, sayReady, takeSeat, WORKER_VARIABLE } from '#gateway/workers/seat';
 import { type Supervisor, supervise } from '#gateway/workers/supervisor';
 import { WorkerError } from '#gateway/workers/worker-process';
-import { formatProblems } from '#policy/document';
+import { formatProblems, MAX_DOCUMENT_BYTES } from '#policy/document';
 import { loadPolicy } from '#policy/load';
 import { createLog } from '#siem/log';
 import { describeError } from '#siem/system-error';
@@ -85,7 +85,13 @@ function wrong(what: string): number {
 function checkOnly(config: GatewayConfig): number {
   const missing = fileProblems(config);
   if (missing.length > 0) return notGood(missing.join('\n'));
-  const loaded = loadPolicy(readFileSync(config.policy, 'utf8'), config.policy);
+  let text: string;
+  try {
+    text = readRegular(config.policy, MAX_DOCUMENT_BYTES);
+  } catch (error) {
+    return notGood(describeError(error, config.policy));
+  }
+  const loaded = loadPolicy(text, config.policy);
   if (!loaded.ok) return notGood(formatProblems(loaded.problems));
   const apps = `${config.apps.length} app${config.apps.length === 1 ? '' : 's'}`;
   process.stdout.write(`configuration and policy are good (${apps}, policy ${loaded.policy.hash})\n`);

@@ -120,6 +120,21 @@ test('a configuration that is not there is named', () => {
   }
 });
 
+test('a device in the place of a policy is not read by the check either', () => {
+  const config = join(directory, 'device.yaml');
+  writeFileSync(
+    config,
+    `version: 1
+policy: /dev/zero
+portal: https://access.localhost:8443
+identity: { providers: [{ id: corp, name: Corp, issuer: "https://id.example.com", clientId: sallyport }] }
+apps: [{ id: wiki, name: Wiki, host: wiki.localhost, connectors: [rack-1] }]
+`,
+  );
+  const { status, stderr } = sallyport('gateway', '--config', config, '--check');
+  assert.deepEqual([status, stderr], [2, '/dev/zero: it is no regular file\n']);
+});
+
 test('an unknown option is told in one sentence', () => {
   const { status, stderr } = sallyport('policy', 'check', '--config', garbage);
   assert.equal(status, 2, stderr);
