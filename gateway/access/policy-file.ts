@@ -16,6 +16,8 @@ import { describeError } from '#siem/system-error';
 
 /** How often the file is looked at for a change, in milliseconds. */
 const WATCH_INTERVAL = 250;
+/** How long after one that could not be taken up, or told of, as on a full disk, the file is looked at again. */
+const RETRY_AFTER = 2_000;
 /** Beside the copies: the hash of the policy that was in force last. */
 const LAST = 'last';
 const BY_GATEWAY: Actor = { kind: 'gateway', id: 'policy-file' };
@@ -50,6 +52,8 @@ export class PolicyFile {
   #rejected: string | undefined;
   #unfollow: () => void = () => undefined;
   #lastLook: Promise<readonly string[]> = Promise.resolve([]);
+  #retry: NodeJS.Timeout | undefined;
+  #closed = false;
 
   private constructor(options: PolicyFileOptions, policy: Policy) {
     this.#options = options;
@@ -85,7 +89,9 @@ export class PolicyFile {
   }
 
   close(): void {
+    this.#closed = true;
     this.#unfollow();
+    clearTimeout(this.#retry);
   }
 
   #isOther(file: string): boolean {
@@ -134,6 +140,7 @@ export class PolicyFile {
       const refusal = await signed.compare('policy', file, found);
       return refusal === undefined ? [] : [`${file}: not taken up: ${refusal.message}`];
     } catch (error) {
+      this.#lookAgain();
       return this.#refuse([notTakenUp(file, error)]);
     }
   }
@@ -150,7 +157,8 @@ export class PolicyFile {
       this.#rejected = undefined;
       return [];
     } catch (error) {
-      // An editor that replaces the file leaves a moment without one; the watch looks again when it is there.
+      // Also an editor that replaces the file leaves a moment without one.
+      this.#lookAgain();
       return this.#refuse([notTakenUp(file, error)], text);
     }
   }
@@ -164,8 +172,17 @@ export class PolicyFile {
     if (rejected === this.#rejected) return problems;
     this.#rejected = rejected;
     const event = { kind: 'policy-rejected', file, problems, keptHash, by: BY_GATEWAY } as const;
-    await recorder.record(event).catch(() => undefined);
+    await recorder.record(event).catch(() => {
+      this.#rejected = undefined;
+      this.#lookAgain();
+    });
     return problems;
+  }
+
+  /** The watch tells of a change once. */
+  #lookAgain(): void {
+    clearTimeout(this.#retry);
+    if (!this.#closed) this.#retry = setTimeout(() => void this.reload(), RETRY_AFTER).unref();
   }
 
   /** Copies and records a policy for good, before it takes effect. */

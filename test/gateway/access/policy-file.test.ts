@@ -31,7 +31,7 @@ async function bed(t: TestContext) {
   writeFileSync(file, good('first'));
   const open = (): Promise<PolicyFile> => PolicyFile.open({ file, state, recorder, onSwap: () => undefined });
   const policyFile = await open();
-  return { state, file, policyFile, open };
+  return { state, file, outbox, policyFile, open };
 }
 
 interface Loaded {
@@ -102,4 +102,26 @@ test('an edit after the file was read and before it is watched is taken up', asy
   writeFileSync(file, good('second'));
   policyFile.watch();
   await until('the edit is in force', () => policyFile.current.hash !== before);
+});
+
+test('what could not be recorded, as on a full disk, is taken up, or told of, when it can be', async (t) => {
+  const { state, file, outbox, policyFile } = await bed(t);
+  t.after(() => policyFile.close());
+  const before = policyFile.current.hash;
+  outbox.pretendFull(true);
+  writeFileSync(file, good('second'));
+  assert.match((await policyFile.reload()).join(), /not taken up: .*no room/);
+  assert.equal(policyFile.current.hash, before);
+  outbox.pretendFull(false);
+  await until('it is in force', () => policyFile.current.hash !== before);
+  outbox.pretendFull(true);
+  writeFileSync(file, 'version: 1\nalow: []\n');
+  assert.ok((await policyFile.reload()).length > 0);
+  outbox.pretendFull(false);
+  await until('it is told of', async () => {
+    const actions: unknown[] = [];
+    for await (const { document } of readOutbox(join(state, 'outbox')))
+      actions.push(document.event['action']);
+    return actions.includes('policy-rejected');
+  });
 });
