@@ -48,7 +48,7 @@ export async function run(argv: readonly string[]): Promise<number> {
     const onRefused = (error: Error): void => void explainRefusal('connect', error);
     const { address, close } = await forward({ ...listen, connect, onRefused });
     const stopped = new Promise<void>((resolve) => {
-      for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
+      for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve());
     });
     const at = { app, address: address.address, port: address.port };
     const host = address.family === 'IPv6' ? `[${at.address}]` : at.address;

@@ -1,10 +1,14 @@
 // `sallyport proxy-command`: standard input and output as a connection to a TCP app, for OpenSSH's ProxyCommand.
 import { closeSync, openSync } from 'node:fs';
 import { devNull } from 'node:os';
+import type { Duplex } from 'node:stream';
 import { connectTo } from '#connectors/device/connect';
 import { EXIT } from '../exit.ts';
 import { explainRefusal, signedIn } from '../signed-in.ts';
 import { readOptions } from '../usage.ts';
+
+/** Milliseconds in which an app that was told of the end of ssh ends, too. */
+const LAST_WORDS = 10_000;
 
 export const help: string = `Usage: sallyport proxy-command APP
 
@@ -30,6 +34,7 @@ export async function run(argv: readonly string[]): Promise<number> {
     process.stdin.pipe(pipe);
     pipe.pipe(process.stdout);
     pipe.once('end', closeOutput);
+    process.once('SIGHUP', () => endInOrder(pipe));
     let broken: Error | undefined;
     pipe.on('error', (error) => {
       broken = error;
@@ -41,6 +46,15 @@ export async function run(argv: readonly string[]): Promise<number> {
   } catch (error) {
     return explainRefusal('proxy-command', error);
   }
+}
+
+/**
+ * Its word to us when ssh is done: it has said all it had to say and hears nothing more. That is an end, which the app and
+ * the record are to know from a break. Our input ends with ssh.
+ */
+function endInOrder(pipe: Duplex): void {
+  pipe.unpipe(process.stdout).resume();
+  setTimeout(() => pipe.destroy(), LAST_WORDS).unref();
 }
 
 /** An app that ends is heard to end, also while we still speak: ssh waits for that. The runtime never closes its output. */

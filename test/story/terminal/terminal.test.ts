@@ -14,7 +14,6 @@ import { requires } from '#test/requires';
 import { type Outcome, ROOT, StoryInstallation } from '../installation.ts';
 import { Part, until } from '../part.ts';
 import { freePorts } from '../ports.ts';
-import type { Recorded } from '../record.ts';
 import { Person } from './person.ts';
 import { newKey, startSshd } from './sshd.ts';
 
@@ -149,6 +148,7 @@ describe('a terminal', { skip }, () => {
   });
 
   test('runs a command with ssh, and hands on its exit code', async () => {
+    const earlier = ends('shell.prod').length;
     const { code, output } = await ssh(
       ada,
       'ssh',
@@ -157,6 +157,9 @@ describe('a terminal', { skip }, () => {
     );
     assert.match(output, /from the other side/);
     assert.equal(code, 7);
+    // ssh ends us by a signal; that is no break, for sshd and in the record.
+    await until('its end is recorded', () => ends('shell.prod').length > earlier);
+    assert.deepEqual(new Set(ends('shell.prod')), new Set(['completed']));
   });
 
   test('ssh hears that sshd has gone', { timeout: 120_000 }, async () => {
@@ -206,11 +209,7 @@ describe('a terminal', { skip }, () => {
     // What the words ask for is enough: the port is still there, and leads to the app again.
     assert.equal((await (await ada.login()).ended).code, 0);
     assert.equal((await exchange(at, Buffer.from('again'))).toString(), 'again');
-    await until('the end is recorded', async () =>
-      installation
-        .events()
-        .some((event) => event.event.action === 'stream-closed' && event.sallyport?.app?.id === 'echo'),
-    );
+    await until('the end is recorded', () => ends('echo').length > 0);
   });
 
   test('gets all of what an app has said also while the gateway stops', async () => {
@@ -219,17 +218,22 @@ describe('a terminal', { skip }, () => {
     pipe.end();
     const { gateway } = installation;
     gateway.signal('SIGTERM');
-    const seen = (action: string): readonly Recorded[] =>
-      installation.events().filter(({ event }) => event.action === action);
+    const left = (): boolean =>
+      installation.events().some(({ event }) => event.action === 'connector-disconnected');
     // By now the gateway has it all, and nobody is behind its tunnels any more.
-    await until('the tunnels have ended', () => seen('connector-disconnected')[0]);
+    await until('the tunnels have ended', left);
     assert.equal(hash(Buffer.concat(await pipe.toArray())), hash(speech.subarray(0, 900 * 1024)));
     assert.equal((await gateway.ended).code, 0);
-    const last = seen('stream-closed').at(-1);
-    assert.deepEqual([last?.sallyport?.app?.id, last?.event.code], ['brief', 'completed']);
+    assert.deepEqual(ends('brief'), ['completed']);
     await installation.startGateway();
     await installation.connected();
   });
+
+  /** How what was open of an app has ended, by the record. */
+  function ends(app: string): (string | undefined)[] {
+    const events = installation.events().filter(({ event }) => event.action === 'stream-closed');
+    return events.filter(({ sallyport }) => sallyport?.app?.id === app).map(({ event }) => event.code);
+  }
 
   /** ssh or scp as a person would run them, by the lines that ssh-config prints. */
   async function ssh(person: Person, program: string, ...args: readonly string[]): Promise<Outcome> {
