@@ -32,6 +32,8 @@ export interface Connector {
   readonly ready: Promise<void>;
   /** Serves what is under way for up to `graceMs` (milliseconds), then cuts. */
   close(graceMs: number): Promise<void>;
+  /** Cuts what is under way at once, also while it closes. */
+  cut(): void;
 }
 
 export type StartFailure = 'not-enrolled' | 'other-name' | 'unreadable';
@@ -174,5 +176,6 @@ export function startConnector(config: ConnectorConfig, parts: ConnectorParts): 
       await attesting?.close();
       await cluster.close();
     },
+    cut: () => link.cut(),
   };
 }

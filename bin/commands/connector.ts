@@ -166,8 +166,11 @@ function lines(name: string): Log {
 function untilStopped(connector: Connector): Promise<number> {
   const { promise, resolve, reject } = Promise.withResolvers<number>();
   onStop(process, Date.now, (_signal, atOnce) => {
-    if (atOnce) resolve(EXIT.ok);
-    else connector.close(GRACE).then(() => resolve(EXIT.ok), reject);
+    if (atOnce) {
+      // The system would end each connection in order: to an app, half an upload would be the whole.
+      connector.cut();
+      resolve(EXIT.ok);
+    } else connector.close(GRACE).then(() => resolve(EXIT.ok), reject);
   });
   return promise;
 }

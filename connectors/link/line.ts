@@ -171,6 +171,11 @@ export class Line {
       await promise;
       clearTimeout(grace);
     }
+    this.cut();
+  }
+
+  /** Ends every tunnel, with what is open in it. */
+  cut(): void {
     for (const session of [...this.#sessions]) session.end('going-away', 'the connector stops');
   }
 }

@@ -84,4 +84,9 @@ export class Link {
     await Promise.all(this.#lines.map(({ line }) => line.close(graceMs)));
     clearInterval(this.#ticker);
   }
+
+  /** Breaks what is open at once, also while it closes. */
+  cut(): void {
+    for (const { line } of this.#lines) line.cut();
+  }
 }

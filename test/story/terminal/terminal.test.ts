@@ -4,9 +4,10 @@ import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { type AddressInfo, connect, createServer, type Server } from 'node:net';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { userInfo } from 'node:os';
 import { after, before, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { connectTo } from '#connectors/device/connect';
 import { credentialsFile, readCredentials } from '#connectors/device/credentials';
 import { portalAgent } from '#connectors/device/transport';
@@ -227,6 +228,25 @@ describe('a terminal', { skip }, () => {
     assert.deepEqual(ends('brief'), ['completed']);
     await installation.startGateway();
     await installation.connected();
+  });
+
+  test('is broken for the app where its connector is told twice to stop', async () => {
+    const credentials = readCredentials(credentialsFile({ XDG_CONFIG_HOME: ada.home }), Date.now());
+    const accepted = once(echo, 'connection') as Promise<[Socket]>;
+    const pipe = await connectTo('echo', credentials, portalAgent(credentials.ca));
+    pipe.on('error', () => undefined).write('half of what I have to say');
+    const [socket] = await accepted;
+    const end = new Promise<string>((resolve) => {
+      socket.once('end', () => resolve('an end in order'));
+      socket.once('error', ({ code = '' }: NodeJS.ErrnoException) => resolve(code));
+    });
+    await once(pipe, 'data');
+    installation.connector.signal('SIGTERM');
+    // What comes right behind the first is its copy.
+    await sleep(500);
+    installation.connector.signal('SIGTERM');
+    assert.equal(await end, 'ECONNRESET');
+    assert.equal((await installation.connector.ended).code, 0);
   });
 
   /** How what was open of an app has ended, by the record. */
