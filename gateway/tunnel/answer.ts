@@ -104,6 +104,17 @@ export class Answer {
     res.writeInformation(status, framing.headers);
   }
 
+  /**
+   * Lets go of what waits for the end of the turn, since the answer breaks off: a client that has seen no head may take its
+   * kept connection for one that was closed unused, and send the request again.
+   */
+  letGo(): void {
+    if (!this.#held) return;
+    // Or node itself would cork, until after the connection is destroyed.
+    this.#cork();
+    this.#release();
+  }
+
   #hold(): void {
     if (this.#held) return;
     this.#held = true;

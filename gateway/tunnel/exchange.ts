@@ -209,6 +209,7 @@ export class Exchange implements StreamHandler, Relay {
 
   #broken(failure: RelayFailure, detail: string): void {
     this.#finish('failed', failure, detail);
+    this.#answer.letGo();
     this.#cut();
   }
 

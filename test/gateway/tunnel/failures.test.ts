@@ -5,6 +5,7 @@ import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
+import { IGNORE, type Stream } from '#connectors/wire/stream';
 import { ask, bed } from './bed.ts';
 
 test('an app that dies in the middle never looks complete', async (t) => {
@@ -26,6 +27,33 @@ test('an app that dies in the middle never looks complete', async (t) => {
       ['failed', 'app-error'],
     ],
   );
+});
+
+test('of an answer that breaks off at once its client has the head and what there is', async (t) => {
+  // Before any head a browser takes its kept connection for one that was closed unused, and sends even a POST again.
+  const parts: Record<string, (stream: Stream) => void> = {
+    head: (stream) => stream.head(200, 'OK', [], false),
+    part: (stream) => {
+      stream.head(200, 'OK', ['Content-Length', '100'], false);
+      stream.write(Buffer.from('part'));
+    },
+  };
+  for (const [said, part] of Object.entries(parts)) {
+    const { port, connect: join } = await bed(t, 'http://127.0.0.1:1', { connectors: 0 });
+    await join('one', (stream) => {
+      setImmediate(() => {
+        part(stream);
+        stream.reset('app-error', 'other side closed');
+      });
+      return IGNORE;
+    });
+    const client = connect(port, '127.0.0.1');
+    client.write('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nok');
+    const heard = await text(client);
+    assert.match(heard, /^HTTP\/1\.1 200 OK\r\n.*\r\n\r\n/s, said);
+    assert.equal(heard.includes('part'), said === 'part');
+    assert.ok(!heard.endsWith('0\r\n\r\n'), said);
+  }
 });
 
 test('to a client of HTTP/1.0, whose bodies end with the connection, a broken one is reset', async (t) => {
