@@ -11,6 +11,12 @@ import { respond } from './respond.ts';
 
 type Controller = Dispatcher.DispatchController;
 
+/** A reason phrase as latin-1 text: the pool has read it as UTF-8, and what is none is lost. */
+function bytesOf(reason: string): string {
+  if (/^[ -~]*$/.test(reason)) return reason;
+  return reason.includes('\ufffd') ? '' : Buffer.from(reason).toString('latin1');
+}
+
 /** A request body: bytes of the stream, whose credit returns as the app's connection takes them. */
 class Body extends Readable {
   readonly #stream: Stream;
@@ -104,7 +110,7 @@ export class PooledExchange implements StreamHandler, Dispatcher.DispatchHandler
 
   onResponseStart(controller: Controller, status: number, _headers: unknown, reason?: string): void {
     this.#answered = true;
-    const length = respond(this.#stream, status, reason ?? '', controller.rawHeaders as Buffer[]);
+    const length = respond(this.#stream, status, bytesOf(reason ?? ''), controller.rawHeaders as Buffer[]);
     if (status >= 200) this.#left = this.#request.method === 'HEAD' ? -1 : length;
   }
 

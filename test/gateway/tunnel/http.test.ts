@@ -63,6 +63,23 @@ test('what is beyond ASCII in a field arrives as the bytes that were sent, whene
   assert.deepEqual(seen, [said, said, said, said]);
 });
 
+test('a reason keeps its bytes, where they are text', async (t) => {
+  const { port } = await bed(t, ({ url, socket }) => {
+    const reason = url === '/text' ? Buffer.from('Schön') : Buffer.from([0x53, 0xf6]);
+    const parts = [Buffer.from('HTTP/1.1 200 '), reason, Buffer.from('\r\nContent-Length: 0\r\n\r\n')];
+    socket.write(Buffer.concat(parts));
+  });
+  for (const [path, line] of [
+    ['/text', 'HTTP/1.1 200 Schön\r\n'],
+    ['/none', 'HTTP/1.1 200 \r\n'],
+  ] as const) {
+    const client = connect(port, '127.0.0.1');
+    client.write(`GET ${path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`);
+    const said = await text(client);
+    assert.ok(said.startsWith(line), said);
+  }
+});
+
 test('10 MB each way keep their hash', async (t) => {
   const { port } = await bed(t, async (req, res) => {
     const chunks: Buffer[] = [];
