@@ -31,9 +31,10 @@ async function answer(request: IncomingMessage, response: ServerResponse, parts:
     response.writeHead(status, { 'Content-Type': type, 'Cache-Control': 'no-store' });
     response.end(request.method === 'HEAD' ? undefined : body);
   };
-  // Browsers can be made to call loopback addresses; they cannot leave out their Origin or a foreign Host.
+  // Browsers can be made to call loopback addresses; they cannot leave out their Origin or a foreign Host. A balancer's
+  // check in HTTP/1.0, such as haproxy's, has none.
   const host = request.headers.host?.replace(/:\d+$/, '');
-  const local = host === 'localhost' || host === '127.0.0.1' || host === '[::1]';
+  const local = host === undefined || host === 'localhost' || host === '127.0.0.1' || host === '[::1]';
   if (!local || request.headers.origin !== undefined)
     return send(403, 'text/plain', 'only for this machine\n');
   if (request.method !== 'GET' && request.method !== 'HEAD') return send(405, 'text/plain', 'GET only\n');
