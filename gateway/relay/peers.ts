@@ -146,7 +146,8 @@ export class Peers {
           const replaced = this.#links.get(instance);
           this.#links.set(instance, link);
           replaced?.goAway();
-          log.info({ gateway: name, apps: offers.length }, 'linked to another gateway');
+          const apps = new Set(offers.map(({ app }) => app)).size;
+          log.info({ gateway: name, apps }, 'linked to another gateway');
         },
         onClose: (link, why) => {
           log.info({ gateway: name, why }, 'the link to another gateway ended');
