@@ -159,8 +159,12 @@ export async function connectorServer(
       await strangers.record(event, { durable: true });
     },
     linked: (ws, { name, certificate: { serial, notAfter }, client: { address } }) => {
-      const apps = new Set(servedBy(config).map(({ id }) => id));
-      tunnels.accept(ws, { connector: `gateway/${name}`, relay: true, apps, address, serial, notAfter });
+      const served = new Map(servedBy(config).map(({ id, connectors }) => [id, new Set<string>(connectors)]));
+      tunnels.accept(ws, {
+        ...{ connector: `gateway/${name}`, relay: true, address, serial, notAfter },
+        apps: new Set(served.keys()),
+        serves: (app, connector) => served.get(app)?.has(connector) === true,
+      });
     },
     connected: (ws, { name, key, certificate, client }: KnownConnector) => {
       const own = servedBy(config).filter((one) => one.connectors.includes(name));

@@ -93,6 +93,8 @@ export interface TunnelPeer {
   readonly key?: string;
   /** It is another gateway, which relays to tunnels of its own: used when there is no tunnel here. */
   readonly relay?: boolean;
+  /** Of another gateway: whether the configuration here lets a connector behind it serve an app. */
+  serves?(app: string, connector: string): boolean;
 }
 
 /** An app that some connector serves, and the client certificate it shows the app, by thumbprint. */

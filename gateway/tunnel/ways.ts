@@ -14,10 +14,11 @@ export function tunnelsOf(
   connectedAt: number,
 ): readonly Tunnel[] {
   const { ways = [], software } = peer.relay === true ? hello : { ...hello, ways: [] };
+  const named = new Set(ways.map(({ app }) => app));
+  // The other gateway goes by its own configuration, which may be an older one.
   const numbered = ways
     .map((way, index) => ({ ...way, id: wayId(index) }))
-    .filter(({ app }) => peer.apps.has(app));
-  const named = new Set(numbered.map(({ app }) => app));
+    .filter(({ app, connector }) => peer.apps.has(app) && peer.serves?.(app, connector) !== false);
   const apps = [...new Set(hello.apps)].filter((app) => peer.apps.has(app) && !named.has(app));
   const runs = Map.groupBy(numbered, ({ connector, instance }) => `${instance} ${connector}`);
   const behind = [...runs.values()].map((some) => {

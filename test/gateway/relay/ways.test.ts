@@ -7,17 +7,22 @@ import { Session } from '#connectors/wire/session';
 import type { SessionOptions } from '#connectors/wire/session-options';
 import { IGNORE } from '#connectors/wire/stream';
 import { helloOf, opener } from '#gateway/relay/offered';
-import type { Offer } from '#gateway/tunnel/relay';
+import type { Offer, TunnelPeer } from '#gateway/tunnel/relay';
 import { pair } from '#test/connectors/wire/pair';
 import { ask, type Bed, bed } from '../tunnel/bed.ts';
 import { answers, ok, unreachable } from '../tunnel/stand-ins.ts';
 
 /** What `from` has tunnels for is offered to `to`, until what is returned is called. */
-async function link(from: Bed, to: Bed, offers: readonly Offer[] = from.tunnels.offers): Promise<() => void> {
+async function link(
+  from: Bed,
+  to: Bed,
+  offers: readonly Offer[] = from.tunnels.offers,
+  serves: TunnelPeer['serves'] = () => true,
+): Promise<() => void> {
   const [line, far] = pair();
   to.tunnels.carry(far, {
     ...{ connector: 'gateway/other', relay: true, address: '127.0.0.2', serial: '01' },
-    apps: new Set(['app']),
+    ...{ apps: new Set(['app']), serves },
   });
   const { promise, resolve } = Promise.withResolvers<void>();
   const session = new Session({
@@ -83,6 +88,19 @@ test('of several connectors at another gateway the healthy one is asked', async 
   for (let i = 0; i < 5; i += 1) assert.equal(await get(here), 200);
   for (let i = 0; i < 5; i += 1) assert.equal(await post(here), 200);
   assert.equal(state.asked, 1);
+});
+
+test('a connector that may not serve the app by the configuration here does not through another gateway', async (t) => {
+  const { here, there } = await twoGateways(t);
+  const [old, kept] = [counting(), counting()];
+  await there.connect('old', old.serve);
+  const end = await link(there, here, undefined, (app, name) => app === 'app' && name === 'kept');
+  assert.equal((await ask(here.port, { path: '/' })).body, 'no-connector');
+  await there.connect('kept', kept.serve);
+  await link(there, here, undefined, (app, name) => app === 'app' && name === 'kept');
+  end();
+  for (let i = 0; i < 5; i += 1) assert.equal(await post(here), 200);
+  assert.deepEqual([old.asked, kept.asked], [0, 5]);
 });
 
 test('a session that sticks has the same connector at each gateway', async (t) => {
