@@ -8,6 +8,7 @@ import { openPrefix } from '#connectors/wire/open';
 import type { Session } from '#connectors/wire/session';
 import type { Stream, StreamHandler } from '#connectors/wire/stream';
 import type { ConnectorStatus, ForwardHead, TunnelPeer } from './relay.ts';
+import { UnderWay } from './under-way.ts';
 
 /** How an app is doing by way of this connector. */
 export interface Health {
@@ -33,7 +34,7 @@ export class Tunnel {
   /** What OPEN names, where that is not the app's own id. */
   readonly #ids: ReadonlyMap<string, string> | undefined;
   /** Of another gateway's link, which is shared by all that is behind it. */
-  readonly #open = new Set<Stream>();
+  readonly #underWay = new UnderWay();
   readonly #certificates: ReadonlyMap<string, string>;
   readonly #connectedAt: number;
   readonly #prefixes = new Map<string, Buffer>();
@@ -69,9 +70,7 @@ export class Tunnel {
 
   /** Streams under way to whom it leads to. */
   get streams(): number {
-    if (!this.relay) return this.session.streams;
-    for (const stream of this.#open) if (stream.closed) this.#open.delete(stream);
-    return this.#open.size;
+    return this.relay ? this.#underWay.count : this.session.streams;
   }
 
   /** Opens a stream; only while `session.ready`. */
@@ -83,7 +82,7 @@ export class Tunnel {
       this.#prefixes.set(key, prefix);
     }
     const stream = this.session.open(prefix, head, fin, handler, this.session.limits.idleSeconds);
-    if (this.relay) this.#open.add(stream);
+    if (this.relay) this.#underWay.add(stream);
     return stream;
   }
 
