@@ -1,6 +1,7 @@
 // Keeps one tunnel to one gateway: dials, dials again, and moves to a new tunnel before it lets the old one go. It must
 // never give up, and never dial in step with other connectors.
 import { setTimeout as sleep } from 'node:timers/promises';
+import type WebSocket from 'ws';
 import type { Hello } from '../wire/hello.ts';
 import type { Limits } from '../wire/limits.ts';
 import type { Log } from '../wire/log.ts';
@@ -42,6 +43,8 @@ export class Line {
   readonly #stop = new AbortController();
   /** All that are open; `#current` is the one that takes new streams. */
   readonly #sessions = new Set<Session>();
+  /** Their transports: what a session said last may still be on its way out. */
+  readonly #transports = new Set<WebSocket>();
   #current: Session | undefined;
   #dialling = false;
   /** What a tunnel is to show or announce changed while one was being dialled. */
@@ -107,6 +110,11 @@ export class Line {
       ws.terminate();
       return;
     }
+    this.#transports.add(ws);
+    ws.once('close', () => {
+      this.#transports.delete(ws);
+      if (this.#transports.size === 0) this.#idle?.();
+    });
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const session: Session = new Session({
       ...{ transport: overWebSocket(ws), limits, budget, clock },
@@ -126,7 +134,6 @@ export class Line {
       },
       onClose: (code, why) => {
         this.#sessions.delete(session);
-        if (this.#sessions.size === 0) this.#idle?.();
         reject(new DialError('refused', `${gateway.origin} ended the tunnel: ${why}`));
         if (!this.#lost(session, false) || this.#stop.signal.aborted) return;
         log.warn({ code, gateway: gateway.origin }, `tunnel lost: ${why}`);
@@ -164,7 +171,7 @@ export class Line {
     this.#stop.abort();
     this.#current = undefined;
     for (const session of [...this.#sessions]) session.goAway();
-    if (this.#sessions.size > 0) {
+    if (this.#transports.size > 0) {
       const { promise, resolve } = Promise.withResolvers<void>();
       this.#idle = resolve;
       const grace = setTimeout(resolve, graceMs);

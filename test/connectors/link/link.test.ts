@@ -205,6 +205,23 @@ test('the end: streams of every tunnel get their grace, and nothing is dialled a
   );
 });
 
+test('the end: what was said last has gone out when it is over', async (t) => {
+  const [door] = (await doors(t, 1)) as [Door];
+  const { link, said } = linkTo(t, [door], { tunnels: 1 });
+  await link.ready;
+  for (const socket of door.sockets) socket.pause();
+  door.tunnels.rest('one');
+  await until('a goodbye', () => said.some((words) => words.includes('takes no more requests')));
+  let over = false;
+  const closed = link.close(60_000).then(() => {
+    over = true;
+  });
+  for (let turn = 0; turn < 50; turn += 1) await new Promise(setImmediate);
+  assert.equal(over, false, 'nobody has read it yet');
+  for (const socket of door.sockets) socket.resume();
+  await closed;
+});
+
 test('what is announced changes: new tunnels say so, also one that was being dialled at that moment', async (t) => {
   const all = await doors(t, 1);
   const [door] = all;
