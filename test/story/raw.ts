@@ -14,11 +14,12 @@ export interface RawReply {
   readonly closed: boolean;
 }
 
-/** Sends `bytes` (text as latin-1) on a connection of its own. `serverName`: the SNI, false for none. */
+/** Sends `bytes` (text as latin-1) on a connection of its own. `serverName`: the SNI, false for none. `silence`: milliseconds. */
 export function sendRaw(
   { ports, ca }: StoryInstallation,
   bytes: string | Buffer,
   serverName: string | false,
+  silence: number = SILENCE,
 ): Promise<RawReply> {
   const { promise, resolve, reject } = Promise.withResolvers<RawReply>();
   const socket = connect({
@@ -43,7 +44,7 @@ export function sendRaw(
   socket.on('data', (chunk) => {
     text += chunk.toString('latin1');
     clearTimeout(timer);
-    timer = setTimeout(() => settle(false), SILENCE);
+    timer = setTimeout(() => settle(false), silence);
   });
   socket.once('close', () => settle(true));
   socket.on('error', (error: NodeJS.ErrnoException) => {

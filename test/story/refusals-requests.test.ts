@@ -174,6 +174,9 @@ const TRAVERSALS: readonly (readonly [string, string])[] = [
   ['/a^b`', 'path-character'],
 ];
 
+/** Milliseconds: for two seconds of them what was announced and does not come is waited for. */
+const UNTIL_CLOSED = 10_000;
+
 test('a request that can be read in two ways reaches nobody', { skip: requires(...NEEDS) }, async (t) => {
   const installation = await StoryInstallation.start(t);
   const { nginx, receiver, ports } = installation;
@@ -185,7 +188,7 @@ test('a request that can be read in two ways reaches nobody', { skip: requires(.
   for (const [what, status, code, bytes, serverName = HOST] of cases(ports.people, cookie)) {
     await t.test(`${what}: ${status} ${code}`, async () => {
       const before = installation.events().length;
-      const { statuses, closed, text } = await sendRaw(installation, bytes, serverName);
+      const { statuses, closed, text } = await sendRaw(installation, bytes, serverName, UNTIL_CLOSED);
       assert.deepEqual(statuses, [status], `one answer and no more: ${text.slice(0, 300)}`);
       assert.ok(closed, 'the connection is over');
       const events = await until('its event', () => {
