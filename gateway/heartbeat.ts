@@ -43,9 +43,9 @@ export class Heartbeat {
 
   async #beat(): Promise<void> {
     const { recorder, outbox, shipping, log, startedAt, now, connectors, policyHash } = this.#parts;
-    this.#sinks = shipping.standings();
-    await recorder
-      .record({
+    try {
+      this.#sinks = shipping.standings();
+      await recorder.record({
         kind: 'heartbeat',
         intervalMs: INTERVAL,
         uptimeMs: now() - startedAt,
@@ -53,7 +53,10 @@ export class Heartbeat {
         sinks: this.#sinks,
         connectors: connectors(),
         policyHash: policyHash(),
-      })
-      .catch((error: unknown) => log.error({ err: error }, 'the heartbeat was not recorded'));
+      });
+    } catch (error) {
+      // Also where the standings cannot be read, as with too many open files.
+      log.error({ err: error }, 'the heartbeat was not recorded');
+    }
   }
 }

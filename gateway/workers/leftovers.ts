@@ -51,7 +51,12 @@ function ship(config: GatewayConfig, directory: string, around: Surroundings): (
     return stopped;
   };
   const timer = setInterval(() => {
-    if (shipping.standings().some(({ lagBytes }) => lagBytes > 0)) return;
+    try {
+      if (shipping.standings().some(({ lagBytes }) => lagBytes > 0)) return;
+    } catch {
+      // As with too many open files: the next look tells.
+      return;
+    }
     log.info({ directory }, 'all that was recorded there is delivered');
     void stop();
   }, LOOK).unref();
