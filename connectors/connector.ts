@@ -8,6 +8,7 @@ import { ReviewFailure, TokenReviewer } from './cluster/token-reviewer.ts';
 import type { ConnectorConfig } from './config.ts';
 import { enrol } from './link/enrol.ts';
 import { type Identity, loadIdentity, saveIdentity } from './link/identity.ts';
+import { KeptIdentity } from './link/kept-identity.ts';
 import { Link } from './link/link.ts';
 import { EnrolError, type EnrolmentToken, readToken } from './link/token.ts';
 import { DEFAULT_LIMITS, type Limits, VERSIONS } from './wire/limits.ts';
@@ -149,6 +150,7 @@ export function startConnector(config: ConnectorConfig, parts: ConnectorParts): 
   const instance = randomUUID();
   const { window, streams } = limits;
   const said = { versions: VERSIONS, window, streams, instance, software: parts.software ?? 'sallyport' };
+  const kept = new KeptIdentity(config.state, log);
   const link: Link = new Link({
     gateways: config.gateways.map((gateway) => new URL(gateway)),
     tunnels: config.tunnels,
@@ -162,7 +164,7 @@ export function startConnector(config: ConnectorConfig, parts: ConnectorParts): 
     ...{ log, now, random },
     clock: parts.clock ?? (() => performance.now()),
     onIdentity: async (renewed) => {
-      saveIdentity(config.state, { ...renewed, ca: found.ca });
+      kept.keep({ ...renewed, ca: found.ca });
       // Rules that ask for it would turn requests away until there is a proof over the new certificate.
       await attesting?.over(renewed);
     },
@@ -171,6 +173,7 @@ export function startConnector(config: ConnectorConfig, parts: ConnectorParts): 
   return {
     ready: link.ready,
     async close(graceMs) {
+      kept.stop();
       targets.stop();
       await link.close(graceMs);
       await attesting?.close();

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { renewalTime } from '#connectors/link/enrol';
 import { type Identity, loadIdentity, StateError, saveIdentity } from '#connectors/link/identity';
+import { KeptIdentity } from '#connectors/link/kept-identity';
 import { type EnrolError, readToken } from '#connectors/link/token';
 import { openAuthority } from '#gateway/pki/authority';
 
@@ -83,4 +84,25 @@ test('an identity is kept whole, for its owner only, and refused when others cou
 test('renewal is due after two thirds of the life', () => {
   const identity = { key: '', certificate: '', ca: '', notBefore: 1000, notAfter: 4000 };
   assert.equal(renewalTime(identity), 3000);
+});
+
+test('an identity that cannot be kept, as on a full disk, ends nothing and is kept when it can be', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const directory = mkdtempSync(join(tmpdir(), 'sallyport-identity-'));
+  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  const authority = await openAuthority(join(directory, 'ca'), 'Test', Date.now);
+  const { certificate, key } = await authority.issueServer(['localhost'], 3_600_000);
+  const state = join(directory, 'state');
+  writeFileSync(state, 'something else is here');
+  const said: string[] = [];
+  const say = (_fields: object, message: string): void => void said.push(message);
+  const kept = new KeptIdentity(state, { info: say, warn: say, error: say });
+  kept.keep({ key, certificate, ca: authority.certificate, notBefore: 0, notAfter: 0 });
+  t.mock.timers.tick(60_000);
+  assert.equal(said.length, 1, said.join());
+  assert.match(said[0] ?? '', /^the renewed certificate is used, but could not be kept: .*EEXIST/);
+  rmSync(state);
+  t.mock.timers.tick(60_000);
+  assert.equal(loadIdentity(state)?.certificate.trim(), certificate.trim());
+  assert.deepEqual(said.slice(1), ['the renewed certificate is kept now']);
 });
