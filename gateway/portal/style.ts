@@ -18,13 +18,14 @@ body {
   margin: 0; min-height: 100vh; display: grid; grid-template-rows: auto 1fr auto;
   background: var(--ground); color: var(--ink);
   font: 1rem/1.55 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif;
+  overflow-wrap: anywhere;
 }
 header, main, footer { width: min(60rem, 100% - 2.5rem); margin-inline: auto; }
-header { display: flex; align-items: center; justify-content: space-between; gap: 1rem; padding-block: 1.1rem; }
+header { display: flex; flex-wrap: wrap; align-items: center; justify-content: space-between; gap: 1rem; padding-block: 1.1rem; }
 header a.brand { display: flex; align-items: center; gap: .55rem; color: inherit; text-decoration: none; font-weight: 650; }
 header svg { width: 1.5rem; height: 1.5rem; color: var(--accent); }
 header .who { display: flex; align-items: center; gap: .8rem; color: var(--soft); font-size: .92rem; }
-header .button { white-space: nowrap; }
+header .button, header .brand { white-space: nowrap; }
 main { padding-block: 1.5rem 3rem; }
 main.narrow { width: min(34rem, 100% - 2.5rem); align-self: center; }
 footer { padding-block: 1rem 1.4rem; color: var(--soft); font-size: .85rem; }
@@ -37,6 +38,7 @@ p { margin: 0 0 .9rem; }
 .card { display: block; height: 100%; background: var(--sheet); border: 1px solid var(--line); border-radius: .8rem; padding: 1.1rem 1.2rem; color: inherit; text-decoration: none; }
 .card:hover { border-color: var(--accent); }
 .card strong { display: block; margin-bottom: .15rem; }
+.card code { display: block; margin-top: .35rem; }
 .card .state { display: block; margin-top: .6rem; font-size: .85rem; color: var(--soft); }
 .button, button {
   display: inline-block; font: inherit; font-weight: 600; cursor: pointer; text-decoration: none;
@@ -53,7 +55,7 @@ button.quiet, .button.quiet { background: transparent; color: var(--accent); bor
 .checks .mark { font-weight: 700; flex: none; width: 1.2em; text-align: center; }
 .checks .met .mark { color: var(--good); }
 .checks .unmet .mark { color: var(--bad); }
-code { font: .88em ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; overflow-wrap: anywhere; }
+code { font: .88em ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }
 .reference { margin-top: 1.4rem; padding-top: 1rem; border-top: 1px solid var(--line); font-size: .88rem; color: var(--soft); }
 form { margin: 0; }
 .number { font: 650 2rem ui-monospace, monospace; letter-spacing: .12em; }
