@@ -127,7 +127,7 @@ export function connectorsListener(
   server.on('clientError', ({ code = '' }: NodeJS.ErrnoException, socket) => {
     const client = clientOf({ socket: socket as Socket });
     socket.destroy();
-    if (!isViolation(code) || refused.has(socket) || last.has(socket)) return;
+    if (!isViolation(code, socket) || refused.has(socket) || last.has(socket)) return;
     refused.add(socket);
     const event = {
       kind: 'connector-refused',

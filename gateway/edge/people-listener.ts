@@ -137,7 +137,7 @@ export function peopleListener(
   server.on('connect', (_request, socket) => (owed(socket) === undefined ? refuse : cut)(socket, 'CONNECT'));
   server.on('clientError', ({ code = '' }: NodeJS.ErrnoException, socket) => {
     // A connection that broke off asked for nothing; and one refusal is enough, whatever else is sent down the line.
-    if (refused.has(socket) || over.has(socket) || !isViolation(code)) {
+    if (refused.has(socket) || over.has(socket) || !isViolation(code, socket)) {
       socket.destroy();
       return;
     }

@@ -35,6 +35,7 @@ const servers = {} as Record<'people' | 'connectors' | 'services', Server>;
 const arrived = new Map<number, Socket>();
 /** What the listener for people heard, and what each gave up. */
 const taken: string[] = [];
+const refusedPorts = new Set<number | undefined>();
 const given = { people: new Set<string>(), connectors: new Set<string>(), services: new Set<string>() };
 
 before(async () => {
@@ -53,6 +54,7 @@ before(async () => {
     unparsable: (socket, code) => {
       // Who it was is known, also of a connection that is cut.
       assert.equal((socket as Socket).remoteAddress, '127.0.0.1');
+      refusedPorts.add((socket as Socket).remotePort);
       of.add(`${code}: ${refuseBare(socket, code)}`);
     },
   });
@@ -66,7 +68,10 @@ before(async () => {
     ...{ authority, trustDomain: 'sallyport.internal', accepts: new Accepts(500, Date.now) },
     connected: (ws) => ws.terminate(),
     record: async () => undefined,
-    refused: async ({ code, client }) => void given.connectors.add(`${code} ${client.address}`),
+    refused: async ({ code, client }) => {
+      refusedPorts.add(client.port);
+      given.connectors.add(`${code} ${client.address}`);
+    },
   });
   for (const server of Object.values(servers)) {
     server.on('connection', (socket: Socket) => arrived.set(socket.remotePort ?? 0, socket));
@@ -211,6 +216,16 @@ async function letGo(server: Server, { what, bare = false, act, within }: Phase)
   assert.equal(outcome, 'gone', what);
 }
 
+/** A connection on which nothing was said yet, and what is heard on it. */
+async function listening(server: Server): Promise<{ socket: Socket; heard: Buffer[] }> {
+  const { port } = server.address() as AddressInfo;
+  const socket = connect({ port, host: '127.0.0.1', ca, servername: 'localhost' });
+  const heard: Buffer[] = [];
+  socket.on('error', () => {}).on('data', (bytes: Buffer) => heard.push(bytes));
+  await once(socket, 'secureConnect');
+  return { socket, heard };
+}
+
 describe('whoever stalls is let go, and keeps nobody', { concurrency: true }, () => {
   for (const [listener, path] of [
     ['people', '/body'],
@@ -220,6 +235,17 @@ describe('whoever stalls is let go, and keeps nobody', { concurrency: true }, ()
     for (const phase of phases(path)) {
       test(`${listener}: ${phase.what}`, () => letGo(servers[listener], phase));
     }
+  }
+
+  for (const listener of ['people', 'connectors', 'services'] as const) {
+    test(`${listener}: a connection that was never used ends without a word`, async () => {
+      const { socket, heard } = await listening(servers[listener]);
+      const { localPort = 0 } = socket;
+      await leaves(localPort);
+      socket.destroy();
+      assert.deepEqual(heard, []);
+      assert.ok(!refusedPorts.has(localPort), 'it asked for nothing that could be refused');
+    });
   }
 
   test('people: what is completed after its refusal is not taken', async () => {
@@ -245,27 +271,16 @@ describe('whoever stalls is let go, and keeps nobody', { concurrency: true }, ()
   });
 
   test('connectors: an upgrade behind a request under way ends its connection, and nobody is answered', async () => {
-    const { port } = servers.connectors.address() as AddressInfo;
-    const socket = connect({ port, host: '127.0.0.1', ca, servername: 'localhost' });
-    let answered = '';
-    socket
-      .on('error', () => {})
-      .on('data', (bytes: Buffer) => {
-        answered += bytes.toString('latin1');
-      });
-    await once(socket, 'secureConnect');
+    const { socket, heard } = await listening(servers.connectors);
     const enrol = `POST /v1/enrol HTTP/1.1\r\n${HOST}Content-Length: 2\r\n\r\n{}`;
     socket.write(`${enrol}GET /v1/tunnel HTTP/1.1\r\n${HOST}${UPGRADE}\r\n`);
     await leaves(socket.localPort ?? 0);
     socket.destroy();
-    assert.equal(answered, '');
+    assert.deepEqual(heard, []);
   });
 
   test('people: of requests ahead of their answers no more than a few are taken', async () => {
-    const { port } = servers.people.address() as AddressInfo;
-    const socket = connect({ port, host: '127.0.0.1', ca, servername: 'localhost' });
-    socket.on('error', () => {});
-    await once(socket, 'secureConnect');
+    const { socket } = await listening(servers.people);
     socket.write(`GET /waiting HTTP/1.1\r\n${HOST}\r\n`.repeat(5_000));
     await leaves(socket.localPort ?? 0);
     assert.equal(taken.filter((one) => one === 'GET /waiting').length, 32);
