@@ -76,6 +76,8 @@ test('an app that one connector does not reach is served by that of another gate
   });
   const [one] = fleet.gateways;
   assert.ok(one !== undefined);
+  // Whoever signs in is sent on to the app.
+  await until('it is linked', () => fleet.log('gateway-1').includes('linked to another gateway'));
   const ada = await fleet.signIn('ada');
   const { dispatcher } = one;
   const post = async (): Promise<number> => {
@@ -85,7 +87,8 @@ test('an app that one connector does not reach is served by that of another gate
     await reply.body.dump();
     return reply.statusCode;
   };
-  await until('it is linked', async () => (await post()) === 200);
+  // The first one may be what finds it out.
+  await post();
   const statuses = [];
   for (let i = 0; i < 10; i += 1) statuses.push(await post(), (await one.app(ada.cookie)).status);
   assert.deepEqual([...new Set(statuses)], [200]);
