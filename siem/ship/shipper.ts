@@ -80,7 +80,12 @@ export class Shipper {
   async stop(): Promise<void> {
     this.#stop.abort();
     await this.#done;
-    this.#save(true);
+    try {
+      this.#save(true);
+    } catch (error) {
+      // As on a full disk. What is delivered once more has the same id.
+      this.#options.log.warn({ sink: this.sink.name, err: error }, 'how far it is delivered was not kept');
+    }
     await this.sink.close();
   }
 

@@ -1,7 +1,8 @@
 // How the outbox is carried to a sink whose receiver answers oddly: what it refuses is set aside once, and only while it
 // takes anything else.
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { Outbox } from '#siem/outbox/outbox';
 import { readCursor } from '#siem/ship/cursor';
@@ -135,4 +136,20 @@ test('a clock that is set back does not keep the cursor from being saved', async
   await append(1);
   await settled(shipper);
   assert.deepEqual(readCursor(directory, 'odd').position, shipper.cursor.position);
+});
+
+test('how far it got cannot be kept, as on a full disk: it stops in order all the same', async (t) => {
+  const { directory, append, ship, settled } = begin(t);
+  writeFileSync(join(directory, 'cursors'), '');
+  let closed = 0;
+  const sink = new Odd(() => 'taken');
+  sink.close = async () => {
+    closed += 1;
+  };
+  const shipper = ship(sink);
+  await append(3);
+  await settled(shipper);
+  await shipper.stop();
+  assert.equal(closed, 1);
+  assert.equal(sink.taken.length, 3);
 });
