@@ -149,6 +149,11 @@ export class StoryInstallation {
     return visitor;
   }
 
+  /** Undone before the installation is, also when a test fails half-way. */
+  undo(step: () => Promise<unknown>): void {
+    this.#undo.push(step);
+  }
+
   /** A `sallyport` command as a process, under way. */
   run(name: string, args: readonly string[]): Part {
     const part = new Part(name, process.execPath, [LAUNCHER, ...args], {

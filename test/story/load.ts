@@ -35,6 +35,7 @@ export class Load {
     this.#installation = installation;
     this.#options = options;
     this.#clients = Array.from({ length: options.clients }, (_, index) => this.#client(index));
+    installation.undo(() => this.stop());
   }
 
   /** Waits for that many more answers. */
