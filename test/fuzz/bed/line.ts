@@ -34,6 +34,10 @@ export class Line extends Duplex {
     this.bytesRead += bytes.length;
     if (!this.destroyed && !this.#over) this.push(bytes);
   }
+  destroySoon(): void {
+    this.end();
+  }
+
   setTimeout(): this {
     return this;
   }
