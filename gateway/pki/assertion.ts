@@ -9,7 +9,7 @@ export const ASSERTION_HEADER = 'X-Sallyport-Assertion';
 export const ASSERTION_TYPE = 'sallyport-assertion+jwt';
 /** Seconds an assertion is valid. A cached one is used until half of it has passed. */
 const LIFE = 60;
-/** Entries kept: one per live session, app, client certificate and acting service; the oldest goes first. */
+/** Entries kept while they are fresh: one per session, app, client certificate and acting service; the oldest goes first. */
 const CACHE_LIMIT = 10_000;
 
 /** Through whom a request came, the last one first (RFC 8693 section 4.1). */
@@ -116,11 +116,17 @@ export class AssertionSigner {
     const token = this.#sign(claimsOf(context, this.#edge), now);
     this.#cache.delete(cacheKey);
     this.#cache.set(cacheKey, { token, state, staleAt: now + (LIFE / 2) * 1000 });
-    if (this.#cache.size > CACHE_LIMIT) {
-      const oldest = this.#cache.keys().next();
-      if (!oldest.done) this.#cache.delete(oldest.value);
+    // Each is put at the end when it is made, so that the first ones run out first.
+    for (const [key, { staleAt }] of this.#cache) {
+      if (now < staleAt && this.#cache.size <= CACHE_LIMIT) break;
+      this.#cache.delete(key);
     }
     return token;
+  }
+
+  /** Assertions that are kept. */
+  get kept(): number {
+    return this.#cache.size;
   }
 
   #sign(claims: object, now: number): string {

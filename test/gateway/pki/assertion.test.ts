@@ -110,6 +110,15 @@ describe('what an assertion says', () => {
     assert.notEqual(signer.assertion(CONTEXT), current);
   });
 
+  test('is forgotten when it would not be said again: sessions come and go', () => {
+    for (let minute = 0; minute < 3; minute += 1) {
+      for (let index = 0; index < 5; index += 1)
+        signer.assertion({ ...CONTEXT, session: `session-${minute}-${index}` });
+      assert.equal(signer.kept, 5);
+      clock.time += 60_000;
+    }
+  });
+
   test('bound to a request it names method, address, decision and trace, and is never used twice', async () => {
     const bound = { ...CONTEXT, wishes: { bind: 'request' } } as const;
     const token = signer.assertion(bound);
