@@ -2,6 +2,7 @@
 // members that version 1 does not know are ignored, so that later versions can say more.
 import { WireError } from './error.ts';
 import { MAX_APP_ID, MAX_APPS, MAX_HELLO, MAX_WAYS, VERSIONS } from './limits.ts';
+import { RESERVED_IDS } from './token-review.ts';
 
 /** From one gateway to another: a run of a connector that serves an app there. OPEN names it by `wayId`. */
 export interface Way {
@@ -46,9 +47,9 @@ export interface Welcome {
 
 /** Ids of apps, as configurations and OPEN frames write them. */
 export const APP_ID: RegExp = new RegExp(`^[a-z0-9](?:[a-z0-9._-]{0,${MAX_APP_ID - 2}}[a-z0-9])?$`);
-/** Ids that begin so are no apps: configurations refuse them. */
+/** What OPEN names in the place of an app. */
 export function wayId(index: number): string {
-  return `sallyport.way.${index}`;
+  return `${RESERVED_IDS}way.${index}`;
 }
 
 const PRINTABLE = /^[\x20-\x7e]{0,128}$/;

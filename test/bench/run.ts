@@ -1,10 +1,10 @@
 // Runs one benchmark and prints its table (`npm run bench -- spine`); with --json its last line is one JSON object.
 import { existsSync, globSync } from 'node:fs';
-import { availableParallelism, cpus, release, type } from 'node:os';
 import { join, resolve } from 'node:path';
 import process from 'node:process';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
+import { THIS_MACHINE } from '../this-machine.ts';
 import type { BenchOptions, BenchReport } from './report.ts';
 
 const here = import.meta.dirname;
@@ -54,11 +54,10 @@ if (!names.includes(name) || !existsSync(file)) usage(`there is no benchmark "${
 
 const { run }: { run(options: BenchOptions): Promise<BenchReport> } = await import(pathToFileURL(file).href);
 const report = await run({ progress: (line) => process.stderr.write(`${line}\n`), only, profile });
-const machine = `${availableParallelism()} x ${cpus()[0]?.model.trim() ?? 'unknown'}, ${type()} ${release()}`;
 const versions = { node: process.versions.node, ...report.versions };
 console.log(
-  `${report.table}\n\n${machine}; ${Object.entries(versions)
+  `${report.table}\n\n${THIS_MACHINE}; ${Object.entries(versions)
     .map(([part, version]) => `${part} ${version}`)
     .join(', ')}`,
 );
-if (json) console.log(JSON.stringify({ name, machine, versions, figures: report.figures }));
+if (json) console.log(JSON.stringify({ name, machine: THIS_MACHINE, versions, figures: report.figures }));

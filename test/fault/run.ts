@@ -1,9 +1,9 @@
 // Runs one fault on purpose (`npm run fault -- siem`) and exits 1 if a promise did not hold; --json adds one line.
 import { existsSync, globSync } from 'node:fs';
-import { availableParallelism, cpus, release, type } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 import { pathToFileURL } from 'node:url';
+import { THIS_MACHINE } from '../this-machine.ts';
 import type { FaultOptions, FaultReport } from './report.ts';
 
 const here = import.meta.dirname;
@@ -27,13 +27,12 @@ if (more.length > 0 || !names.includes(name) || !existsSync(file)) {
 
 const { run }: { run(options: FaultOptions): Promise<FaultReport> } = await import(pathToFileURL(file).href);
 const report = await run({ progress: (line) => process.stderr.write(`${line}\n`) });
-const machine = `${availableParallelism()} x ${cpus()[0]?.model.trim() ?? 'unknown'}, ${type()} ${release()}`;
 const versions = { node: process.versions.node, ...report.versions };
 console.log(
-  `${report.table}\n\n${report.held ? 'the promise held' : 'THE PROMISE DID NOT HOLD'}; ${machine}`,
+  `${report.table}\n\n${report.held ? 'the promise held' : 'THE PROMISE DID NOT HOLD'}; ${THIS_MACHINE}`,
 );
 if (json) {
   const { figures, faults } = report;
-  console.log(JSON.stringify({ name, machine, versions, figures, faults }));
+  console.log(JSON.stringify({ name, machine: THIS_MACHINE, versions, figures, faults }));
 }
 process.exit(report.held ? 0 : 1);

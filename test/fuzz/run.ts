@@ -2,10 +2,11 @@
 // Exits 1 if an input brought something down or got through; the seed tries the same inputs again. Several corpora run in
 // processes of their own, two at a time, so that one that brings its process down is counted and hides no other.
 import { spawn } from 'node:child_process';
-import { availableParallelism, cpus, release, type } from 'node:os';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
+import { THIS_MACHINE } from '../this-machine.ts';
 import { COUNTS } from './bed/counts.ts';
 import type { FuzzFigures, FuzzOptions } from './bed/tally.ts';
 
@@ -42,7 +43,6 @@ interface Run {
   readonly seconds: number;
 }
 
-const machine = `${availableParallelism()} x ${cpus()[0]?.model.trim() ?? 'unknown'}, ${type()} ${release()}`;
 const [only = ''] = chosen;
 const results = chosen.length === 1 ? { [only]: await tried(only) } : await apart();
 let held = true;
@@ -58,7 +58,7 @@ for (const [name, { figures, seconds: took }] of Object.entries(results)) {
   );
   for (const failing of figures.failing ?? []) console.log(`  ${failing}`);
 }
-console.log(`seed ${seed}: ${held ? 'nothing got through' : 'SOMETHING DID NOT HOLD'}; ${machine}`);
+console.log(`seed ${seed}: ${held ? 'nothing got through' : 'SOMETHING DID NOT HOLD'}; ${THIS_MACHINE}`);
 if (values.json) {
   const { node } = process.versions;
   const of = <T>(pick: (run: Run) => T): Record<string, T> =>
@@ -66,7 +66,7 @@ if (values.json) {
   const figures = of((run) => run.figures);
   console.log(
     JSON.stringify({
-      ...{ name: 'fuzz', seed, machine, versions: { node } },
+      ...{ name: 'fuzz', seed, machine: THIS_MACHINE, versions: { node } },
       ...{ figures, seconds: of((run) => Math.round(run.seconds)) },
     }),
   );

@@ -1,7 +1,6 @@
 // A day's work on a real installation for as long as is asked, `npm run soak -- [--minutes N] [--json]`: exits 1 if memory or
 // open files grow, if an answer was wrong, or if anything is left when everybody has gone.
 import { readdirSync } from 'node:fs';
-import { availableParallelism, cpus, release, type } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { HOST } from '../bench/spine/documents.ts';
@@ -9,6 +8,7 @@ import { startProduct, within } from '../bench/spine/product.ts';
 import { startApp } from '../bench/tunnel/app.ts';
 import { COLLECTING, Memory } from '../bench/tunnel/memory.ts';
 import type { Finding } from '../fault/report.ts';
+import { THIS_MACHINE } from '../this-machine.ts';
 import { Day, PEOPLE } from './day.ts';
 import { type Growth, growthOf, type Sample } from './growth.ts';
 
@@ -111,12 +111,11 @@ const findings = await within(async (directory, undo): Promise<readonly Finding[
 });
 
 const held = findings.every((one) => one.held);
-const machine = `${availableParallelism()} x ${cpus()[0]?.model.trim() ?? 'unknown'}, ${type()} ${release()}`;
 for (const { required, measured, held: kept } of findings) {
   console.log(`${kept ? 'held' : 'NOT HELD'}  ${required}\n    ${measured}`);
 }
 console.log(
-  `\n${minutes} minutes: ${held ? 'all held' : 'NOT ALL HELD'}; ${machine}, Node ${process.versions.node}`,
+  `\n${minutes} minutes: ${held ? 'all held' : 'NOT ALL HELD'}; ${THIS_MACHINE}, Node ${process.versions.node}`,
 );
-if (values.json) console.log(JSON.stringify({ name: 'soak', minutes, machine, findings }));
+if (values.json) console.log(JSON.stringify({ name: 'soak', minutes, machine: THIS_MACHINE, findings }));
 process.exit(held ? 0 : 1);

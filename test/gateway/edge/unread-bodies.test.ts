@@ -5,7 +5,6 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import type { Server } from 'node:https';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -17,6 +16,7 @@ import { peopleListener, refuseBare } from '#gateway/edge/people-listener';
 import { openAuthority } from '#gateway/pki/authority';
 import type { Authority } from '#gateway/pki/issued';
 import { issueCertificate } from '#gateway/pki/server-certificate';
+import { listening } from './listening.ts';
 
 const PIECE = Buffer.alloc(100_000, 'x');
 const PIECES = 10;
@@ -53,13 +53,7 @@ async function lineTo(t: TestContext, made: Made): Promise<Line> {
   const server = made(await issueCertificate(authority, ['localhost']), authority);
   const taken: IncomingMessage[] = [];
   server.prependListener('request', (request: IncomingMessage) => void taken.push(request));
-  t.after(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
+  const port = await listening(t, server);
   const socket = connect({ host: '127.0.0.1', port, servername: 'localhost', ca: authority.certificate });
   t.after(() => socket.destroy());
   let broke: string | undefined;

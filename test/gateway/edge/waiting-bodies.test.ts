@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -10,12 +9,13 @@ import { connect, type TLSSocket } from 'node:tls';
 import { peopleListener } from '#gateway/edge/people-listener';
 import { openAuthority } from '#gateway/pki/authority';
 import { issueCertificate } from '#gateway/pki/server-certificate';
+import { listening } from './listening.ts';
 
 const ROOM = 3;
 const BODY = 'POST /body HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\n';
 
 /** A listener with little room, whose requests are let through or not, and what connects to it. */
-async function listening(t: TestContext, admitted: boolean): Promise<() => Promise<TLSSocket>> {
+async function comers(t: TestContext, admitted: boolean): Promise<() => Promise<TLSSocket>> {
   const directory = mkdtempSync(join(tmpdir(), 'sallyport-bodies-'));
   t.after(() => rmSync(directory, { recursive: true, force: true }));
   const authority = await openAuthority(join(directory, 'ca'), 'Test', Date.now);
@@ -32,13 +32,7 @@ async function listening(t: TestContext, admitted: boolean): Promise<() => Promi
       unparsable: (socket) => void socket.destroy(),
     },
   );
-  t.after(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
+  const port = await listening(t, server);
   return async () => {
     const socket = connect({ host: '127.0.0.1', port, servername: 'localhost', ca: authority.certificate });
     socket.on('error', () => {});
@@ -62,7 +56,7 @@ async function crowded(come: () => Promise<TLSSocket>): Promise<TLSSocket[]> {
 }
 
 test('strangers whose bodies do not come give way to whoever comes', async (t) => {
-  const come = await listening(t, false);
+  const come = await comers(t, false);
   const [first] = await crowded(come);
   const honest = await come();
   assert.equal(honest.destroyed, false);
@@ -75,7 +69,7 @@ test('strangers whose bodies do not come give way to whoever comes', async (t) =
 });
 
 test('an upload of somebody who was let through keeps its place, and is answered', async (t) => {
-  const come = await listening(t, true);
+  const come = await comers(t, true);
   const [first] = await crowded(come);
   assert.ok(first !== undefined);
   const late = await come();
